@@ -1,0 +1,116 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// The house rules for every target of ours; dependencies keep their own.
+/// Warnings are errors in CI (`CI` is set there) and only there, so that an edit in progress still builds.
+let house: [SwiftSetting] =
+    [
+        .swiftLanguageMode(.v6),
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+    ] + (Context.environment["CI"] == nil ? [] : [.treatAllWarnings(as: .error)])
+
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
+
+func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, exclude: ["README.md"], swiftSettings: house)
+}
+
+func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, exclude: ["README.md"], swiftSettings: house)
+}
+
+func tests(_ subject: String, _ more: [Target.Dependency] = [], resources: [Resource] = []) -> Target {
+    .testTarget(
+        name: subject + "Tests", dependencies: [.init(stringLiteral: subject)] + more, resources: resources,
+        swiftSettings: house)
+}
+
+let package = Package(
+    name: "seatrial",
+    products: [
+        .library(name: "MQClient", targets: ["MQClient"]),
+        .executable(name: "mqnamesrv", targets: ["mqnamesrv"]),
+        .executable(name: "mqbroker", targets: ["mqbroker"]),
+        .executable(name: "mqadmin", targets: ["mqadmin"]),
+        .executable(name: "seatrial", targets: ["seatrial"]),
+        .executable(name: "seatrial-agent", targets: ["seatrial-agent"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+    ],
+    targets: [
+        // The message system. Nothing here imports anything of the lab.
+        library("MQWire", [nioCore]),
+        library("MQTransport", ["MQWire", nioCore, nioPosix, logging]),
+        library("MQStore", ["MQWire", nioCore, system, logging]),
+        library("MQNameserver", ["MQWire", "MQTransport", nioCore, nioPosix, logging]),
+        library("MQBroker", ["MQWire", "MQTransport", "MQStore", nioCore, nioPosix, logging, system]),
+        library("MQClient", ["MQWire", "MQTransport", nioCore, nioPosix, logging]),
+
+        // The laboratory. `LabTrials` → `MQClient` is its only way into the message system.
+        .systemLibrary(name: "CLibSSH2", pkgConfig: "libssh2", providers: [.apt(["libssh2-1-dev"])]),
+        library("LabInventory", [yams, system]),
+        library("LabSSH", ["CLibSSH2", system, logging]),
+        library("LabAgent", [system]),
+        library("LabHosts", [system, subprocess]),
+        library("LabCluster", ["LabInventory", "LabSSH", "LabAgent", system, yams]),
+        library("LabChaos", ["LabCluster", "LabAgent"]),
+        library("LabHistory"),
+        library(
+            "LabTrials",
+            ["MQClient", "LabChaos", "LabCluster", "LabAgent", "LabInventory", "LabHistory", system, logging]),
+        library("LabReport", ["LabHistory"]),
+        library("LabCourse", ["LabTrials", "LabHistory", "LabReport", yams, system]),
+
+        // Programs of a screen or two.
+        program("mqnamesrv", ["MQNameserver", "MQTransport", arguments, lifecycle, unixSignals, logging, nioPosix]),
+        program("mqbroker", ["MQBroker", "MQTransport", arguments, lifecycle, unixSignals, logging, nioPosix]),
+        program("mqadmin", ["MQStore", "MQWire", arguments, system]),
+        program("seatrial-agent", ["LabAgent", system]),
+        program(
+            "seatrial",
+            [
+                "LabHosts", "LabInventory", "LabSSH", "LabAgent", "LabCluster", "LabChaos", "LabHistory", "LabTrials",
+                "LabCourse", "LabReport", arguments, system, logging,
+            ]),
+
+        tests("MQWire", [nioCore, nioEmbedded], resources: [.copy("Fixtures")]),
+        tests("MQTransport", ["MQWire", nioCore, nioPosix, nioEmbedded, logging]),
+        tests("MQStore", ["MQWire", nioCore, system], resources: [.copy("Fixtures")]),
+        tests("MQNameserver", ["MQWire", "MQTransport", nioCore, nioPosix, logging]),
+        tests("MQBroker", ["MQWire", "MQTransport", "MQStore", "MQNameserver", "MQClient", nioCore, nioPosix, logging, system]),
+        tests("MQClient", ["MQWire", "MQTransport", "MQNameserver", "MQBroker", nioCore, nioPosix, logging, system]),
+        tests("LabInventory", [yams, system]),
+        tests("LabSSH", [system, subprocess]),
+        tests("LabAgent", [system, subprocess]),
+        tests("LabHosts", [system, subprocess]),
+        tests("LabCluster", ["LabInventory", "LabAgent", system]),
+        tests("LabChaos"),
+        tests("LabHistory"),
+        tests(
+            "LabTrials",
+            [
+                "LabHistory", "LabReport", "MQWire", "MQTransport", "MQStore", "MQNameserver", "MQBroker", "MQClient",
+                nioCore, nioPosix, logging, system,
+            ]),
+        tests("LabReport", ["LabHistory"]),
+        tests("LabCourse", ["LabHistory", "LabReport", "LabTrials", system]),
+    ]
+)
