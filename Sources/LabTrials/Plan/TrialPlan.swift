@@ -1,0 +1,92 @@
+/// A trial as data: which cluster, which load, what is done to it, and what must hold.
+///
+/// Decoded from the `trial:` part of a `lab.yaml`. A plan is valid by itself: `validate()` refuses what the engine
+/// could not run, before a host is touched.
+public struct TrialPlan: Sendable, Equatable, Decodable {
+    /// Name of a file in `labs/modes/`, without `.yaml`.
+    public var mode: String
+    public var topic: TopicPlan
+    public var workload: WorkloadPlan
+    public var schedule: [TrialStep]
+    public var drainTimeoutSeconds: Double
+    public var promises: PromisePlan
+
+    enum CodingKeys: String, CodingKey {
+        case mode, topic, workload, schedule, promises
+        case drainTimeoutSeconds = "drain_timeout_seconds"
+    }
+}
+
+public struct TopicPlan: Sendable, Equatable, Decodable {
+    public var name: String
+    public var queues: Int
+}
+
+public struct WorkloadPlan: Sendable, Equatable, Decodable {
+    public var producers: Int
+    /// Sends a second of each producer; a send that is slower than its turn delays the next, none is dropped.
+    public var ratePerSecond: Double
+    public var bodyBytes: Int
+    public var consumers: Int
+
+    enum CodingKeys: String, CodingKey {
+        case producers, consumers
+        case ratePerSecond = "rate_per_second"
+        case bodyBytes = "body_bytes"
+    }
+}
+
+/// One line of a schedule.
+public enum TrialStep: Sendable, Equatable, Decodable {
+    /// Let the load run for so long under this name.
+    case phase(String, seconds: Double)
+    case inject(FaultPlan)
+    /// Undo the fault of this id now, and verify that it is gone.
+    case heal(String)
+
+    enum CodingKeys: String, CodingKey { case phase, seconds, fault, heal }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        if let name = try container.decodeIfPresent(String.self, forKey: .phase) {
+            self = .phase(name, seconds: try container.decode(Double.self, forKey: .seconds))
+        } else if let fault = try container.decodeIfPresent(FaultPlan.self, forKey: .fault) {
+            self = .inject(fault)
+        } else if let id = try container.decodeIfPresent(String.self, forKey: .heal) {
+            self = .heal(id)
+        } else {
+            throw DecodingError.dataCorrupted(
+                .init(codingPath: decoder.codingPath, debugDescription: "expected one of phase, fault, heal"))
+        }
+    }
+}
+
+public struct FaultPlan: Sendable, Equatable, Decodable {
+    /// Unique in the schedule; `heal:` names it.
+    public var id: String
+    public var kind: Kind
+    /// Name of the daemon that it strikes, as in the mode's file.
+    public var target: String
+    /// For `process-signal`: `KILL`, `TERM`, `STOP`, `WINCH`, …
+    public var signal: String?
+    /// The fault is undone by the host itself after so long, whatever becomes of the controller.
+    public var ttlSeconds: Double
+
+    public enum Kind: String, Sendable, Equatable, Decodable, CaseIterable {
+        case processSignal = "process-signal"
+        case storeWipe = "store-wipe"
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case id, kind, target, signal
+        case ttlSeconds = "ttl_seconds"
+    }
+}
+
+/// What the trial holds the cluster to.
+public struct PromisePlan: Sendable, Equatable, Decodable {
+    /// `none`: no acknowledged message may be lost. `measured`: loss is permitted and counted.
+    public var lost: Loss
+
+    public enum Loss: String, Sendable, Equatable, Decodable { case none, measured }
+}
