@@ -1,0 +1,46 @@
+# Seatrial's commands. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+# Daemons and agent carry their Swift runtime and no symbols, so that a bare Debian runs them as they are.
+RELEASE := -c release --static-swift-stdlib -Xlinker -s
+BIN := .build/release
+SEATRIAL := $(BIN)/seatrial
+
+.PHONY: help lab test build bench fmt lint clean prepare
+
+help: ## this list
+	@printf 'Seatrial: a test and teaching lab for distributed message brokers\n\n'
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+lab: ## from nothing to a graded lab: install, build, bring up hosts, run lab 01, take everything down
+	@.ci/prepare lab
+	@$(MAKE) --no-print-directory build
+	@.ci/lab
+
+test: ## the whole test suite, on real hosts, daemons and clients of this machine
+	@.ci/prepare test
+	@$(MAKE) --no-print-directory build
+	@.ci/test
+
+build: ## the programs, in .build/release
+	@.ci/prepare build
+	@echo '==> building the programs (the first time takes a few minutes)'
+	@swift build $(RELEASE)
+
+bench: ## the figures of docs/performance.md, measured on this machine
+	@.ci/prepare bench
+	@$(MAKE) --no-print-directory build
+	@.ci/bench
+
+fmt: ## format all Swift
+	@swift format format --in-place --parallel --recursive Package.swift Sources Tests
+
+lint: ## what CI holds the sources to
+	@swift format lint --strict --parallel --recursive Package.swift Sources Tests
+
+clean: ## take down the lab's hosts, then remove what was built
+	@if [ -x $(SEATRIAL) ] && [ -d .seatrial ]; then $(SEATRIAL) hosts down; fi
+	@rm -rf .build .seatrial .venv

@@ -1,0 +1,78 @@
+public import SystemPackage
+import Yams
+
+/// The shape of a cluster, apart from any host: a file of `labs/modes/`.
+///
+/// It names how many nameservers and which brokers there are, and each broker's settings in RocketMQ's own
+/// property keys. Where they run is decided by `Placement`.
+public struct Topology: Sendable, Equatable, Decodable {
+    /// Short name, the file's name without `.yaml`.
+    public var mode: String
+    public var title: String
+    /// RocketMQ's `brokerClusterName`.
+    public var cluster: String
+    /// How many nameservers; at least 1.
+    public var nameservers: Int
+    public var brokers: [BrokerSpec]
+    /// Settings of every broker; a broker's own win.
+    public var settings: [String: String]
+
+    public struct BrokerSpec: Sendable, Equatable, Decodable {
+        /// RocketMQ's `brokerName`, and the daemon's name in schedules and tables.
+        public var name: String
+        public var settings: [String: String]
+
+        enum CodingKeys: String, CodingKey { case name, settings }
+
+        public init(from decoder: any Decoder) throws {
+            let container = try decoder.container(keyedBy: CodingKeys.self)
+            name = try container.decode(String.self, forKey: .name)
+            settings = try container.decodeIfPresent([String: String].self, forKey: .settings) ?? [:]
+        }
+    }
+
+    enum CodingKeys: String, CodingKey, CaseIterable { case mode, title, cluster, nameservers, brokers, settings }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        mode = try container.decode(String.self, forKey: .mode)
+        title = try container.decode(String.self, forKey: .title)
+        cluster = try container.decode(String.self, forKey: .cluster)
+        nameservers = try container.decode(Int.self, forKey: .nameservers)
+        brokers = try container.decode([BrokerSpec].self, forKey: .brokers)
+        settings = try container.decodeIfPresent([String: String].self, forKey: .settings) ?? [:]
+    }
+
+    /// Reads and checks a mode's file.
+    /// - Throws: `ClusterError` that names the file, the line where YAML knows it, and what was expected.
+    public static func load(_ path: FilePath) throws(ClusterError) -> Topology {
+        let text = try TextFile.read(path, what: "mode")
+        let topology: Topology
+        do {
+            topology = try YAMLDecoder().decode(Topology.self, from: text)
+        } catch {
+            throw ClusterError(.badTopology, "\(path): \(YAMLMistake.describe(error))")
+        }
+        try topology.validate(path)
+        return topology
+    }
+
+    private func validate(_ path: FilePath) throws(ClusterError) {
+        guard (1...Limits.nameservers).contains(nameservers) else {
+            throw ClusterError(.badTopology, "\(path): nameservers: \(nameservers) (1 to \(Limits.nameservers))")
+        }
+        guard (1...Limits.brokers).contains(brokers.count) else {
+            throw ClusterError(.badTopology, "\(path): brokers: \(brokers.count) of them (1 to \(Limits.brokers))")
+        }
+        var seen: Set<String> = []
+        for broker in brokers where !seen.insert(broker.name).inserted {
+            throw ClusterError(.badTopology, "\(path): brokers: two are named '\(broker.name)'; give each its own name")
+        }
+    }
+
+    /// A lab's cluster, not a data centre: past these a mistyped number is likelier than an intention.
+    enum Limits {
+        static let nameservers = 9
+        static let brokers = 99
+    }
+}
