@@ -1,0 +1,106 @@
+public import NIOCore
+
+/// A message's properties in the order they were written: `name \x01 value \x02`, repeated.
+///
+/// RocketMQ 4.9 leaves out the last separator when a broker writes, and reads text with and without it; so does this
+/// type. A name occurs once. Linear search is on purpose: messages carry a handful.
+public struct MessageProperties: Sendable, Hashable, ExpressibleByDictionaryLiteral {
+    /// One property.
+    public struct Entry: Sendable, Hashable {
+        /// The name, without \x01 and \x02.
+        public var name: String
+        /// The value, without \x01 and \x02.
+        public var value: String
+
+        /// A property with this name and value.
+        public init(name: String, value: String) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    /// Separates a name from its value.
+    public static let nameSeparator: UInt8 = 1
+    /// Ends a property.
+    public static let entrySeparator: UInt8 = 2
+    /// The most bytes a record can hold, because their count is a signed 16-bit number.
+    public static let maximumEncodedBytes = Int(Int16.max)
+
+    /// The properties in their order.
+    public private(set) var entries: [Entry]
+
+    /// No properties.
+    public init() { entries = [] }
+
+    /// Properties in the order of the literal; of equal names the last one stays.
+    public init(dictionaryLiteral elements: (String, String)...) {
+        entries = []
+        for (name, value) in elements { self[name] = value }
+    }
+
+    /// Reads the text form; parts without \x01 are skipped, as RocketMQ skips them.
+    public init(text: String) {
+        self.init(bytes: text.utf8)
+    }
+
+    /// Reads the encoded form; parts without \x01 are skipped, as RocketMQ skips them.
+    public init(_ buffer: ByteBuffer) {
+        self.init(bytes: buffer.readableBytesView)
+    }
+
+    private init(bytes: some Collection<UInt8>) {
+        entries = []
+        for part in bytes.split(separator: Self.entrySeparator) {
+            guard let middle = part.firstIndex(of: Self.nameSeparator) else { continue }
+            let name = String(decoding: part[..<middle], as: UTF8.self)
+            self[name] = String(decoding: part[part.index(after: middle)...], as: UTF8.self)
+        }
+    }
+
+    /// The value under `name`; setting `nil` removes it, a new name goes to the end.
+    public subscript(name: String) -> String? {
+        get { entries.first { $0.name == name }?.value }
+        set {
+            let index = entries.firstIndex { $0.name == name }
+            switch (index, newValue) {
+            case (let index?, let value?): entries[index].value = value
+            case (let index?, nil): entries.remove(at: index)
+            case (nil, let value?): entries.append(Entry(name: name, value: value))
+            case (nil, nil): break
+            }
+        }
+    }
+
+    /// The text form, each property closed by \x02 except the last.
+    public var text: String {
+        entries.map { "\($0.name)\u{1}\($0.value)" }.joined(separator: "\u{2}")
+    }
+
+    /// Names and values without their order.
+    public var dictionary: [String: String] {
+        Dictionary(entries.map { ($0.name, $0.value) }, uniquingKeysWith: { $1 })
+    }
+
+    /// Finds one value in the encoded form without decoding the others.
+    ///
+    /// The hot paths (tag hash on dispatch) need one property of each message.
+    public static func value(of name: StaticString, in encoded: ByteBuffer) -> String? {
+        name.withUTF8Buffer { wanted in
+            encoded.withUnsafeReadableBytes { bytes in
+                var start = 0
+                while start < bytes.count {
+                    var end = start
+                    while end < bytes.count, bytes[end] != entrySeparator { end += 1 }
+                    let middle = start + wanted.count
+                    if middle < end, bytes[middle] == nameSeparator,
+                        bytes[start..<middle].elementsEqual(wanted)
+                    {
+                        return String(decoding: bytes[(middle + 1)..<end], as: UTF8.self)
+                    }
+                    start = end + 1
+                }
+                return nil
+            }
+        }
+    }
+}
