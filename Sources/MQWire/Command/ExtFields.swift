@@ -1,0 +1,85 @@
+/// A command's named string fields, in the order in which they came.
+///
+/// An array and a linear search: a command has at most about twenty fields, with keys that fit into a word or two,
+/// so hashing costs more than it saves. Keys are unique: setting an existing one replaces its value.
+public struct ExtFields: Sendable, Equatable, ExpressibleByDictionaryLiteral {
+    /// The fields in order.
+    public private(set) var pairs: [(key: String, value: String)]
+
+    /// No fields.
+    public init() { pairs = [] }
+
+    /// Fields from a literal; a repeated key keeps its last value.
+    public init(dictionaryLiteral elements: (String, String)...) {
+        pairs = []
+        for (key, value) in elements { self[key] = value }
+    }
+
+    /// Whether there is no field at all.
+    public var isEmpty: Bool { pairs.isEmpty }
+
+    /// How many fields there are.
+    public var count: Int { pairs.count }
+
+    /// The value of a field; setting `nil` removes it.
+    public subscript(key: String) -> String? {
+        get { pairs.first { $0.key == key }?.value }
+        set {
+            if let index = pairs.firstIndex(where: { $0.key == key }) {
+                if let newValue { pairs[index].value = newValue } else { pairs.remove(at: index) }
+            } else if let newValue {
+                pairs.append((key, newValue))
+            }
+        }
+    }
+
+    /// Adds a field that the caller knows to be new: decoders and encoders save the search.
+    @inlinable
+    public mutating func append(_ key: String, _ value: String) { appendUnchecked(key, value) }
+
+    @usableFromInline
+    mutating func appendUnchecked(_ key: String, _ value: String) { pairs.append((key, value)) }
+
+    /// Sets a field to an integer's decimal text.
+    public mutating func set(_ key: String, _ value: some BinaryInteger) { self[key] = String(value) }
+
+    /// Sets a field to `true` or `false`.
+    public mutating func set(_ key: String, _ value: Bool) { self[key] = value ? "true" : "false" }
+
+    /// The value of a field that must be there.
+    public func required(_ key: String) throws(HeaderError) -> String {
+        guard let value = self[key] else { throw HeaderError(field: key, value: nil, expected: "a value") }
+        return value
+    }
+
+    /// An integer field that must be there and fit `type`.
+    public func required<Value: FixedWidthInteger>(
+        _ key: String, as type: Value.Type
+    ) throws(HeaderError) -> Value {
+        let text = try required(key)
+        guard let value = Value(text) else { throw HeaderError.notA(type, field: key, value: text) }
+        return value
+    }
+
+    /// An integer field that may be absent or empty; present and malformed is an error all the same.
+    public func optional<Value: FixedWidthInteger>(
+        _ key: String, as type: Value.Type
+    ) throws(HeaderError) -> Value? {
+        guard let text = self[key], !text.isEmpty else { return nil }
+        guard let value = Value(text) else { throw HeaderError.notA(type, field: key, value: text) }
+        return value
+    }
+
+    /// A flag that may be absent (`false`); clients write `true`, `false`, `1` and `0`.
+    public func flag(_ key: String) -> Bool {
+        switch self[key] {
+        case "true", "1", "TRUE", "True": true
+        default: false
+        }
+    }
+
+    /// Equal when the same fields have the same values, in any order: the wire gives the order no meaning.
+    public static func == (left: ExtFields, right: ExtFields) -> Bool {
+        left.pairs.count == right.pairs.count && left.pairs.allSatisfy { right[$0.key] == $0.value }
+    }
+}
