@@ -1,0 +1,211 @@
+import Glibc
+public import Logging
+public import MQWire
+public import NIOCore
+import NIOPosix
+import Synchronization
+
+/// Connections to servers, one for each address, made when first needed and again when lost.
+public final class RemotingClient: Sendable {
+    /// Times and limits.
+    public struct Configuration: Sendable {
+        /// How long a connection may take to come about.
+        public var connectTimeout: Duration
+        /// The limits of each connection.
+        public var limits: ConnectionLimits
+
+        /// The defaults.
+        public init(connectTimeout: Duration = .seconds(3), limits: ConnectionLimits = ConnectionLimits()) {
+            self.connectTimeout = connectTimeout
+            self.limits = limits
+        }
+    }
+
+    /// How far the connection to an address is. `connecting` → `connected`, or gone on failure; `connected` → gone.
+    private enum Slot {
+        case connecting(EventLoopFuture<RemotingConnection>)
+        case connected(RemotingConnection)
+    }
+
+    private struct State {
+        var slots: [String: Slot] = [:]
+        var isShutDown = false
+    }
+
+    private let configuration: Configuration
+    private let group: any EventLoopGroup
+    private let requestHandler: (any RemotingRequestHandler)?
+    private let logger: Logger
+    private let state = Mutex(State())
+
+    /// A client without connections. `requestHandler` gets what servers push; without one it is refused.
+    public init(
+        configuration: Configuration = Configuration(), group: any EventLoopGroup, logger: Logger,
+        requestHandler: (any RemotingRequestHandler)? = nil
+    ) {
+        self.configuration = configuration
+        self.group = group
+        self.logger = logger
+        self.requestHandler = requestHandler
+    }
+
+    /// Sends a request and waits for the answer. Throws what ``TransportError`` tells; connecting counts towards the
+    /// time.
+    public func call(
+        _ request: RemotingCommand, to address: String, timeout: Duration
+    ) async throws(TransportError) -> RemotingCommand {
+        try await Self.typed(future(request, to: address, timeout: timeout), address: address)
+    }
+
+    /// Sends a one-way request; returns once it is on its way through an open connection.
+    public func notify(_ request: RemotingCommand, to address: String) async throws(TransportError) {
+        let connection = try await Self.typed(connection(to: address), address: address)
+        guard connection.notify(request) else {
+            throw .notSent(address: address, reason: "the connection is closed")
+        }
+    }
+
+    /// As ``call(_:to:timeout:)``, for event loops; fails with ``TransportError`` only.
+    public func future(
+        _ request: RemotingCommand, to address: String, timeout: Duration
+    ) -> EventLoopFuture<RemotingCommand> {
+        if let connection = openConnection(to: address) { return connection.call(request, timeout: timeout) }
+        let deadline = NIODeadline.now() + TimeAmount(timeout)
+        let connecting = connection(to: address)
+        let promise = connecting.eventLoop.makePromise(of: RemotingCommand.self)
+        // Past its deadline the request is not sent even if the connection comes about, see `RemotingConnection`.
+        let alarm = connecting.eventLoop.scheduleTask(deadline: deadline) {
+            promise.fail(TransportError.connectFailed(address: address, reason: "no connection within \(timeout)"))
+        }
+        connecting.whenComplete { result in
+            alarm.cancel()
+            switch result {
+            case .success(let connection):
+                connection.call(request, timeout: timeout, deadline: deadline).cascade(to: promise)
+            case .failure(let error): promise.fail(error)
+            }
+        }
+        return promise.futureResult
+    }
+
+    /// The connection to an address, made if need be; fails with ``TransportError`` only.
+    public func connection(to address: String) -> EventLoopFuture<RemotingConnection> {
+        let target: HostPort
+        do throws(TransportError) {
+            target = try HostPort(address)
+        } catch {
+            return group.any().makeFailedFuture(error)
+        }
+        let promise = group.next().makePromise(of: RemotingConnection.self)
+        enum Step {
+            case wait(EventLoopFuture<RemotingConnection>)
+            case have(RemotingConnection)
+            case connect
+            case refuse
+        }
+        let step: Step = state.withLock { state in
+            guard !state.isShutDown else { return .refuse }
+            switch state.slots[address] {
+            case .connecting(let future): return .wait(future)
+            case .connected(let connection) where connection.isOpen: return .have(connection)
+            case .connected, nil:
+                state.slots[address] = .connecting(promise.futureResult)
+                return .connect
+            }
+        }
+        switch step {
+        case .wait(let future): future.cascade(to: promise)
+        case .have(let connection): promise.succeed(connection)
+        case .refuse: promise.fail(TransportError.notSent(address: address, reason: "the client is shut down"))
+        case .connect: connect(to: target, address: address, promise: promise)
+        }
+        return promise.futureResult
+    }
+
+    /// Closes the connection to an address, if there is one; calls in flight fail as lost.
+    public func disconnect(from address: String) { openConnection(to: address)?.close() }
+
+    /// Writes what is ready, closes all connections, and refuses further calls.
+    public func shutdown() async {
+        let slots = state.withLock { state in
+            state.isShutDown = true
+            return Array(state.slots.values)
+        }
+        for slot in slots {
+            switch slot {
+            case .connected(let connection): try? await connection.closeAfterSweep().get()
+            case .connecting(let future):
+                // A connection that fails to come about needs no closing.
+                guard let connection = try? await future.get() else { continue }
+                try? await connection.closeAfterSweep().get()
+            }
+        }
+    }
+
+    private func openConnection(to address: String) -> RemotingConnection? {
+        state.withLock { state in
+            guard case .connected(let connection) = state.slots[address], connection.isOpen else { return nil }
+            return connection
+        }
+    }
+
+    private func connect(to target: HostPort, address: String, promise: EventLoopPromise<RemotingConnection>) {
+        let bootstrap = ClientBootstrap(group: group)
+            .connectTimeout(TimeAmount(configuration.connectTimeout))
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try ConnectionHandler.install(
+                        on: channel, limits: self.configuration.limits, requestHandler: self.requestHandler,
+                        logger: self.logger,
+                        opened: { connection in
+                            self.state.withLock { $0.slots[address] = .connected(connection) }
+                            promise.succeed(connection)
+                        },
+                        closed: { self.forget($0, address: address) })
+                }
+            }
+        let connected =
+            if let numeric = target.numericAddress {
+                bootstrap.connect(to: numeric)
+            } else {
+                bootstrap.connect(host: target.host, port: target.port)
+            }
+        connected.whenFailure { error in
+            self.state.withLock { state in
+                if case .connecting = state.slots[address] { state.slots[address] = nil }
+            }
+            promise.fail(TransportError.connectFailed(address: address, reason: Self.reason(error)))
+        }
+    }
+
+    private func forget(_ connection: RemotingConnection, address: String) {
+        state.withLock { state in
+            guard case .connected(let current) = state.slots[address], current.id == connection.id else { return }
+            state.slots[address] = nil
+        }
+    }
+
+    private static func reason(_ error: any Error) -> String {
+        switch error {
+        case let error as IOError where error.errnoCode == ECONNREFUSED: "connection refused (is the daemon running?)"
+        case let error as IOError where error.errnoCode == EHOSTUNREACH: "no route to host"
+        case let error as IOError where error.errnoCode == ENETUNREACH: "network unreachable"
+        case ChannelError.connectTimeout(let time): "no connection within \(time.nanoseconds / 1_000_000) ms"
+        default: "\(error)"
+        }
+    }
+
+    private static func typed<Value: Sendable>(
+        _ future: EventLoopFuture<Value>, address: String
+    ) async throws(TransportError) -> Value {
+        do {
+            return try await future.get()
+        } catch let error as TransportError {
+            throw error
+        } catch {
+            // Only an event loop that is shut down fails otherwise, and then nothing was written.
+            throw .notSent(address: address, reason: "\(error)")
+        }
+    }
+}

@@ -1,0 +1,24 @@
+public import MQWire
+
+/// The limits of one connection; each bounds memory that a peer could otherwise grow.
+public struct ConnectionLimits: Sendable {
+    /// The longest frame read.
+    public var frameBytes: Int
+    /// Requests of the peer that may be unanswered, held pulls included; above, reading pauses.
+    public var requestsInFlight: Int
+    /// Our own requests that may be unanswered; above, a call fails as not sent.
+    public var callsInFlight: Int
+    /// Silence in both directions after which the connection is closed; `nil` never. Source: Apache's 120 s.
+    public var idleTimeout: Duration?
+
+    /// The defaults.
+    public init(
+        frameBytes: Int = FrameCodec.limitBytes, requestsInFlight: Int = 16_384, callsInFlight: Int = 65_536,
+        idleTimeout: Duration? = .seconds(120)
+    ) {
+        self.frameBytes = frameBytes
+        self.requestsInFlight = requestsInFlight
+        self.callsInFlight = callsInFlight
+        self.idleTimeout = idleTimeout
+    }
+}

@@ -1,0 +1,22 @@
+public import MQWire
+
+/// What a server, or a client that is pushed to, does with requests.
+///
+/// All three are called on the connection's event loop: nothing here may block. Work that takes time is handed to
+/// its own thread together with `reply`, which may be used from anywhere.
+public protocol RemotingRequestHandler: Sendable {
+    /// Carries out one request and answers through `reply`, now or later. The request's body is a slice of the read
+    /// buffer: copy what must outlive the handling.
+    func handle(_ request: RemotingCommand, on connection: RemotingConnection, reply: RemotingReply)
+    /// A peer has connected.
+    func connectionOpened(_ connection: RemotingConnection)
+    /// A connection has ended, from whichever side.
+    func connectionClosed(_ connection: RemotingConnection)
+}
+
+extension RemotingRequestHandler {
+    /// Nothing to do.
+    public func connectionOpened(_ connection: RemotingConnection) {}
+    /// Nothing to do.
+    public func connectionClosed(_ connection: RemotingConnection) {}
+}
