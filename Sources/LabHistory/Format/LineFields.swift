@@ -1,0 +1,161 @@
+/// The fields of one line, asked for by name and type; what is missing or of another type is an error that says so.
+struct LineFields {
+    let line: JSONLine
+    let number: Int
+
+    init(_ line: JSONLine, number: Int) {
+        self.line = line
+        self.number = number
+    }
+
+    func event() throws(HistoryError) -> HistoryEvent {
+        HistoryEvent(atNanoseconds: try integer("t"), try body(text("e")))
+    }
+
+    private func body(_ name: String) throws(HistoryError) -> HistoryEvent.Body {
+        switch name {
+        case "run": .run(try run())
+        case "phase": .phase(try text("name"))
+        case "invoke": .invoke(try invocation())
+        case "complete": .complete(try completion())
+        case "deliver": .deliver(try delivery())
+        case "fault": .fault(try fault())
+        case "drained": .drained(try drain())
+        case "scanned": .scanned(try record())
+        case "scan-ended": .scanEnded(try scan())
+        case "end": .end(RunEnd(completed: try flag("completed"), detail: try optionalText("detail") ?? ""))
+        default: throw HistoryError(.unknownEvent, line: number, "unknown event '\(name)'")
+        }
+    }
+
+    private func run() throws(HistoryError) -> RunHeader {
+        let version = try count("format")
+        guard version == HistoryFormat.version else {
+            throw HistoryError(
+                .unknownVersion, line: number,
+                "format \(version) is not known here, only \(HistoryFormat.version)")
+        }
+        let seed = try text("seed")
+        guard let seed = UInt64(seed) else { throw wrong("seed", "a whole number in quotes") }
+        return RunHeader(
+            formatVersion: version, runID: try text("run"), seed: seed,
+            startedAtMilliseconds: try integer("started_ms"), topic: try text("topic"))
+    }
+
+    private func invocation() throws(HistoryError) -> SendInvocation {
+        guard let value = try value("value") else { throw missing("value") }
+        return SendInvocation(
+            operation: try count("op"), value: value, topic: try text("topic"), bodyHash: try hash("hash"),
+            bodyBytes: try count("bytes"))
+    }
+
+    private func completion() throws(HistoryError) -> SendCompletion {
+        guard let outcome = SendOutcome(rawValue: try text("outcome")) else {
+            throw wrong("outcome", "one of \(SendOutcome.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        var stored: StoredAt?
+        if let broker = try optionalText("broker") {
+            stored = StoredAt(
+                broker: broker, queueID: try count("queue"), queueOffset: try integer("offset"),
+                uniqueID: try text("unique_id"), offsetID: try text("offset_id"))
+        }
+        return SendCompletion(
+            operation: try count("op"), outcome: outcome, status: try text("status"), stored: stored,
+            detail: try optionalText("detail"))
+    }
+
+    private func delivery() throws(HistoryError) -> Delivery {
+        Delivery(
+            consumer: try count("consumer"), assignment: try count("assignment"), broker: try text("broker"),
+            queueID: try count("queue"), queueOffset: try integer("offset"), value: try value("value"),
+            runID: try optionalText("run"), bodyHash: try hash("hash"))
+    }
+
+    private func fault() throws(HistoryError) -> FaultEdge {
+        guard let edge = FaultEdge.Edge(rawValue: try text("edge")) else {
+            throw wrong("edge", "one of \(FaultEdge.Edge.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return FaultEdge(
+            uid: try text("uid"), kind: try text("kind"), target: try text("target"), edge: edge,
+            detail: try optionalText("detail") ?? "")
+    }
+
+    private func drain() throws(HistoryError) -> QueueDrain {
+        QueueDrain(
+            broker: try text("broker"), queueID: try count("queue"), reachedOffset: try integer("reached"),
+            maxOffset: try integer("max"), complete: try flag("complete"), detail: try optionalText("detail") ?? "")
+    }
+
+    private func record() throws(HistoryError) -> ScannedRecord {
+        ScannedRecord(
+            replica: try text("replica"), queueID: try count("queue"), queueOffset: try integer("offset"),
+            logOffset: try integer("log"), value: try value("value"), runID: try optionalText("run"),
+            checksumAgrees: try flag("checksum"))
+    }
+
+    private func scan() throws(HistoryError) -> ReplicaScan {
+        ReplicaScan(
+            replica: try text("replica"), records: try count("records"), endOffset: try integer("end"),
+            complete: try flag("complete"), detail: try optionalText("detail") ?? "")
+    }
+
+    // MARK: Fields by type
+
+    private func text(_ name: String) throws(HistoryError) -> String {
+        guard let text = try optionalText(name) else { throw missing(name) }
+        return text
+    }
+
+    private func optionalText(_ name: String) throws(HistoryError) -> String? {
+        switch line[name] {
+        case nil, .null: return nil
+        case .string(let range, let escaped): return line.text(range, escaped: escaped)
+        default: throw wrong(name, "text")
+        }
+    }
+
+    private func integer(_ name: String) throws(HistoryError) -> Int64 {
+        switch line[name] {
+        case nil, .null: throw missing(name)
+        case .integer(let number): return number
+        default: throw wrong(name, "a whole number")
+        }
+    }
+
+    private func count(_ name: String) throws(HistoryError) -> Int {
+        guard let count = Int(exactly: try integer(name)), count >= 0 else {
+            throw wrong(name, "a whole number from 0")
+        }
+        return count
+    }
+
+    private func flag(_ name: String) throws(HistoryError) -> Bool {
+        switch line[name] {
+        case nil, .null: throw missing(name)
+        case .bool(let flag): return flag
+        default: throw wrong(name, "true or false")
+        }
+    }
+
+    private func hash(_ name: String) throws(HistoryError) -> UInt64 {
+        let digits = try text(name)
+        guard digits.utf8.count == 16, let hash = UInt64(digits, radix: 16) else {
+            throw wrong(name, "16 hexadecimal digits")
+        }
+        return hash
+    }
+
+    private func value(_ name: String) throws(HistoryError) -> ValueID? {
+        guard let written = try optionalText(name) else { return nil }
+        guard let value = ValueID(written) else { throw wrong(name, "a value like p0-17") }
+        return value
+    }
+
+    private func missing(_ name: String) -> HistoryError {
+        HistoryError(.missingField, line: number, "field '\(name)' is missing")
+    }
+
+    private func wrong(_ name: String, _ expected: String) -> HistoryError {
+        HistoryError(.wrongType, line: number, "field '\(name)' must be \(expected)")
+    }
+}

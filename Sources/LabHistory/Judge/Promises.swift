@@ -1,0 +1,10 @@
+/// What the cluster under trial promised, as far as it changes how a history is judged.
+public struct Promises: Sendable, Equatable {
+    /// True where the guarantee permits loss of acknowledged messages: it is then measured, not forbidden, and so
+    /// are the offsets that are given out again because of it.
+    public var lossAllowed: Bool
+
+    public init(lossAllowed: Bool) {
+        self.lossAllowed = lossAllowed
+    }
+}
