@@ -80,7 +80,7 @@ let package = Package(
         library("LabCourse", ["LabTrials", "LabHistory", "LabReport", yams, system]),
 
         // Programs of a screen or two.
-        program("mqnamesrv", ["MQNameserver", "MQTransport", arguments, lifecycle, unixSignals, logging, nioPosix]),
+        program("mqnamesrv", ["MQNameserver", "MQTransport", arguments, unixSignals, logging, nioCore, nioPosix]),
         program("mqbroker", ["MQBroker", "MQTransport", arguments, lifecycle, unixSignals, logging, nioPosix]),
         program("mqadmin", ["MQStore", "MQWire", arguments, system]),
         program("seatrial-agent", ["LabAgent", system]),

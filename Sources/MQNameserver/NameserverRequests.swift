@@ -1,0 +1,151 @@
+public import MQWire
+
+/// All that a nameserver knows and how it answers: a value, so that every request is tested without a socket.
+public struct NameserverRequests: Sendable {
+    /// Something worth a log line or an effect that came of a request.
+    public enum Event: Sendable, Equatable {
+        /// A broker was heard of for the first time.
+        case brokerJoined(address: String, name: String)
+        /// A broker said goodbye.
+        case brokerLeft(address: String, name: String)
+    }
+
+    /// The routes.
+    public private(set) var routes = RouteTable()
+    private var keyValues = KeyValueStore()
+
+    /// Empty.
+    public init() {}
+
+    /// Answers one request. A malformed one is refused with a remark that names the field.
+    public mutating func answer(
+        _ request: RemotingCommand, connection: UInt64, now: ContinuousClock.Instant
+    ) -> (response: RemotingCommand, event: Event?) {
+        do {
+            return try answerWellFormed(request, connection: connection, now: now)
+        } catch let error as HeaderError {
+            return (request.response(.systemError, remark: "\(request.requestCode): \(error)"), nil)
+        } catch {
+            return (request.response(.systemError, remark: "\(request.requestCode): \(error)"), nil)
+        }
+    }
+
+    /// A connection has closed.
+    public mutating func connectionClosed(_ connection: UInt64) -> [RouteTable.Departure] {
+        routes.connectionClosed(connection)
+    }
+
+    /// The periodic scan.
+    public mutating func expire(after expiry: Duration, now: ContinuousClock.Instant) -> [RouteTable.Departure] {
+        routes.expire(after: expiry, now: now)
+    }
+
+    private mutating func answerWellFormed(
+        _ request: RemotingCommand, connection: UInt64, now: ContinuousClock.Instant
+    ) throws -> (RemotingCommand, Event?) {
+        switch request.requestCode {
+        case .getRouteByTopic: return (try route(request), nil)
+        case .registerBroker: return try register(request, connection: connection, now: now)
+        case .queryDataVersion: return (try queryDataVersion(request, now: now), nil)
+        case .unregisterBroker:
+            let header = try request.header(UnregisterBrokerRequestHeader.self)
+            routes.unregister(header)
+            return (request.response(), .brokerLeft(address: header.brokerAddress, name: header.brokerName))
+        case .getBrokerClusterInfo: return (request.response(body: routes.clusterInfo.encoded()), nil)
+        case .getAllTopicsFromNameserver:
+            return (request.response(body: TopicList(topics: routes.topicNames).encoded()), nil)
+        case .deleteTopicInNameserver:
+            let header = try request.header(TopicRequestHeader.self)
+            routes.deleteTopic(header.topic, cluster: request.extFields["clusterName"])
+            return (request.response(), nil)
+        case .wipeWritePermission: return (try setWritable(false, request, countField: "wipeTopicCount"), nil)
+        case .addWritePermission: return (try setWritable(true, request, countField: "addTopicCount"), nil)
+        case .putKVConfig, .getKVConfig, .deleteKVConfig: return (try keyValue(request), nil)
+        default: return (request.notSupported(), nil)
+        }
+    }
+
+    private func route(_ request: RemotingCommand) throws(HeaderError) -> RemotingCommand {
+        let topic = try request.header(TopicRequestHeader.self).topic
+        guard var route = routes.route(of: topic) else {
+            return request.response(
+                .topicNotExist, remark: "No topic route info in name server for the topic: \(topic)")
+        }
+        route.orderTopicConfiguration = keyValues.value(for: topic, in: "ORDER_TOPIC_CONFIG")
+        return request.response(body: route.encoded())
+    }
+
+    private mutating func register(
+        _ request: RemotingCommand, connection: UInt64, now: ContinuousClock.Instant
+    ) throws -> (RemotingCommand, Event?) {
+        let header = try request.header(RegisterBrokerRequestHeader.self)
+        guard !header.compressed else {
+            return (
+                request.response(
+                    .systemError, remark: "compressed registrations are not read here: set compressedRegister=false"),
+                nil
+            )
+        }
+        if let expected = header.bodyCRC32, expected != 0, let body = request.body {
+            let actual = Int32(bitPattern: BodyChecksum.body(body))
+            guard actual == expected else {
+                return (
+                    request.response(.systemError, remark: "crc32 not match: the body has \(actual), not \(expected)"),
+                    nil
+                )
+            }
+        }
+        let table: TopicConfigTable
+        if let body = request.body {
+            table = try RegisterBrokerBody(decoding: body).table
+        } else {
+            table = TopicConfigTable()
+        }
+        let registration = routes.register(header, table: table, connection: connection, now: now)
+        let answer = RegisterBrokerResponseHeader(
+            haServerAddress: registration.haServerAddress, masterAddress: registration.masterAddress)
+        let event: Event? =
+            registration.isNew ? .brokerJoined(address: header.brokerAddress, name: header.brokerName) : nil
+        return (request.response(.success, answer), event)
+    }
+
+    private mutating func queryDataVersion(
+        _ request: RemotingCommand, now: ContinuousClock.Instant
+    ) throws -> RemotingCommand {
+        let header = try request.header(QueryDataVersionRequestHeader.self)
+        let version = try DataVersion(decoding: request.body)
+        let (isChanged, known) = routes.query(version, of: header.brokerAddress, now: now)
+        return request.response(
+            .success, QueryDataVersionResponseHeader(changed: isChanged), body: known?.encoded())
+    }
+
+    private mutating func setWritable(
+        _ isWritable: Bool, _ request: RemotingCommand, countField: String
+    ) throws(HeaderError) -> RemotingCommand {
+        let name = try request.header(BrokerNameRequestHeader.self).brokerName
+        let count = routes.setWritable(isWritable, brokerName: name)
+        return request.response(extFields: [countField: String(count)])
+    }
+
+    private mutating func keyValue(_ request: RemotingCommand) throws(HeaderError) -> RemotingCommand {
+        let header = try request.header(KeyValueRequestHeader.self)
+        switch request.requestCode {
+        case .putKVConfig:
+            let value = try request.extFields.required("value")
+            guard keyValues.put(value, for: header.key, in: header.namespace) else {
+                return request.response(
+                    .systemError, remark: "the key-value store is full (\(KeyValueStore.entryLimit) entries)")
+            }
+            return request.response()
+        case .getKVConfig:
+            guard let value = keyValues.value(for: header.key, in: header.namespace) else {
+                return request.response(
+                    .queryNotFound, remark: "No config item, Namespace: \(header.namespace) Key: \(header.key)")
+            }
+            return request.response(.success, KeyValueResponseHeader(value: value))
+        default:
+            keyValues.delete(header.key, in: header.namespace)
+            return request.response()
+        }
+    }
+}
