@@ -1,0 +1,110 @@
+import NIOCore
+import Synchronization
+import SystemPackage
+
+/// A directory of segments of one size that together hold one long sequence of bytes.
+///
+/// One thread appends segments; any thread reads. The list of segments is under a lock, their bytes are not: a reader
+/// holds the segment it reads.
+final class SegmentChain: Sendable {
+    let directory: FilePath
+    /// The size of each file in bytes.
+    let segmentBytes: Int64
+    private let segments: Mutex<[Segment]>
+
+    /// Opens what is in the directory; refuses gaps and files of another size.
+    ///
+    /// A last file that is too short was being made when the process died; it is brought to its size.
+    init(directory: FilePath, segmentBytes: Int64) throws(StoreError) {
+        self.directory = directory
+        self.segmentBytes = segmentBytes
+        try Directory.create(directory)
+        var found: [Segment] = []
+        let bases = try Directory.names(in: directory).compactMap(Segment.baseOffset(ofName:))
+        for base in bases {
+            if base % segmentBytes != 0 || (found.last.map { $0.endOffset != base } ?? false) {
+                throw StoreError(
+                    .layout, path: directory.appending(Segment.name(base)),
+                    message: "segments of \(segmentBytes) bytes cannot begin at \(base); "
+                        + "set the segment size these files were written with, or move them away")
+            }
+            found.append(try Segment(directory: directory, baseOffset: base, size: segmentBytes))
+        }
+        segments = Mutex(found)
+    }
+
+    /// The absolute offset of the first byte there is, 0 when there is none.
+    var firstOffset: Int64 { segments.withLock { $0.first?.baseOffset ?? 0 } }
+    /// The end of the last segment, 0 when there is none.
+    var endOffset: Int64 { segments.withLock { $0.last?.endOffset ?? 0 } }
+    /// All segments in their order.
+    var all: [Segment] { segments.withLock { $0 } }
+
+    /// The segment that holds the offset; `nil` when there is none.
+    func segment(at offset: Int64) -> Segment? {
+        segments.withLock { segments in
+            guard let first = segments.first, offset >= first.baseOffset else { return nil }
+            let index = Int((offset - first.baseOffset) / segmentBytes)
+            return index < segments.count ? segments[index] : nil
+        }
+    }
+
+    /// The segment that holds the offset, made when it is the next one (or the first of all).
+    func segmentForWriting(at offset: Int64) throws(StoreError) -> Segment {
+        if let segment = segment(at: offset) { return segment }
+        let base = offset / segmentBytes * segmentBytes
+        let made = try Segment(directory: directory, baseOffset: base, size: segmentBytes)
+        return segments.withLock { segments in
+            // Another thread may have prepared the same one meanwhile.
+            if let last = segments.last, last.baseOffset >= base {
+                return segments.first { $0.baseOffset == base } ?? made
+            }
+            precondition(
+                segments.last.map { $0.endOffset == base } ?? true,
+                "a segment at \(base) would leave a gap after \(segments.last?.endOffset ?? 0)")
+            segments.append(made)
+            return made
+        }
+    }
+
+    /// Writes bytes that lie within one segment.
+    func write(_ buffer: ByteBuffer, at offset: Int64) throws(StoreError) {
+        let segment = try segmentForWriting(at: offset)
+        var failure: StoreError?
+        buffer.withUnsafeReadableBytes { bytes in
+            do throws(StoreError) { try segment.write(bytes, at: offset) } catch { failure = error }
+        }
+        if let failure { throw failure }
+    }
+
+    /// Appends up to `count` bytes to `buffer`, across segments; fewer when the chain ends.
+    func read(at offset: Int64, count: Int, into buffer: inout ByteBuffer) throws(StoreError) {
+        var position = offset
+        let end = offset + Int64(count)
+        while position < end, let segment = segment(at: position) {
+            let before = buffer.writerIndex
+            try segment.read(at: position, count: Int(min(end, segment.endOffset) - position), into: &buffer)
+            if buffer.writerIndex == before { return }
+            position += Int64(buffer.writerIndex - before)
+        }
+    }
+
+    /// Brings the segments that hold any of `range` to the disk.
+    func sync(_ range: Range<Int64>) throws(StoreError) {
+        for segment in all where segment.baseOffset < range.upperBound && segment.endOffset > range.lowerBound {
+            try segment.sync()
+        }
+    }
+
+    /// Ends the chain at the offset: removes later segments and zeroes the rest of its own.
+    func cut(at offset: Int64) throws(StoreError) {
+        let removed = segments.withLock { segments in
+            let removed = segments.filter { $0.baseOffset >= offset }
+            segments.removeAll { $0.baseOffset >= offset }
+            return removed
+        }
+        for segment in removed { try Directory.removeFile(segment.path) }
+        if let last = segment(at: offset) { try last.zero(from: offset) }
+        if !removed.isEmpty { try Directory.sync(directory) }
+    }
+}

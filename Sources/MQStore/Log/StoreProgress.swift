@@ -1,0 +1,41 @@
+import Synchronization
+
+/// How far the log is written and synced; written by the store's threads, read by all.
+final class StoreProgress: Sendable {
+    private let written: Atomic<Int64>
+    private let flushed: Atomic<Int64>
+    private let timestamp: Atomic<Int64>
+    private let flushedTime: Atomic<Int64>
+    private let appended = Atomic<Int>(0)
+
+    init(logEnd: Int64, timestamp: Int64) {
+        written = Atomic(logEnd)
+        flushed = Atomic(logEnd)
+        self.timestamp = Atomic(timestamp)
+        flushedTime = Atomic(timestamp)
+    }
+
+    /// The end of what readers may read, in bytes.
+    var writtenOffset: Int64 { written.load(ordering: .acquiring) }
+    /// The end of what a sync covered, in bytes.
+    var flushedOffset: Int64 { flushed.load(ordering: .acquiring) }
+    /// The store time of the last record written.
+    var lastTimestamp: Int64 { timestamp.load(ordering: .acquiring) }
+    /// The store time of the last record synced.
+    var flushedTimestamp: Int64 { flushedTime.load(ordering: .acquiring) }
+    /// How many messages were appended since the start.
+    var appendedRecords: Int { appended.load(ordering: .relaxed) }
+
+    /// Called by the writer when a run became visible.
+    func published(writtenOffset: Int64, timestamp: Int64, records: Int) {
+        self.timestamp.store(timestamp, ordering: .releasing)
+        written.store(writtenOffset, ordering: .releasing)
+        appended.wrappingAdd(records, ordering: .relaxed)
+    }
+
+    /// Called by the flusher after a sync.
+    func synced(to offset: Int64, timestamp: Int64) {
+        flushedTime.store(timestamp, ordering: .releasing)
+        flushed.store(offset, ordering: .releasing)
+    }
+}

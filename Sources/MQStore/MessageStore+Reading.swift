@@ -1,0 +1,146 @@
+public import MQWire
+import NIOCore
+
+extension MessageStore {
+    /// Reads messages of a queue, as records one after another.
+    ///
+    /// Neighbours in the log are read with one call. Never throws for what a client may ask wrongly: that is a status.
+    public func read(_ request: QueueRequest) throws(StoreError) -> QueueReading {
+        guard let queue = queues.queue(request.key) else {
+            return QueueReading(
+                status: .noQueue, nextOffset: 0, minimumOffset: 0, maximumOffset: 0, body: ByteBuffer(), count: 0)
+        }
+        let minimum = queue.minimumOffset
+        let maximum = queue.maximumOffset
+        var reading = QueueReading(
+            status: .found, nextOffset: request.offset, minimumOffset: minimum, maximumOffset: maximum,
+            body: ByteBuffer(), count: 0)
+        if maximum == 0 {
+            reading.status = .empty
+            reading.nextOffset = 0
+        } else if request.offset < minimum {
+            reading.status = .beforeBeginning
+            reading.nextOffset = minimum
+        } else if request.offset == maximum {
+            reading.status = .atEnd
+        } else if request.offset > maximum {
+            // RocketMQ sends a reader of a queue that is whole back to its beginning, else to the end.
+            reading.status = .beyondEnd
+            reading.nextOffset = minimum == 0 ? 0 : maximum
+        } else {
+            try collect(request, from: queue, into: &reading)
+        }
+        return reading
+    }
+
+    private func collect(
+        _ request: QueueRequest, from queue: ConsumeQueue, into reading: inout QueueReading
+    ) throws(StoreError) {
+        let wanted = max(1, min(request.maximumCount, QueueRequest.countLimit))
+        var offset = request.offset
+        var scanned = 0
+        var span: (start: Int64, bytes: Int)?
+        var bytes = 0
+        collecting: while reading.count < wanted, scanned < QueueRequest.scanLimit, offset < reading.maximumOffset {
+            let entries = try queue.entries(from: offset, count: max(wanted - reading.count, 32))
+            if entries.isEmpty { break }
+            for entry in entries {
+                scanned += 1
+                if request.isWanted(entry.tagCode) {
+                    if reading.count > 0 && bytes + Int(entry.size) > request.maximumBytes { break collecting }
+                    if let (start, length) = span, start + Int64(length) == entry.logOffset {
+                        span = (start, length + Int(entry.size))
+                    } else {
+                        try copy(span, into: &reading.body)
+                        span = (entry.logOffset, Int(entry.size))
+                    }
+                    bytes += Int(entry.size)
+                    reading.count += 1
+                }
+                offset += 1
+                if reading.count == wanted { break collecting }
+            }
+        }
+        try copy(span, into: &reading.body)
+        reading.nextOffset = offset
+        if reading.count == 0 { reading.status = .noMatch }
+        if reading.body.readableBytes != bytes {
+            // The log ends before the queue says it does: nothing half may leave.
+            reading.body.clear()
+            reading.count = 0
+            reading.status = .removed
+            reading.nextOffset = request.offset
+        }
+    }
+
+    private func copy(_ span: (start: Int64, bytes: Int)?, into body: inout ByteBuffer) throws(StoreError) {
+        guard let span else { return }
+        try log.read(at: span.start, count: span.bytes, into: &body)
+    }
+
+    /// The first message a queue holds; 0 for one that was never written.
+    public func minimumOffset(of key: QueueKey) -> Int64 { queues.queue(key)?.minimumOffset ?? 0 }
+
+    /// One past the last message of a queue; 0 for one that was never written.
+    public func maximumOffset(of key: QueueKey) -> Int64 { queues.queue(key)?.maximumOffset ?? 0 }
+
+    /// The entries of a queue from the offset on, without their records.
+    public func entries(of key: QueueKey, from offset: Int64, count: Int) throws(StoreError) -> [QueueEntry] {
+        try queues.queue(key)?.entries(from: offset, count: count) ?? []
+    }
+
+    /// The record at a log offset; `nil` when none begins there.
+    public func record(atLogOffset offset: Int64) throws(StoreError) -> StoredRecord? {
+        guard offset >= log.firstOffset, offset < progress.writtenOffset else { return nil }
+        var buffer = ByteBuffer()
+        try log.read(at: offset, count: 4, into: &buffer)
+        guard let size = buffer.readInteger(as: Int32.self), Int(size) >= RecordLayout.minimumSize,
+            offset + Int64(size) <= progress.writtenOffset, Int64(size) <= configuration.segmentBytes
+        else { return nil }
+        buffer.clear()
+        try log.read(at: offset, count: Int(size), into: &buffer)
+        guard case .record(let record) = StoredRecord.read(from: &buffer), record.logOffset == offset
+        else { return nil }
+        return record
+    }
+
+    /// When the message at this place of a queue was stored, milliseconds since 1970; `nil` when there is none.
+    public func storeTimestamp(of key: QueueKey, at offset: Int64) throws(StoreError) -> Int64? {
+        guard let entry = try queues.queue(key)?.entries(from: offset, count: 1).first else { return nil }
+        return try record(atLogOffset: entry.logOffset)?.storeTimestamp
+    }
+
+    /// The message nearest in time: the last one not stored after `timestamp`, or the next, whichever is closer.
+    ///
+    /// A queue's store times never decrease, so that it can be halved. Past both ends it is the end's message.
+    public func offset(of key: QueueKey, nearestTo timestamp: Int64) throws(StoreError) -> Int64 {
+        guard let queue = queues.queue(key), queue.maximumOffset > queue.minimumOffset else { return 0 }
+        var low = queue.minimumOffset
+        var high = queue.maximumOffset
+        while low < high {
+            let middle = low + (high - low) / 2
+            if let stored = try storeTimestamp(of: key, at: middle), stored < timestamp {
+                low = middle + 1
+            } else {
+                high = middle
+            }
+        }
+        // `low` is the first one stored at or after the time.
+        if low == queue.maximumOffset { return low - 1 }
+        guard low > queue.minimumOffset, let after = try storeTimestamp(of: key, at: low),
+            let before = try storeTimestamp(of: key, at: low - 1)
+        else { return low }
+        return after - timestamp <= timestamp - before ? low : low - 1
+    }
+
+    /// The end of the log, in bytes.
+    public var maximumLogOffset: Int64 { progress.writtenOffset }
+    /// The beginning of the log, in bytes.
+    public var minimumLogOffset: Int64 { log.firstOffset }
+    /// The end of what is synced, in bytes.
+    public var flushedLogOffset: Int64 { progress.flushedOffset }
+    /// The messages appended since the start.
+    public var appendedMessages: Int { progress.appendedRecords }
+    /// All queues there are.
+    public var queueKeys: [QueueKey] { queues.all.map(\.key) }
+}

@@ -1,0 +1,134 @@
+import NIOCore
+import Synchronization
+import SystemPackage
+
+/// The order of one queue's messages: entry `n` says where message `n` lies in the commit log.
+///
+/// The log's writer appends and then publishes; readers see entries below ``maximumOffset`` only, so that they never
+/// meet one whose record is not there.
+final class ConsumeQueue: Sendable {
+    let key: QueueKey
+    private let chain: SegmentChain
+    private let maximum: Atomic<Int64>
+    private let minimum: Atomic<Int64>
+    private let isDirty = Atomic<Bool>(false)
+
+    /// How many entries are read at once while looking for the end.
+    private static let scanEntries: Int64 = 4096
+
+    /// Opens the queue's files and finds its first and last entry.
+    init(key: QueueKey, directory: FilePath, entriesPerFile: Int64) throws(StoreError) {
+        self.key = key
+        chain = try SegmentChain(directory: directory, segmentBytes: entriesPerFile * QueueEntry.encodedSize)
+        maximum = Atomic(0)
+        minimum = Atomic(0)
+        try findEnds(entriesPerFile: entriesPerFile)
+    }
+
+    /// One past the last published entry, counted in messages.
+    var maximumOffset: Int64 { maximum.load(ordering: .acquiring) }
+    /// The first entry there is, counted in messages.
+    var minimumOffset: Int64 { minimum.load(ordering: .acquiring) }
+
+    private func findEnds(entriesPerFile: Int64) throws(StoreError) {
+        guard chain.endOffset > 0 else { return }
+        let first = chain.firstOffset / QueueEntry.encodedSize
+        let end = chain.endOffset / QueueEntry.encodedSize
+        var start = first
+        // A queue that began in the middle of its first file has zeros before its first entry.
+        while start < min(end, first + entriesPerFile) {
+            let window = try rawWindow(at: start, count: Self.scanEntries)
+            let written = window.firstIndex { $0 != nil }
+            start += Int64(written ?? max(1, window.count))
+            if written != nil { break }
+        }
+        let isEmpty = try start >= end ? true : rawEntry(at: start) == nil
+        if isEmpty {
+            minimum.store(first, ordering: .releasing)
+            maximum.store(first, ordering: .releasing)
+            return
+        }
+        minimum.store(start, ordering: .releasing)
+        var position = max(start, end - entriesPerFile)
+        while position > start {
+            if try rawEntry(at: position) != nil { break }
+            position = max(start, position - entriesPerFile)
+        }
+        while position < end {
+            let window = try rawWindow(at: position, count: Self.scanEntries)
+            if let gap = window.firstIndex(where: { $0 == nil }) {
+                position += Int64(gap)
+                break
+            }
+            if window.isEmpty { break }
+            position += Int64(window.count)
+        }
+        maximum.store(position, ordering: .releasing)
+    }
+
+    private func rawWindow(at offset: Int64, count: Int64) throws(StoreError) -> [QueueEntry?] {
+        var buffer = ByteBuffer()
+        try chain.read(
+            at: offset * QueueEntry.encodedSize, count: Int(count * QueueEntry.encodedSize), into: &buffer)
+        return (0..<(buffer.readableBytes / Int(QueueEntry.encodedSize))).map { _ in QueueEntry(from: &buffer) }
+    }
+
+    private func rawEntry(at offset: Int64) throws(StoreError) -> QueueEntry? {
+        try rawWindow(at: offset, count: 1).first ?? nil
+    }
+
+    /// Up to `count` published entries from the offset on.
+    func entries(from offset: Int64, count: Int) throws(StoreError) -> [QueueEntry] {
+        let available = min(Int64(count), maximumOffset - offset)
+        guard offset >= minimumOffset, available > 0 else { return [] }
+        return try rawWindow(at: offset, count: available).prefix { $0 != nil }.compactMap { $0 }
+    }
+
+    /// Writes entries that belong at the offset; readers do not see them before ``publish(_:)``.
+    func write(_ entries: ByteBuffer, at offset: Int64) throws(StoreError) {
+        var rest = entries
+        var position = offset * QueueEntry.encodedSize
+        while rest.readableBytes > 0 {
+            let room = Int(chain.segmentBytes - position % chain.segmentBytes)
+            guard let piece = rest.readSlice(length: min(room, rest.readableBytes)) else { break }
+            try chain.write(piece, at: position)
+            position += Int64(piece.readableBytes)
+        }
+        isDirty.store(true, ordering: .relaxed)
+    }
+
+    /// Lets readers see the entries below the offset.
+    func publish(_ end: Int64, beginningAt start: Int64? = nil) {
+        if let start { minimum.store(start, ordering: .releasing) }
+        maximum.store(end, ordering: .releasing)
+    }
+
+    /// Forgets all entries whose record does not end at `logOffset` or before; for recovery only.
+    func cut(atLogOffset logOffset: Int64) throws(StoreError) {
+        // Entries point forwards only, so the first one to forget is found by halving.
+        var low = minimumOffset
+        var high = maximumOffset
+        while low < high {
+            let middle = low + (high - low) / 2
+            if let entry = try rawEntry(at: middle), entry.logOffset + Int64(entry.size) <= logOffset {
+                low = middle + 1
+            } else {
+                high = middle
+            }
+        }
+        if chain.endOffset > 0 { try chain.cut(at: max(chain.firstOffset, low * QueueEntry.encodedSize)) }
+        maximum.store(low, ordering: .releasing)
+    }
+
+    /// Syncs what was written since the last call.
+    func sync() throws(StoreError) {
+        guard isDirty.exchange(false, ordering: .relaxed) else { return }
+        let end = maximumOffset * QueueEntry.encodedSize
+        do {
+            try chain.sync(max(0, end - chain.segmentBytes)..<(end + 1))
+        } catch {
+            isDirty.store(true, ordering: .relaxed)
+            throw error
+        }
+    }
+}

@@ -1,0 +1,55 @@
+import MQWire
+import NIOCore
+
+/// What a consume queue holds for one message: where its record lies, and what filters by.
+///
+/// ```
+/// ┌─────────────┬────────┬───────────┐
+/// │ logOffset 8 │ size 4 │ tagCode 8 │
+/// └─────────────┴────────┴───────────┘
+/// ```
+public struct QueueEntry: Sendable, Hashable {
+    /// The record's position in the commit log, in bytes.
+    public let logOffset: Int64
+    /// The record's size in bytes; a written entry has more than 0.
+    public let size: Int32
+    /// The hash of the tag, 0 without one; for a delayed message the time at which it is due.
+    public let tagCode: Int64
+
+    /// The bytes of an entry.
+    static let encodedSize: Int64 = 20
+
+    /// An entry with these parts.
+    public init(logOffset: Int64, size: Int32, tagCode: Int64) {
+        self.logOffset = logOffset
+        self.size = size
+        self.tagCode = tagCode
+    }
+
+    /// Reads 20 bytes; `nil` when fewer are there or nothing was written there.
+    init?(from buffer: inout ByteBuffer) {
+        guard let (offset, size, code) = buffer.readMultipleIntegers(as: (Int64, Int32, Int64).self), size > 0
+        else { return nil }
+        self.init(logOffset: offset, size: size, tagCode: code)
+    }
+
+    func write(to buffer: inout ByteBuffer) {
+        buffer.writeMultipleIntegers(logOffset, size, tagCode)
+    }
+
+    /// What a consume queue stores for a message's filter.
+    ///
+    /// A message that waits for its delay stores when it is due; others the hash of their tag, sign-extended.
+    static func tagCode(
+        topic: String, sysFlag: SysFlag, properties: ByteBuffer, storeTimestamp: Int64, delayLevelMilliseconds: [Int64]
+    ) -> Int64 {
+        if topic == DelayLevels.topic,
+            let text = MessageProperties.value(of: "DELAY", in: properties), let level = Int(text), level > 0,
+            !delayLevelMilliseconds.isEmpty
+        {
+            return storeTimestamp + delayLevelMilliseconds[min(level, delayLevelMilliseconds.count) - 1]
+        }
+        guard let tags = MessageProperties.value(of: "TAGS", in: properties), !tags.isEmpty else { return 0 }
+        return Int64(JavaStringHash.hash(tags))
+    }
+}

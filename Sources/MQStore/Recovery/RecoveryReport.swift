@@ -1,0 +1,17 @@
+/// What a start found and did.
+public struct RecoveryReport: Sendable, Hashable {
+    /// Whether the last stop was a clean one.
+    public var wasCleanStop: Bool
+    /// Where the walk began.
+    public var walkedFrom: Int64
+    /// The end of the log now.
+    public var logEnd: Int64
+    /// How many records the walk read.
+    public var walkedRecords: Int
+    /// How many queue entries were written anew.
+    public var rebuiltEntries: Int
+    /// Why the log was cut at ``logEnd``; `nil` when it ended properly.
+    public var tornReason: String?
+    /// Log offsets of records whose body lost its sum although the stop was clean; they are kept and reported.
+    public var damagedOffsets: [Int64]
+}

@@ -1,0 +1,64 @@
+public import SystemPackage
+
+/// When a stored message counts as kept.
+public enum FlushPolicy: String, Sendable {
+    /// The answer waits for `fdatasync`; one sync answers for everything written before it.
+    case sync = "SYNC_FLUSH"
+    /// The answer comes after the write; a sync follows at the interval.
+    case async = "ASYNC_FLUSH"
+}
+
+/// How a store is laid out and how it flushes; the defaults are RocketMQ 4.9's.
+public struct StoreConfiguration: Sendable {
+    /// The directory of everything but, perhaps, the commit log.
+    public var root: FilePath
+    /// The directory of the commit log's segments.
+    public var commitLogDirectory: FilePath
+    /// The size of a commit log segment, in bytes.
+    public var segmentBytes: Int64 = 1 << 30
+    /// The entries of 20 bytes in one file of a consume queue.
+    public var entriesPerQueueFile: Int64 = 300_000
+    /// When a stored message counts as kept.
+    public var flushPolicy: FlushPolicy = .async
+    /// How often an asynchronous store syncs its log, in milliseconds.
+    public var flushIntervalMilliseconds: Int64 = 500
+    /// How often the consume queues and the checkpoint are synced, in milliseconds.
+    public var checkpointIntervalMilliseconds: Int64 = 1000
+    /// How long a synchronous append waits for its sync before it is answered with a time-out, in milliseconds.
+    public var syncFlushTimeoutMilliseconds: Int64 = 5000
+    /// The most bytes of bodies waiting to be written; more are refused.
+    public var maximumWaitingBytes = 64 << 20
+    /// The most appends waiting to be written (RocketMQ's `sendThreadPoolQueueCapacity`).
+    public var maximumWaitingAppends = 10_000
+    /// The delay of each level in milliseconds, level 1 first (RocketMQ's `messageDelayLevel`).
+    public var delayLevelMilliseconds: [Int64] = DelayLevels.standard
+    /// The smallest segment allowed, in bytes: a lab fills segments of this size within seconds.
+    public static let minimumSegmentBytes: Int64 = 1 << 20
+
+    /// A store below `root`, with the log in `root/commitlog` unless another place is named.
+    public init(root: FilePath, commitLogDirectory: FilePath? = nil) {
+        self.root = root
+        self.commitLogDirectory = commitLogDirectory ?? root.appending("commitlog")
+    }
+
+    /// Where the consume queues are, `topic/queueId/` below it.
+    public var consumeQueueDirectory: FilePath { root.appending("consumequeue") }
+    /// Where the tables are (`topics.json` and so on).
+    public var configDirectory: FilePath { root.appending("config") }
+    /// There while the store is open; found at start, it tells of a crash.
+    public var abortMarker: FilePath { root.appending("abort") }
+    /// How far log and queues were synced.
+    public var checkpointFile: FilePath { root.appending("checkpoint") }
+    /// Held locked while the store is open.
+    public var lockFile: FilePath { root.appending("lock") }
+}
+
+/// RocketMQ's delay levels and the topic in which delayed messages wait.
+public enum DelayLevels {
+    /// The topic in which delayed messages wait; queue id = level − 1.
+    public static let topic = "SCHEDULE_TOPIC_XXXX"
+    /// 1s 5s 10s 30s 1m … 10m 20m 30m 1h 2h, in milliseconds.
+    public static let standard: [Int64] = [
+        1, 5, 10, 30, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 1200, 1800, 3600, 7200,
+    ].map { $0 * 1000 }
+}
