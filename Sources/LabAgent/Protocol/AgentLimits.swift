@@ -1,0 +1,25 @@
+/// The named limits of the agent's protocol and work; each is refused by name, never silently cut.
+public enum AgentLimits {
+    /// The version both sides must speak; a hello with another one is refused.
+    public static let protocolVersion = 1
+    /// The largest frame body in bytes, either way: a whole log chunk in base64 with room to spare.
+    public static let frameBytes = 16 << 20
+    /// The most bytes a single `logRead` or `fileRead` answers; base64 keeps it below ``frameBytes``.
+    public static let chunkBytes = 4 << 20
+    /// The largest `fileWrite` content; larger files travel over SFTP.
+    public static let writeBytes = 8 << 20
+    /// The most bytes kept of each output stream of a `run`.
+    public static let runOutputBytes = 4 << 20
+    /// The most entries a `directoryList` answers.
+    public static let directoryEntries = 10_000
+    /// Requests worked on at once by one agent; further ones wait in the channel.
+    public static let concurrentRequests = 32
+    /// Requests one client may have unanswered.
+    public static let pendingRequests = 1_024
+    /// The longest time-to-live of a fault: a day, after which nobody remembers it.
+    public static let faultTTLMilliseconds: Int64 = 86_400_000
+    /// How long a fault's probe waits for its bite or its heal.
+    public static let faultProbeMilliseconds: Int64 = 5_000
+    /// The longest name of a daemon or a fault.
+    public static let nameBytes = 64
+}
