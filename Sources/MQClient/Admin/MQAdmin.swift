@@ -1,0 +1,49 @@
+import MQWire
+
+/// The picture of all clusters that a nameserver has.
+public struct ClusterOverview: Sendable, Equatable {
+    /// The broker sets by name.
+    public let brokers: [String: BrokerSet]
+    /// Names of broker sets by cluster.
+    public let clusters: [String: [String]]
+}
+
+/// Administration: topics, routes, clusters.
+public struct MQAdmin: Sendable {
+    private let client: MQConnection
+
+    /// Administration through a client's connections.
+    public init(client: MQConnection) { self.client = client }
+
+    /// Creates a topic on one broker, or changes its queue counts.
+    ///
+    /// The broker tells the nameservers; their routes have it a moment later, see ``topicRoute(_:)``.
+    public func createTopic(
+        _ name: String, readQueues: Int32, writeQueues: Int32, on brokerAddress: String
+    ) async throws(MQClientError) {
+        let header = CreateTopicRequestHeader(
+            topic: name, readQueueNums: readQueues, writeQueueNums: writeQueues,
+            perm: TopicPermission.readWrite.rawValue)
+        let answer = try await client.call(.request(.updateAndCreateTopic, header), to: brokerAddress)
+        guard answer.responseCode == .success else { throw MQClientError(refusal: answer, by: brokerAddress) }
+    }
+
+    /// Where a topic's queues are, asked anew; throws ``MQClientError/topicNotFound(topic:)`` when nowhere.
+    public func topicRoute(_ name: String) async throws(MQClientError) -> TopicRoute {
+        try await client.queryRoute(of: name)
+    }
+
+    /// All broker sets and clusters that the nameserver knows.
+    public func clusterInfo() async throws(MQClientError) -> ClusterOverview {
+        let answer = try await client.askNameserver(.request(.getBrokerClusterInfo))
+        guard answer.responseCode == .success else {
+            throw .noNameserver(reason: "\(answer.responseCode): \(answer.remark ?? "")")
+        }
+        do throws(BodyError) {
+            let info = try ClusterInfo(decoding: answer.body)
+            return ClusterOverview(brokers: info.brokers.mapValues { BrokerSet($0) }, clusters: info.clusters)
+        } catch {
+            throw .noNameserver(reason: "the cluster picture cannot be read: \(error)")
+        }
+    }
+}

@@ -1,0 +1,300 @@
+import Glibc
+public import Logging
+import MQTransport
+import MQWire
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// A client's way to its cluster, shared by producers, consumers and admin calls.
+///
+/// Picks a nameserver at random and stays with it until it fails; keeps the routes that were asked for fresh; tells
+/// brokers every 30 s which groups are alive here. Nothing is connected before the first call needs it.
+/// Call ``shutdown()`` when done: it owns event-loop threads.
+public final class MQConnection: Sendable {
+    /// The settings.
+    public let configuration: MQClientConfiguration
+    /// Unique among the clients of a cluster: address, instance.
+    public let clientID: String
+
+    let transport: RemotingClient
+    let ids: UniqueMessageIDGenerator
+    private let group: MultiThreadedEventLoopGroup
+    private let logger: Logger
+    private let state: Mutex<State>
+
+    private struct State {
+        var choice: NameserverChoice
+        var generator: SeededGenerator
+        var routes = RouteCache()
+        var groups = GroupRegistry()
+        var greeted: Set<String> = []
+        var background: Task<Void, Never>?
+        var isShutDown = false
+    }
+
+    private static let instances = Atomic<UInt32>(0)
+
+    /// A client that has connected to nothing yet.
+    public init(
+        configuration: MQClientConfiguration,
+        logger: Logger = Logger(label: "mqclient", factory: { _ in SwiftLogNoOpLogHandler() })
+    ) {
+        let instance = Self.instances.wrappingAdd(1, ordering: .relaxed).newValue
+        let address = Self.localAddress()
+        let name = configuration.instanceName.isEmpty ? "\(getpid())#\(instance)" : configuration.instanceName
+        self.configuration = configuration
+        self.logger = logger
+        clientID = "\(address.map { String($0) }.joined(separator: "."))@\(name)"
+        group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.threads)
+        var generator = SeededGenerator(seed: configuration.randomSeed ?? UInt64.random(in: 0 ... .max))
+        ids = UniqueMessageIDGenerator(
+            address: address, processID: getpid(), loaderHash: UInt32.random(in: 0 ... .max, using: &generator))
+        let choice = NameserverChoice(addresses: configuration.nameservers, using: &generator)
+        transport = RemotingClient(
+            configuration: .init(connectTimeout: configuration.connectTimeout), group: group, logger: logger,
+            requestHandler: PushedRequests())
+        state = Mutex(State(choice: choice, generator: generator))
+    }
+
+    /// Says goodbye to nobody (producers and consumers do that), closes all connections and ends the threads.
+    public func shutdown() async {
+        let background = state.withLock { state in
+            state.isShutDown = true
+            defer { state.background = nil }
+            return state.background
+        }
+        background?.cancel()
+        await background?.value
+        await transport.shutdown()
+        do {
+            try await group.shutdownGracefully()
+        } catch {
+            logger.warning("event loops did not end", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// The first IPv4 address that is not the loopback's, for ids; the loopback's when there is none.
+    private static func localAddress() -> [UInt8] {
+        let devices = (try? System.enumerateDevices()) ?? []
+        for device in devices {
+            guard let text = device.address?.ipAddress, device.address?.protocol == .inet else { continue }
+            let parts = text.split(separator: ".").compactMap { UInt8($0) }
+            if parts.count == 4, parts[0] != 127 { return parts }
+        }
+        return [127, 0, 0, 1]
+    }
+
+    /// A random start for rotating through queues.
+    func randomStart() -> Int {
+        state.withLock { Int($0.generator.next() % 65_536) }
+    }
+
+    // MARK: Calls
+
+    /// Sends a request to a broker or nameserver; any answer counts, also a refusal.
+    func call(
+        _ request: RemotingCommand, to address: String, timeout: Duration? = nil
+    ) async throws(MQClientError) -> RemotingCommand {
+        do throws(TransportError) {
+            return try await transport.call(request, to: address, timeout: timeout ?? configuration.requestTimeout)
+        } catch {
+            throw MQClientError(error, address: address)
+        }
+    }
+
+    /// Asks a nameserver, the next one when it cannot be asked, each at most once.
+    func askNameserver(_ request: RemotingCommand) async throws(MQClientError) -> RemotingCommand {
+        var problems: [String] = []
+        for _ in configuration.nameservers.indices {
+            guard let address = state.withLock({ $0.choice.current }) else { break }
+            do throws(TransportError) {
+                return try await transport.call(request, to: address, timeout: configuration.requestTimeout)
+            } catch {
+                state.withLock { $0.choice.failed(address) }
+                problems.append(error.description)
+            }
+        }
+        throw .noNameserver(reason: problems.isEmpty ? "none is configured" : problems.joined(separator: "; "))
+    }
+
+    // MARK: Routes
+
+    /// The route for sending: a known one, the nameserver's, or that of the template for automatic topics.
+    func publishRoute(of topic: String, isRefreshing: Bool = false) async throws(MQClientError) -> TopicRoute {
+        if !isRefreshing, let entry = state.withLock({ $0.routes[topic] }) { return entry.route }
+        do throws(MQClientError) {
+            return try await fetchRoute(of: topic)
+        } catch .topicNotFound {
+            let template: TopicRoute
+            do throws(MQClientError) {
+                template = try await queryRoute(of: "TBW102")
+            } catch .topicNotFound {
+                throw .topicNotFound(topic: topic)
+            }
+            let route = template.asTemplate(for: topic, queues: configuration.defaultTopicQueueNums)
+            state.withLock { $0.routes.store(route, isProvisional: true) }
+            greetNewBrokers()
+            return route
+        }
+    }
+
+    /// The route for reading: a known one or the nameserver's.
+    func subscribeRoute(of topic: String, isRefreshing: Bool = false) async throws(MQClientError) -> TopicRoute {
+        if !isRefreshing, let entry = state.withLock({ $0.routes[topic] }), !entry.isProvisional {
+            return entry.route
+        }
+        return try await fetchRoute(of: topic)
+    }
+
+    /// Asks for a route and keeps it.
+    private func fetchRoute(of topic: String) async throws(MQClientError) -> TopicRoute {
+        let route = try await queryRoute(of: topic)
+        state.withLock { $0.routes.store(route, isProvisional: false) }
+        greetNewBrokers()
+        return route
+    }
+
+    /// Asks for a route.
+    func queryRoute(of topic: String) async throws(MQClientError) -> TopicRoute {
+        let answer = try await askNameserver(.request(.getRouteByTopic, TopicRequestHeader(topic: topic)))
+        switch answer.responseCode {
+        case .success:
+            do throws(BodyError) {
+                return TopicRoute(topic: topic, data: try TopicRouteData(decoding: answer.body))
+            } catch {
+                throw .noNameserver(reason: "the route of \(topic) cannot be read: \(error)")
+            }
+        case .topicNotExist: throw .topicNotFound(topic: topic)
+        default: throw .noNameserver(reason: "\(answer.responseCode): \(answer.remark ?? "")")
+        }
+    }
+
+    /// Drops a route that turned out to be stale; the next use asks again.
+    func forgetRoute(of topic: String) { state.withLock { $0.routes.forget(topic) } }
+
+    // MARK: Groups
+
+    func addProducer(_ group: String) {
+        state.withLock { $0.groups.addProducer(group) }
+        startBackground()
+    }
+
+    func removeProducer(_ group: String) async {
+        guard state.withLock({ $0.groups.removeProducer(group) }) else { return }
+        await sayGoodbye(UnregisterClientRequestHeader(clientID: clientID, producerGroup: group))
+    }
+
+    func addConsumer(_ group: String) {
+        state.withLock { $0.groups.addConsumer(group) }
+        startBackground()
+    }
+
+    func subscribe(_ group: String, to topic: String) {
+        let isNews = state.withLock { state in
+            let isNews = state.groups.subscribe(group, to: topic)
+            if isNews { state.greeted = [] }
+            return isNews
+        }
+        if isNews { greetNewBrokers() }
+    }
+
+    func removeConsumer(_ group: String) async {
+        guard state.withLock({ $0.groups.removeConsumer(group) }) else { return }
+        await sayGoodbye(UnregisterClientRequestHeader(clientID: clientID, consumerGroup: group))
+    }
+
+    /// Unregisters from every broker that had a heartbeat, side by side; those that are gone do not mind.
+    private func sayGoodbye(_ header: UnregisterClientRequestHeader) async {
+        let addresses = state.withLock { $0.greeted }
+        await withDiscardingTaskGroup { group in
+            for address in addresses {
+                group.addTask { await self.callIgnoringFailure(.request(.unregisterClient, header), to: address) }
+            }
+        }
+    }
+
+    /// Heartbeats and goodbyes are best effort: the next one repeats them, or a closed connection says it all.
+    private func callIgnoringFailure(_ request: RemotingCommand, to address: String) async {
+        do throws(MQClientError) {
+            _ = try await call(request, to: address)
+        } catch {
+            logger.debug(
+                "broker did not take a notice", metadata: ["request": "\(request.requestCode)", "error": "\(error)"])
+        }
+    }
+
+    private func greetNewBrokers() {
+        let addresses = state.withLock { state in
+            guard !state.groups.isEmpty, !state.isShutDown else { return Set<String>() }
+            let new = state.routes.brokerAddresses.subtracting(state.greeted)
+            state.greeted.formUnion(new)
+            return new
+        }
+        guard !addresses.isEmpty else { return }
+        // Nobody waits for it: a broker that does not answer must not hold up a send to another one.
+        Task { await self.sendHeartbeats(to: addresses) }
+    }
+
+    private func sendHeartbeats(to addresses: Set<String>) async {
+        let body = state.withLock { $0.groups.heartbeat(clientID: clientID) }.encoded()
+        await withDiscardingTaskGroup { group in
+            for address in addresses {
+                group.addTask { await self.callIgnoringFailure(.request(.heartbeat, body: body), to: address) }
+            }
+        }
+    }
+
+    // MARK: Background
+
+    private func startBackground() {
+        state.withLock { state in
+            guard state.background == nil, !state.isShutDown else { return }
+            state.background = Task { [self] in
+                await withDiscardingTaskGroup { group in
+                    group.addTask { [self] in
+                        await Self.every(configuration.heartbeatInterval) { await self.heartbeat() }
+                    }
+                    group.addTask { [self] in
+                        await Self.every(configuration.routePollInterval) { await self.pollRoutes() }
+                    }
+                }
+            }
+        }
+    }
+
+    private static func every(_ interval: Duration, _ work: @Sendable () async -> Void) async {
+        while !Task.isCancelled {
+            // Cancellation ends the sleep with an error, and with it the loop.
+            do { try await Task.sleep(for: interval) } catch { return }
+            await work()
+        }
+    }
+
+    private func heartbeat() async {
+        let addresses = state.withLock { state in
+            state.greeted = state.groups.isEmpty ? [] : state.routes.brokerAddresses
+            return state.greeted
+        }
+        await sendHeartbeats(to: addresses)
+    }
+
+    private func pollRoutes() async {
+        for topic in state.withLock({ $0.routes.topics }) {
+            do throws(MQClientError) {
+                _ = try await fetchRoute(of: topic)
+            } catch {
+                // The old route is better than none; a topic that is gone shows when it is used.
+                logger.debug("route not refreshed", metadata: ["topic": "\(topic)", "error": "\(error)"])
+            }
+        }
+    }
+}
+
+/// What brokers push to a client that does not rebalance: noted by none of its parts, so refused when an answer is
+/// wanted.
+private struct PushedRequests: RemotingRequestHandler {
+    func handle(_ request: RemotingCommand, on connection: RemotingConnection, reply: RemotingReply) {
+        reply.send(request.notSupported())
+    }
+}

@@ -1,0 +1,170 @@
+import MQWire
+import NIOCore
+
+/// Reads queues at the caller's pace and at offsets of its choice.
+///
+/// It reads from the master, or from the slave that the broker's last answer suggested, or from any slave while there
+/// is no master. Offsets are committed to the broker that is read from only when ``commit(_:for:)`` says so.
+public actor PullConsumer {
+    /// The group, under which offsets are kept.
+    public nonisolated let group: String
+    private let client: MQConnection
+    private var suggestedBrokers: [MessageQueue: Int64] = [:]
+    private var isShutDown = false
+
+    /// A consumer of a group.
+    public init(group: String, client: MQConnection) {
+        self.group = group
+        self.client = client
+        client.addConsumer(group)
+    }
+
+    /// The queues of a topic that can be read now.
+    public func queues(for topic: String) async throws(MQClientError) -> [MessageQueue] {
+        let queues = try await client.subscribeRoute(of: topic, isRefreshing: true).readableQueues
+        client.subscribe(group, to: topic)
+        return queues
+    }
+
+    /// The offset of the first message that the broker still has.
+    public func minOffset(of queue: MessageQueue) async throws(MQClientError) -> Int64 {
+        try await offset(.request(.getMinOffset, header(queue)), of: queue)
+    }
+
+    /// The offset of the next message to come.
+    public func maxOffset(of queue: MessageQueue) async throws(MQClientError) -> Int64 {
+        try await offset(.request(.getMaxOffset, header(queue)), of: queue)
+    }
+
+    /// Reads up to `max` messages from an offset on.
+    ///
+    /// - Parameter hold: how long the broker may wait for a message to come before it answers with none; `.zero` asks
+    ///   for an answer at once.
+    /// - Parameter tags: which tags, as `a || b`; `*` for all.
+    public func pull(
+        _ queue: MessageQueue, from offset: Int64, max: Int32 = 32, hold: Duration = .zero, tags: String = "*"
+    ) async throws(MQClientError) -> PullResult {
+        let address = try await address(of: queue)
+        let mayHold = hold > .zero
+        let request = PullMessageRequestHeader(
+            consumerGroup: group, topic: queue.topic, queueID: queue.queueID, queueOffset: offset, maxMessages: max,
+            sysFlag: PullMessageRequestHeader.subscriptionFlag | (mayHold ? PullMessageRequestHeader.suspendFlag : 0),
+            suspendTimeoutMilliseconds: mayHold ? hold.wholeMilliseconds : 0, subscription: tags)
+        let answer = try await call(
+            .request(.pullMessage, request), queue: queue, address: address,
+            timeout: client.configuration.requestTimeout + hold)
+        let status: PullStatus
+        switch answer.responseCode {
+        case .success: status = .found
+        case .pullNotFound: status = .noNewMessages
+        case .pullRetryImmediately: status = .noMatchedMessages
+        case .pullOffsetMoved: status = .offsetIllegal
+        default: throw MQClientError(refusal: answer, by: address)
+        }
+        let header = try read(PullMessageResponseHeader.self, from: answer, address: address)
+        suggestedBrokers[queue] = header.suggestedBrokerID
+        let messages =
+            status == .found ? try Self.messages(in: answer.body ?? ByteBuffer(), of: queue, address: address) : []
+        return PullResult(
+            status: status, messages: messages, nextOffset: header.nextBeginOffset, minOffset: header.minOffset,
+            maxOffset: header.maxOffset, brokerAddress: address)
+    }
+
+    /// The group's committed offset: the next one to consume; `nil` when there is none.
+    public func committedOffset(of queue: MessageQueue) async throws(MQClientError) -> Int64? {
+        let header = QueryConsumerOffsetRequestHeader(
+            consumerGroup: group, topic: queue.topic, queueID: queue.queueID)
+        let address = try await address(of: queue)
+        let answer = try await call(.request(.queryConsumerOffset, header), queue: queue, address: address)
+        switch answer.responseCode {
+        case .success: return try read(OffsetResponseHeader.self, from: answer, address: address).offset
+        case .queryNotFound: return nil
+        default: throw MQClientError(refusal: answer, by: address)
+        }
+    }
+
+    /// Commits the group's offset: the next one to consume.
+    public func commit(_ offset: Int64, for queue: MessageQueue) async throws(MQClientError) {
+        let header = UpdateConsumerOffsetRequestHeader(
+            consumerGroup: group, topic: queue.topic, queueID: queue.queueID, commitOffset: offset)
+        let address = try await address(of: queue)
+        let answer = try await call(.request(.updateConsumerOffset, header), queue: queue, address: address)
+        guard answer.responseCode == .success else { throw MQClientError(refusal: answer, by: address) }
+    }
+
+    /// Unregisters the group from the brokers.
+    public func shutdown() async {
+        guard !isShutDown else { return }
+        isShutDown = true
+        await client.removeConsumer(group)
+    }
+
+    private func header(_ queue: MessageQueue) -> QueueRequestHeader {
+        QueueRequestHeader(topic: queue.topic, queueID: queue.queueID)
+    }
+
+    private func offset(_ request: RemotingCommand, of queue: MessageQueue) async throws(MQClientError) -> Int64 {
+        let address = try await address(of: queue)
+        let answer = try await call(request, queue: queue, address: address)
+        guard answer.responseCode == .success else { throw MQClientError(refusal: answer, by: address) }
+        return try read(OffsetResponseHeader.self, from: answer, address: address).offset
+    }
+
+    /// Where to read a queue; asks for the route anew when the known one has no answer.
+    private func address(of queue: MessageQueue) async throws(MQClientError) -> String {
+        guard !isShutDown else { throw .invalid(reason: "consumer \(group) is shut down") }
+        for isRefreshing in [false, true] {
+            let route = try await client.subscribeRoute(of: queue.topic, isRefreshing: isRefreshing)
+            let set = route.brokers[queue.brokerName]
+            if let address = set?.readAddress(suggestedID: suggestedBrokers[queue]) { return address }
+        }
+        throw .noQueue(topic: queue.topic, reason: "no broker of \(queue.brokerName) is alive")
+    }
+
+    /// Calls a broker; a failure drops the route and the suggestion, which may be why.
+    private func call(
+        _ request: RemotingCommand, queue: MessageQueue, address: String, timeout: Duration? = nil
+    ) async throws(MQClientError) -> RemotingCommand {
+        do throws(MQClientError) {
+            return try await client.call(request, to: address, timeout: timeout)
+        } catch {
+            client.forgetRoute(of: queue.topic)
+            suggestedBrokers[queue] = nil
+            throw error
+        }
+    }
+
+    private func read<Header: CommandHeader>(
+        _ type: Header.Type, from answer: RemotingCommand, address: String
+    ) throws(MQClientError) -> Header {
+        do throws(HeaderError) {
+            return try answer.header(type)
+        } catch {
+            throw .unreadableAnswer(address: address, reason: error.description)
+        }
+    }
+
+    /// The records of a pull's body; a body with a wrong sum is delivered and marked.
+    static func messages(
+        in body: ByteBuffer, of queue: MessageQueue, address: String
+    ) throws(MQClientError) -> [ReceivedMessage] {
+        var rest = body
+        var messages: [ReceivedMessage] = []
+        while rest.readableBytes > 0 {
+            switch StoredRecord.read(from: &rest, verifyingChecksum: false) {
+            case .record(let record), .checksumMismatch(let record):
+                messages.append(ReceivedMessage(record, queue: queue))
+            case let other:
+                throw .unreadableAnswer(address: address, reason: "record \(messages.count) of a pull: \(other)")
+            }
+        }
+        return messages
+    }
+}
+
+extension Duration {
+    /// Whole milliseconds, rounded down.
+    var wholeMilliseconds: Int64 {
+        components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000
+    }
+}

@@ -1,0 +1,88 @@
+import MQTransport
+import MQWire
+
+/// What became of an operation that gave no receipt.
+public enum OperationOutcome: Sendable, Equatable {
+    /// It certainly did not happen: nothing reached a broker.
+    case notSent
+    /// A broker said no: it did not happen.
+    case refused(code: Int32, remark: String)
+    /// It may have happened.
+    case unknown
+}
+
+/// Why an operation failed.
+///
+/// ``outcome`` is what a careful caller looks at: no answer means "may have happened", and stays so when a later
+/// attempt of the same send is refused.
+public enum MQClientError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// What was asked for makes no sense; nothing was sent.
+    case invalid(reason: String)
+    /// No nameserver could be asked; nothing was sent.
+    case noNameserver(reason: String)
+    /// No broker alive holds the topic; nothing was sent.
+    case topicNotFound(topic: String)
+    /// The topic has no queue for this, or its broker is gone; nothing was sent.
+    case noQueue(topic: String, reason: String)
+    /// The broker could not be reached; nothing was sent.
+    case unreachable(address: String, reason: String)
+    /// The broker answered with an error.
+    case refused(address: String, code: Int32, remark: String)
+    /// No answer came: it may have happened.
+    case noAnswer(address: String, reason: String)
+    /// The answer could not be read: it may have happened.
+    case unreadableAnswer(address: String, reason: String)
+    /// An earlier attempt may have happened; the last one failed like this.
+    case unknownAfterRetry(last: String)
+
+    /// Whether it happened, as far as can be known.
+    public var outcome: OperationOutcome {
+        switch self {
+        case .invalid, .noNameserver, .topicNotFound, .noQueue, .unreachable: .notSent
+        case .refused(_, let code, let remark): .refused(code: code, remark: remark)
+        case .noAnswer, .unreadableAnswer, .unknownAfterRetry: .unknown
+        }
+    }
+
+    /// A label without dynamic text, for metrics and histories.
+    public var label: String {
+        switch self {
+        case .invalid: "invalid"
+        case .noNameserver: "no nameserver"
+        case .topicNotFound: "topic not found"
+        case .noQueue: "no queue"
+        case .unreachable: "unreachable"
+        case .refused: "refused"
+        case .noAnswer: "no answer"
+        case .unreadableAnswer: "unreadable answer"
+        case .unknownAfterRetry: "unknown after retry"
+        }
+    }
+
+    /// One line: what, where, why.
+    public var description: String {
+        switch self {
+        case .invalid(let reason): reason
+        case .noNameserver(let reason): "no nameserver could be asked: \(reason)"
+        case .topicNotFound(let topic): "no broker alive has topic \(topic) (create it, or allow automatic creation)"
+        case .noQueue(let topic, let reason): "topic \(topic): \(reason)"
+        case .unreachable(let address, let reason): "\(address) was not reached: \(reason)"
+        case .refused(let address, let code, let remark):
+            "\(address) refused with \(ResponseCode(rawValue: code)): \(remark)"
+        case .noAnswer(let address, let reason): "\(address) gave no answer: \(reason)"
+        case .unreadableAnswer(let address, let reason): "the answer of \(address) cannot be read: \(reason)"
+        case .unknownAfterRetry(let last): "an earlier attempt may have happened; the last one failed: \(last)"
+        }
+    }
+
+    init(_ error: TransportError, address: String) {
+        self =
+            error.isCertainlyNotSent
+            ? .unreachable(address: address, reason: error.description)
+            : .noAnswer(address: address, reason: error.description)
+    }
+
+    init(refusal: RemotingCommand, by address: String) {
+        self = .refused(address: address, code: refusal.code, remark: refusal.remark ?? "")
+    }
+}

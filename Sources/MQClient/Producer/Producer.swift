@@ -1,0 +1,132 @@
+import MQTransport
+import MQWire
+import NIOCore
+
+/// Sends messages.
+///
+/// Each call of ``send(_:to:attempts:)`` gives the message one unique id and tries as often as allowed, elsewhere if
+/// it may choose. With `attempts: 1` nothing is repeated, so that what was observed is what happened.
+public actor Producer {
+    /// The group, which brokers know this producer by.
+    public nonisolated let group: String
+    private let client: MQConnection
+    private var rotation: QueueRotation
+    private var isShutDown = false
+
+    /// Limit of a body. Source: RocketMQ's `maxMessageSize`.
+    public static let bodyLimitBytes = 4 * 1024 * 1024
+
+    /// A producer of a group.
+    public init(group: String, client: MQConnection) {
+        self.group = group
+        self.client = client
+        rotation = QueueRotation(start: client.randomStart())
+        client.addProducer(group)
+    }
+
+    /// The queues that a topic's messages can go to now; for a topic that does not exist yet, those that it would get
+    /// by automatic creation.
+    public func queues(for topic: String) async throws(MQClientError) -> [MessageQueue] {
+        try await client.publishRoute(of: topic).writableQueues
+    }
+
+    /// Sends a message and waits for the broker's word.
+    ///
+    /// - Parameter queue: where it shall go; the producer chooses when `nil`.
+    /// - Parameter attempts: how often it may be tried in all. After a time-out a further attempt can store it twice.
+    /// - Throws: the last attempt's error; ``MQClientError/unknownAfterRetry(last:)`` if an earlier one may have
+    ///   stored it.
+    public func send(
+        _ message: Message, to queue: MessageQueue? = nil, attempts: Int = 3
+    ) async throws(MQClientError) -> SendReceipt {
+        let request = try prepare(message)
+        var mayHaveHappened = false
+        var failedBroker: String?
+        var lastError = MQClientError.invalid(reason: "attempts is \(attempts) (expected at least 1)")
+        for attempt in 1...max(1, attempts) where attempts >= 1 {
+            var chosen: MessageQueue?
+            do throws(MQClientError) {
+                let (target, address) = try await target(for: message.topic, wish: queue, avoiding: failedBroker)
+                chosen = target
+                return try await sendOnce(request, to: target, at: address, attempt: attempt)
+            } catch {
+                lastError = error
+                failedBroker = chosen?.brokerName
+                mayHaveHappened = mayHaveHappened || error.outcome == .unknown
+                // Whatever went wrong, the route may be why.
+                if error.label != "invalid" { client.forgetRoute(of: message.topic) }
+            }
+        }
+        guard mayHaveHappened, lastError.outcome != .unknown else { throw lastError }
+        throw .unknownAfterRetry(last: lastError.description)
+    }
+
+    /// Sends a message and does not wait for anything but the connection: it may be lost without notice.
+    ///
+    /// Returns the unique id that the message was given.
+    @discardableResult
+    public func sendOneWay(
+        _ message: Message, to queue: MessageQueue? = nil
+    ) async throws(MQClientError) -> String {
+        let request = try prepare(message)
+        let (target, address) = try await target(for: message.topic, wish: queue, avoiding: nil)
+        let command = request.command(for: target, group: group, configuration: client.configuration)
+        do throws(TransportError) {
+            try await client.transport.notify(command, to: address)
+        } catch {
+            throw MQClientError(error, address: address)
+        }
+        return request.messageID
+    }
+
+    /// Unregisters the group from the brokers; further sends fail.
+    public func shutdown() async {
+        guard !isShutDown else { return }
+        isShutDown = true
+        await client.removeProducer(group)
+    }
+
+    private func prepare(_ message: Message) throws(MQClientError) -> PreparedSend {
+        guard !isShutDown else { throw .invalid(reason: "producer \(group) is shut down") }
+        return try PreparedSend(message, ids: client.ids)
+    }
+
+    /// The queue and its master's address; asks for the route anew when the known one has no answer.
+    private func target(
+        for topic: String, wish: MessageQueue?, avoiding failedBroker: String?
+    ) async throws(MQClientError) -> (MessageQueue, String) {
+        for isRefreshing in [false, true] {
+            let route = try await client.publishRoute(of: topic, isRefreshing: isRefreshing)
+            let queue = wish ?? rotation.next(of: route.writableQueues, avoiding: failedBroker)
+            if let queue, let address = route.brokers[queue.brokerName]?.masterAddress { return (queue, address) }
+        }
+        throw .noQueue(
+            topic: topic,
+            reason: wish.map { "broker \($0.brokerName) has no master now" } ?? "no broker takes writes now")
+    }
+
+    private func sendOnce(
+        _ request: PreparedSend, to queue: MessageQueue, at address: String, attempt: Int
+    ) async throws(MQClientError) -> SendReceipt {
+        let command = request.command(for: queue, group: group, configuration: client.configuration)
+        let answer = try await client.call(command, to: address)
+        let status: SendStatus
+        switch answer.responseCode {
+        case .success: status = .ok
+        case .flushDiskTimeout: status = .flushDiskTimeout
+        case .flushSlaveTimeout: status = .flushSlaveTimeout
+        case .slaveNotAvailable: status = .slaveNotAvailable
+        default: throw MQClientError(refusal: answer, by: address)
+        }
+        let header: SendMessageResponseHeader
+        do throws(HeaderError) {
+            header = try answer.header()
+        } catch {
+            throw .unreadableAnswer(address: address, reason: error.description)
+        }
+        return SendReceipt(
+            status: status, messageID: request.messageID, offsetMessageID: header.messageID,
+            queue: MessageQueue(topic: queue.topic, brokerName: queue.brokerName, queueID: header.queueID),
+            queueOffset: header.queueOffset, brokerAddress: address, attempt: attempt)
+    }
+}

@@ -1,0 +1,29 @@
+/// How well a stored message is kept.
+public enum SendStatus: String, Sendable {
+    /// As the broker's mode promises.
+    case ok = "SEND_OK"
+    /// Stored in memory, but not on disk within the time.
+    case flushDiskTimeout = "FLUSH_DISK_TIMEOUT"
+    /// Stored on the master, but no slave confirmed within the time.
+    case flushSlaveTimeout = "FLUSH_SLAVE_TIMEOUT"
+    /// Stored on the master, and no slave was there.
+    case slaveNotAvailable = "SLAVE_NOT_AVAILABLE"
+}
+
+/// A broker's word that it has a message.
+public struct SendReceipt: Sendable, Equatable {
+    /// How well it is kept.
+    public let status: SendStatus
+    /// The unique id that the client gave the message; the same in every attempt.
+    public let messageID: String
+    /// The id that tells where the message lies: broker address and commit-log offset.
+    public let offsetMessageID: String
+    /// The queue that has it.
+    public let queue: MessageQueue
+    /// Its place there.
+    public let queueOffset: Int64
+    /// The broker that answered.
+    public let brokerAddress: String
+    /// Which attempt succeeded, from 1.
+    public let attempt: Int
+}
