@@ -1,0 +1,73 @@
+import CLibSSH2
+import Glibc
+
+/// The libssh2 session with its socket, and the count of bytes that came through it.
+///
+/// `@unchecked Sendable`: used by the owning actor on its thread; `free` is called from the actor's `deinit`, when no
+/// one else can hold it.
+final class SessionHandle: @unchecked Sendable {
+    let pointer: OpaquePointer
+    /// The connected socket, or -1 before there is one.
+    var socket: Int32 = -1
+    /// Bytes received so far. libssh2 reads for all channels at once, so an operation that sees this number change
+    /// knows that what another one waits for may be there.
+    private let receivedBytes: UnsafeMutablePointer<Int>
+
+    private static let isReady: Bool = libssh2_init(0) == 0
+
+    init() {
+        precondition(Self.isReady, "libssh2 can't be initialised")
+        receivedBytes = .allocate(capacity: 1)
+        receivedBytes.initialize(to: 0)
+        guard let pointer = libssh2_session_init_ex(nil, nil, nil, receivedBytes) else {
+            preconditionFailure("libssh2 has no memory for a session")
+        }
+        self.pointer = pointer
+        libssh2_session_set_blocking(pointer, 0)
+        libssh2_session_callback_set(
+            pointer, LIBSSH2_CALLBACK_RECV, unsafeBitCast(countingReceive, to: UnsafeMutableRawPointer.self))
+    }
+
+    /// Bytes received so far.
+    var received: Int { receivedBytes.pointee }
+
+    /// Whether a packet is partly sent.
+    var isMidPacket: Bool {
+        libssh2_session_block_directions(pointer) & LIBSSH2_SESSION_BLOCK_OUTBOUND != 0
+    }
+
+    /// What `poll` should wait for after an EAGAIN.
+    var awaitedEvents: Int16 {
+        let directions = libssh2_session_block_directions(pointer)
+        let events =
+            (directions & LIBSSH2_SESSION_BLOCK_INBOUND != 0 ? Int16(POLLIN) : 0)
+            | (directions & LIBSSH2_SESSION_BLOCK_OUTBOUND != 0 ? Int16(POLLOUT) : 0)
+        return events == 0 ? Int16(POLLIN) : events
+    }
+
+    /// What libssh2 says about the last error.
+    var lastMessage: String {
+        var message: UnsafeMutablePointer<CChar>?
+        _ = libssh2_session_last_error(pointer, &message, nil, 0)
+        return message.map { String(cString: $0) } ?? ""
+    }
+
+    /// Closes the socket and gives back the memory.
+    func free() {
+        if socket >= 0 { shutdown(socket, Int32(SHUT_RDWR)) }
+        for _ in 0..<SSHLimits.freeAttempts where libssh2_session_free(pointer) == LIBSSH2_ERROR_EAGAIN { continue }
+        if socket >= 0 { Glibc.close(socket) }
+        receivedBytes.deallocate()
+    }
+}
+
+/// `recv` as libssh2 wants it (`-errno` on failure), adding what came to the count behind the session's abstract.
+private let countingReceive:
+    @convention(c) (
+        Int32, UnsafeMutableRawPointer?, Int, Int32, UnsafeMutablePointer<UnsafeMutableRawPointer?>?
+    ) -> Int = { socket, buffer, length, flags, abstract in
+        let count = recv(socket, buffer, length, flags | Int32(MSG_NOSIGNAL))
+        if count < 0 { return -Int(errno) }
+        abstract?.pointee?.assumingMemoryBound(to: Int.self).pointee += count
+        return count
+    }
