@@ -100,7 +100,10 @@ let package = Package(
         tests("LabInventory", [yams, system]),
         tests("LabSSH", [system, subprocess]),
         tests("LabAgent", [system, subprocess]),
-        tests("LabHosts", [system, subprocess]),
+        .executableTarget(
+            name: "lab-hosts-driver", dependencies: ["LabHosts", system], path: "Tests/LabHostsDriver",
+            swiftSettings: house),
+        tests("LabHosts", ["lab-hosts-driver", system, subprocess]),
         tests("LabCluster", ["LabInventory", "LabAgent", system]),
         tests("LabChaos"),
         tests("LabHistory"),

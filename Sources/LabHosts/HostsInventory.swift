@@ -1,0 +1,45 @@
+import SystemPackage
+
+/// The text of the inventory and the known hosts that `up` leaves for Ansible and for the controller.
+enum HostsInventory {
+    /// Ansible's YAML: the first host is the nameserver, the last the client, those between (or the last) brokers.
+    static func yaml(names: [String], addresses: [String], key: FilePath, knownHosts: FilePath) -> String {
+        precondition(
+            names.count == addresses.count && !names.isEmpty, "\(names.count) names, \(addresses.count) addresses")
+        let brokers = names.count >= 3 ? Array(names[1..<(names.count - 1)]) : [names[names.count - 1]]
+        func group(_ name: String, _ members: [String]) -> String {
+            "    \(name):\n      hosts:\n" + members.map { "        \($0):\n" }.joined()
+        }
+        var text = """
+            # Written by 'seatrial hosts up' and removed by 'seatrial hosts down'; edits are lost.
+            all:
+              vars:
+                ansible_user: root
+                ansible_ssh_private_key_file: \(quoted(key.string))
+                ansible_ssh_common_args: \(quoted("-o UserKnownHostsFile=\(knownHosts.string)"))
+                seatrial_known_hosts: \(quoted(knownHosts.string))
+                seatrial_dir: /srv/seatrial
+                seatrial_allow: [reboot, clock, disk]
+              hosts:
+
+            """
+        for (name, address) in zip(names, addresses) {
+            text += "    \(name):\n      ansible_host: \(address)\n      seatrial_address: \(address)\n"
+        }
+        text += "  children:\n"
+        text +=
+            group("nameservers", [names[0]]) + group("brokers", brokers) + group("clients", [names[names.count - 1]])
+        return text
+    }
+
+    /// A YAML single-quoted scalar.
+    private static func quoted(_ text: String) -> String {
+        "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''") + "'"
+    }
+
+    /// One line of `known_hosts` from a public key file's text.
+    static func knownHost(name: String, address: String, publicKey: String) -> String {
+        let fields = publicKey.split(whereSeparator: { $0 == " " || $0 == "\n" })
+        return "\(address),\(name) \(fields.prefix(2).joined(separator: " "))\n"
+    }
+}
