@@ -81,8 +81,8 @@ let package = Package(
 
         // Programs of a screen or two.
         program("mqnamesrv", ["MQNameserver", "MQTransport", arguments, unixSignals, logging, nioCore, nioPosix]),
-        program("mqbroker", ["MQBroker", "MQTransport", arguments, lifecycle, unixSignals, logging, nioPosix]),
-        program("mqadmin", ["MQStore", "MQWire", arguments, system]),
+        program("mqbroker", ["MQBroker", "MQTransport", arguments, unixSignals, logging, nioCore, nioPosix]),
+        program("mqadmin", ["MQStore", "MQWire", arguments, nioCore, system]),
         program("seatrial-agent", ["LabAgent", system]),
         program(
             "seatrial",

@@ -41,4 +41,11 @@ public struct QueueArrival: Sendable {
     public let maximumOffset: Int64
     /// The filter codes of the new messages, in their order.
     public let tagCodes: [Int64]
+
+    /// New messages of a queue.
+    public init(key: QueueKey, maximumOffset: Int64, tagCodes: [Int64]) {
+        self.key = key
+        self.maximumOffset = maximumOffset
+        self.tagCodes = tagCodes
+    }
 }

@@ -1,0 +1,160 @@
+public import MQStore
+public import MQTransport
+public import SystemPackage
+
+/// What a broker is in its group.
+public enum BrokerRole: String, Sendable, CaseIterable {
+    /// A master that answers without waiting for a slave.
+    case asyncMaster = "ASYNC_MASTER"
+    /// A master whose answers promise a slave's copy; without a slave it says so.
+    case syncMaster = "SYNC_MASTER"
+}
+
+/// When a stored message is answered; the `.properties` spelling of ``MQStore/FlushPolicy``.
+public enum FlushDiskType: String, Sendable, CaseIterable {
+    /// After the sync.
+    case sync = "SYNC_FLUSH"
+    /// After the write.
+    case async = "ASYNC_FLUSH"
+}
+
+/// A broker's settings, from a `.properties` file with RocketMQ's keys.
+public struct BrokerConfiguration: Sendable {
+    /// The cluster the broker belongs to.
+    public var clusterName = "DefaultCluster"
+    /// The name of the broker's group: a master and its slaves share it.
+    public var brokerName = "broker-a"
+    /// 0 for a master.
+    public var brokerID: Int64 = 0
+    /// What the broker is in its group.
+    public var role = BrokerRole.asyncMaster
+    /// When a stored message is answered.
+    public var flushDiskType = FlushDiskType.async
+    /// The port clients use; the fast port is two below. 0 lets the system choose both.
+    public var listenPort = 10911
+    /// The port slaves would use.
+    public var haListenPort = 10912
+    /// The address to listen on.
+    public var bindAddress = "0.0.0.0"
+    /// The nameservers, `host:port` each.
+    public var nameservers: [String] = []
+    /// The address that clients are told and that records carry.
+    public var brokerIP1 = "127.0.0.1"
+    /// The address that slaves are told.
+    public var brokerIP2 = "127.0.0.1"
+    /// Where the store is.
+    public var storeRoot = FilePath("store")
+    /// Where the commit log is; below the root by default.
+    public var commitLogDirectory: FilePath?
+    /// The size of a commit log segment, in bytes.
+    public var segmentBytes: Int64 = 1 << 30
+    /// The size of a consume queue's file, in bytes; a multiple of 20.
+    public var queueFileBytes: Int64 = 6_000_000
+    /// How often an asynchronous store syncs, in milliseconds.
+    public var flushIntervalMilliseconds: Int64 = 500
+    /// How long an answer waits for a sync, in milliseconds.
+    public var syncFlushTimeoutMilliseconds: Int64 = 5000
+    /// Whether sending to an unknown topic makes it.
+    public var autoCreateTopics = true
+    /// The queues of an automatic topic at most.
+    public var defaultTopicQueueNums: Int32 = 8
+    /// The largest body accepted, in bytes.
+    public var maximumMessageBytes = 4 << 20
+    /// Whether a pull is held for as long as the client asks.
+    public var longPolling = true
+    /// How long a pull is held without long polling.
+    public var shortPolling = Duration.milliseconds(1000)
+    /// How often the broker registers.
+    public var registrationPeriod = Duration.seconds(30)
+    /// How long one registration may take.
+    public var registrationTimeout = Duration.seconds(6)
+    /// How often consumers' offsets are saved.
+    public var offsetSavePeriod = Duration.seconds(5)
+    /// The silence after which a client is forgotten.
+    public var clientExpiry = Duration.seconds(120)
+    /// How often silent clients are looked for.
+    public var clientScanPeriod = Duration.seconds(10)
+    /// Event-loop threads.
+    public var threads = 2
+
+    /// RocketMQ's defaults.
+    public init() {}
+
+    /// Keys of Apache's that mean nothing here and deserve no warning.
+    public static let ignoredKeys: Set<String> = [
+        "rocketmqHome", "deleteWhen", "fileReservedTime", "diskMaxUsedSpaceRatio", "traceTopicEnable", "aclEnable",
+        "transientStorePoolEnable", "warmMapedFileEnable", "sendMessageThreadPoolNums", "pullMessageThreadPoolNums",
+        "useReentrantLockWhenPutMessage", "enablePropertyFilter", "compressedRegister", "storePathConsumeQueue",
+        "storePathIndex", "storeCheckpoint", "abortFile", "autoCreateSubscriptionGroup", "slaveReadEnable",
+        "maxIndexNum", "maxHashSlotNum", "messageDelayLevel", "haSendHeartbeatInterval", "haHousekeepingInterval",
+        "waitTimeMillsInSendQueue", "osPageCacheBusyTimeOutMills", "fetchNamesrvAddrByAddressServer",
+        "transactionCheckInterval", "transactionTimeOut", "transactionCheckMax", "namesrvDomain", "messageIndexEnable",
+    ]
+
+    /// Reads the settings; throws on a bad value.
+    public init(settings: inout Settings) throws(ConfigurationError) {
+        self.init()
+        clusterName = settings.string("brokerClusterName", default: clusterName)
+        brokerName = settings.string("brokerName", default: brokerName)
+        brokerID = try settings.integer("brokerId", in: 0...Int64(Int32.max), default: brokerID)
+        role = try settings.choice("brokerRole", default: role)
+        flushDiskType = try settings.choice("flushDiskType", default: flushDiskType)
+        listenPort = try settings.integer("listenPort", in: 0...65535, default: listenPort)
+        if listenPort == 1 || listenPort == 2 {
+            throw settings.bad("listenPort", accepted: "0, or 3 to 65535: the fast port is two below")
+        }
+        haListenPort = try settings.integer("haListenPort", in: 0...65535, default: listenPort + 1)
+        bindAddress = settings.string("bindAddress", default: bindAddress)
+        nameservers = try Self.nameservers(&settings)
+        brokerIP1 = settings.string("brokerIP1", default: HostAddresses.first ?? brokerIP1)
+        brokerIP2 = settings.string("brokerIP2", default: brokerIP1)
+        storeRoot = FilePath(settings.string("storePathRootDir", default: storeRoot.string))
+        commitLogDirectory = settings.string("storePathCommitLog").map { FilePath($0) }
+        segmentBytes = try settings.integer(
+            "mapedFileSizeCommitLog", in: StoreConfiguration.minimumSegmentBytes...(1 << 31), default: segmentBytes)
+        queueFileBytes = try settings.integer("mapedFileSizeConsumeQueue", in: 20...(1 << 30), default: queueFileBytes)
+        if queueFileBytes % 20 != 0 {
+            throw settings.bad("mapedFileSizeConsumeQueue", accepted: "a multiple of 20, the size of an entry")
+        }
+        flushIntervalMilliseconds = try settings.integer(
+            "flushIntervalCommitLog", in: 1...60_000, default: flushIntervalMilliseconds)
+        syncFlushTimeoutMilliseconds = try settings.integer(
+            "syncFlushTimeout", in: 1...600_000, default: syncFlushTimeoutMilliseconds)
+        autoCreateTopics = try settings.bool("autoCreateTopicEnable", default: autoCreateTopics)
+        defaultTopicQueueNums = try settings.integer(
+            "defaultTopicQueueNums", in: 1...1024, default: defaultTopicQueueNums)
+        maximumMessageBytes = try settings.integer("maxMessageSize", in: 1...(16 << 20), default: maximumMessageBytes)
+        longPolling = try settings.bool("longPollingEnable", default: longPolling)
+        shortPolling = try settings.milliseconds("shortPollingTimeMills", default: shortPolling)
+        registrationPeriod = try settings.milliseconds("registerNameServerPeriod", default: registrationPeriod)
+        registrationTimeout = try settings.milliseconds("registerBrokerTimeoutMills", default: registrationTimeout)
+        offsetSavePeriod = try settings.milliseconds("flushConsumerOffsetInterval", default: offsetSavePeriod)
+        clientExpiry = try settings.milliseconds("channelExpiredTimeout", default: clientExpiry)
+        clientScanPeriod = try settings.milliseconds("clientScanPeriod", default: clientScanPeriod)
+        threads = try settings.integer("serverWorkerThreads", in: 1...64, default: threads)
+    }
+
+    private static func nameservers(_ settings: inout Settings) throws(ConfigurationError) -> [String] {
+        let texts = settings.string("namesrvAddr", default: "").split { $0 == ";" || $0 == "," }
+        var addresses: [String] = []
+        for text in texts {
+            let trimmed = text.filter { $0 != " " }
+            guard (try? HostPort(trimmed)) != nil else {
+                throw settings.bad("namesrvAddr", accepted: "host:port, several separated by ;")
+            }
+            addresses.append(trimmed)
+        }
+        return addresses
+    }
+
+    /// The store's part of the settings.
+    public var store: StoreConfiguration {
+        var store = StoreConfiguration(root: storeRoot, commitLogDirectory: commitLogDirectory)
+        store.segmentBytes = segmentBytes
+        store.entriesPerQueueFile = queueFileBytes / 20
+        store.flushPolicy = flushDiskType == .sync ? .sync : .async
+        store.flushIntervalMilliseconds = flushIntervalMilliseconds
+        store.syncFlushTimeoutMilliseconds = syncFlushTimeoutMilliseconds
+        return store
+    }
+}

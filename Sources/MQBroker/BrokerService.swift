@@ -1,0 +1,245 @@
+import Glibc
+public import Logging
+public import MQStore
+public import MQTransport
+public import MQWire
+public import NIOCore
+import NIOPosix
+import Synchronization
+
+/// A running broker: the shell that owns the ports, the store, the clocks and the chores.
+public final class BrokerService: RemotingRequestHandler {
+    /// The broker's settings.
+    public let configuration: BrokerConfiguration
+    private let group: any EventLoopGroup
+    private let logger: Logger
+    private let now: @Sendable () -> Int64
+    private let running = Mutex<Running?>(nil)
+
+    private struct Running: Sendable {
+        let context: BrokerContext
+        let dispatcher: RequestDispatcher
+        let pull: PullProcessor
+        let delays: DelaySchedule
+        let diskThreads: NIOThreadPool
+        var servers: [RemotingServer] = []
+        var chores: [RepeatedTask] = []
+        var registration: Registration?
+        var registrar: Task<Void, Never>?
+        var client: RemotingClient?
+    }
+
+    /// How often held pulls whose time is up are looked for; they are answered at most this late.
+    private static let holdTick = TimeAmount.milliseconds(100)
+    /// How often due delayed messages are looked for.
+    private static let delayTick = TimeAmount.milliseconds(100)
+    /// Threads that may block on the disk.
+    private static let diskThreadCount = 4
+
+    /// A broker that does not listen yet; `now` is the wall clock in milliseconds since 1970.
+    public init(
+        configuration: BrokerConfiguration, group: any EventLoopGroup, logger: Logger,
+        now: @escaping @Sendable () -> Int64 = BrokerService.wallClock
+    ) {
+        self.configuration = configuration
+        self.group = group
+        self.logger = logger
+        self.now = now
+    }
+
+    /// The system's clock, milliseconds since 1970.
+    public static let wallClock: @Sendable () -> Int64 = {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+    }
+
+    /// Recovers the store, listens, and registers in the background; gives the address of the main port.
+    ///
+    /// - Throws: ``MQStore/StoreError`` or ``MQTransport/TransportError``.
+    @discardableResult
+    public func start() async throws -> SocketAddress {
+        let diskThreads = NIOThreadPool(numberOfThreads: Self.diskThreadCount)
+        diskThreads.start()
+        let arrivals = ArrivalRelay()
+        do {
+            let store = try MessageStore(configuration: configuration.store, now: now) { arrivals.relay($0) }
+            report(store.recovery)
+            let context: BrokerContext
+            do {
+                context = try BrokerContext(
+                    configuration: configuration, store: store, diskThreads: diskThreads, logger: logger, now: now)
+                try await open(context, arrivals: arrivals)
+            } catch {
+                store.close()
+                throw error
+            }
+        } catch {
+            try? await diskThreads.shutdownGracefully()
+            throw error
+        }
+        guard let address = mainAddress.withLock({ $0 }) else { throw ChannelError.inappropriateOperationForState }
+        return address
+    }
+
+    private let mainAddress = Mutex<SocketAddress?>(nil)
+
+    private func open(_ context: BrokerContext, arrivals: ArrivalRelay) async throws {
+        let pull = PullProcessor(context: context)
+        let delays = try DelaySchedule(context: context)
+        arrivals.target.withLock { $0 = pull }
+        let dispatcher = RequestDispatcher(
+            send: SendProcessor(context: context), pull: pull, offsets: OffsetProcessor(context: context),
+            clients: ClientProcessor(context: context),
+            admin: AdminProcessor(context: context, delays: delays, startedAt: now()),
+            sendBack: SendBackProcessor(context: context))
+        running.withLock {
+            $0 = Running(
+                context: context, dispatcher: dispatcher, pull: pull, delays: delays,
+                diskThreads: context.diskThreads)
+        }
+        let main = server(port: configuration.listenPort)
+        let address = try await main.start()
+        let port = address.port ?? configuration.listenPort
+        var servers = [main]
+        do {
+            // With port 0 there is no fixed fast port: clients that want it use two below the main one.
+            let fast = server(port: port - 2)
+            try await fast.start()
+            servers.append(fast)
+        } catch {
+            // A test's broker on a port of the system's choice does without, when two below is taken.
+            if configuration.listenPort != 0 {
+                await main.shutdown()
+                running.withLock { $0 = nil }
+                throw error
+            }
+        }
+        context.storeHost.withLock { $0 = RecordHost(address: $0.address, port: Int32(port)) }
+        let client = RemotingClient(group: group, logger: logger)
+        let host = HostPort(host: configuration.brokerIP1, port: port).description
+        let registration = Registration(
+            context: context, client: client, brokerAddress: host,
+            haAddress: HostPort(host: configuration.brokerIP2, port: configuration.haListenPort).description)
+        let opened = servers
+        running.withLock { running in
+            running?.servers = opened
+            running?.client = client
+            running?.registration = registration
+            running?.chores = chores(context: context, pull: pull, delays: delays)
+        }
+        startRegistering(registration, context: context)
+        mainAddress.withLock { $0 = address }
+    }
+
+    private func server(port: Int) -> RemotingServer {
+        RemotingServer(
+            configuration: .init(host: configuration.bindAddress, port: port), group: group, logger: logger,
+            handler: self)
+    }
+
+    private func chores(context: BrokerContext, pull: PullProcessor, delays: DelaySchedule) -> [RepeatedTask] {
+        func repeated(_ period: TimeAmount, _ work: @escaping @Sendable () -> Void) -> RepeatedTask {
+            group.next().scheduleRepeatedTask(initialDelay: period, delay: period) { _ in work() }
+        }
+        let expiry = configuration.clientExpiry.components.seconds * 1000
+        return [
+            repeated(Self.holdTick) { pull.expire() },
+            repeated(Self.delayTick) {
+                context.diskThreads.submit { state in if case .active = state { delays.deliverDue() } }
+            },
+            repeated(TimeAmount(configuration.offsetSavePeriod)) {
+                context.diskThreads.submit { _ in
+                    context.saveOffsetsAndGroups()
+                    delays.save()
+                }
+            },
+            repeated(TimeAmount(configuration.clientScanPeriod)) {
+                let limit = context.now() - expiry
+                context.notifyMembers(of: context.clients.withLock { $0.expire(seenBefore: limit) })
+            },
+        ]
+    }
+
+    /// Registers now, at each period, and soon after topics changed; rounds never overlap.
+    private func startRegistering(_ registration: Registration, context: BrokerContext) {
+        let (changes, changed) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        context.topicsChanged.withLock { $0 = { changed.yield() } }
+        let period = TimeAmount(configuration.registrationPeriod)
+        let ticker = group.next().scheduleRepeatedTask(initialDelay: .zero, delay: period) { _ in changed.yield() }
+        let registrar = Task {
+            for await _ in changes { await registration.registerEverywhere() }
+        }
+        running.withLock { running in
+            running?.chores.append(ticker)
+            running?.registrar = registrar
+        }
+    }
+
+    private func report(_ recovery: RecoveryReport) {
+        var metadata: Logger.Metadata = [
+            "clean": "\(recovery.wasCleanStop)", "logEnd": "\(recovery.logEnd)",
+            "walked": "\(recovery.walkedRecords)", "rebuilt": "\(recovery.rebuiltEntries)",
+        ]
+        if let reason = recovery.tornReason {
+            metadata["torn"] = "\(reason)"
+            logger.warning("the log's torn tail was cut", metadata: metadata)
+        } else {
+            logger.info("store recovered", metadata: metadata)
+        }
+        if !recovery.damagedOffsets.isEmpty {
+            logger.error("records are damaged", metadata: ["logOffsets": "\(recovery.damagedOffsets)"])
+        }
+    }
+
+    /// What the start found in the store; `nil` while the broker does not run.
+    public var recovery: RecoveryReport? { running.withLock { $0?.context.store.recovery } }
+
+    /// Unregisters, closes the ports, saves the tables and closes the store cleanly.
+    public func shutdown() async {
+        let stopped = running.withLock { running in
+            defer { running = nil }
+            return running
+        }
+        guard let stopped else { return }
+        for chore in stopped.chores { chore.cancel() }
+        stopped.registrar?.cancel()
+        await stopped.registration?.unregisterEverywhere()
+        stopped.pull.stop()
+        for server in stopped.servers { await server.shutdown() }
+        await stopped.client?.shutdown()
+        // The event loops are free of this broker now; what follows blocks a thread of the disk's.
+        try? await stopped.diskThreads.runIfActive {
+            stopped.context.saveTopics()
+            stopped.context.saveOffsetsAndGroups()
+            stopped.delays.save()
+            stopped.context.store.close()
+        }
+        try? await stopped.diskThreads.shutdownGracefully()
+    }
+
+    // MARK: RemotingRequestHandler
+
+    /// Hands the request to its processor, on the connection's event loop.
+    public func handle(_ request: RemotingCommand, on connection: RemotingConnection, reply: RemotingReply) {
+        guard let dispatcher = running.withLock({ $0?.dispatcher }) else {
+            return reply.send(.serviceNotAvailable, remark: "the broker is starting or stopping")
+        }
+        dispatcher.handle(request, on: connection, reply: reply)
+    }
+
+    /// Forgets the connection's held pulls and group memberships.
+    public func connectionClosed(_ connection: RemotingConnection) {
+        guard let running = running.withLock({ $0 }) else { return }
+        running.pull.connectionClosed(connection.id)
+        running.context.connections.withLock { $0[connection.id] = nil }
+        running.context.notifyMembers(of: running.context.clients.withLock { $0.connectionClosed(connection.id) })
+    }
+}
+
+/// Carries arrivals to the pull processor, which is made after the store.
+private final class ArrivalRelay: Sendable {
+    let target = Mutex<PullProcessor?>(nil)
+
+    func relay(_ arrivals: [QueueArrival]) { target.withLock { $0 }?.arrived(arrivals) }
+}

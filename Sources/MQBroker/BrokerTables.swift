@@ -1,0 +1,47 @@
+import Logging
+import MQStore
+import MQWire
+import NIOCore
+import Synchronization
+import SystemPackage
+
+/// The broker's tables on disk, in RocketMQ's places.
+struct BrokerTables: Sendable {
+    let topics: SavedTable
+    let offsets: SavedTable
+    let groups: SavedTable
+    let delays: SavedTable
+
+    init(directory: FilePath) {
+        topics = SavedTable(directory.appending("topics.json"))
+        offsets = SavedTable(directory.appending("consumerOffset.json"))
+        groups = SavedTable(directory.appending("subscriptionGroup.json"))
+        delays = SavedTable(directory.appending("delayOffset.json"))
+    }
+}
+
+/// One table's file; saving is serial, so that an older state never overtakes a newer one.
+final class SavedTable: Sendable {
+    private let file: ReplacedFile
+    private let turn = Mutex<Void>(())
+
+    init(_ path: FilePath) { file = ReplacedFile(path) }
+
+    /// What was saved last; `nil` when nothing was. Throws when the file cannot be read or is no JSON.
+    func load() throws -> JSONValue? {
+        guard let bytes = try file.load() else { return nil }
+        return try JSONValue(parsing: ByteBuffer(bytes: bytes))
+    }
+
+    /// Saves what `current` gives when it is this call's turn; a failure is logged, and the next save tries again.
+    func save(_ current: () -> JSONValue, logger: Logger) {
+        turn.withLock { _ in
+            do {
+                try file.save(Array(current().encoded().readableBytesView))
+            } catch {
+                logger.error(
+                    "a table could not be saved", metadata: ["file": "\(file.path)", "error": "\(error)"])
+            }
+        }
+    }
+}

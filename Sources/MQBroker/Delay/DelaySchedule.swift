@@ -1,0 +1,105 @@
+import Logging
+import MQStore
+import MQWire
+import Synchronization
+
+/// Delivers delayed messages: each level is a queue of the schedule topic, in the order in which they are due.
+///
+/// The queue's entries carry the due time, so that a level is looked at only when its first message is due. A message
+/// is stored anew for its real topic before the level's offset moves on: a crash delivers twice, never not at all.
+final class DelaySchedule: Sendable {
+    private let context: BrokerContext
+    private let levels: Mutex<[Level]>
+
+    /// One delay level.
+    private struct Level: Sendable {
+        /// The first message not yet delivered.
+        var offset: Int64
+        /// When to look at it; 0 = at the next tick.
+        var due: Int64 = 0
+        /// Whether a message is being stored at this moment.
+        var isBusy = false
+    }
+
+    /// The pause after a delivery that could not be stored, in milliseconds.
+    private static let retryMilliseconds: Int64 = 1000
+    /// The messages delivered with one look at a level.
+    private static let batch = 64
+
+    init(context: BrokerContext) throws {
+        self.context = context
+        var offsets = [Int64](repeating: 0, count: DelayLevels.standard.count)
+        for member in try context.tables.delays.load()?["offsetTable"]?.objectValue ?? [] {
+            guard let level = Int(member.key), (1...offsets.count).contains(level),
+                let offset = member.value.integerValue
+            else { continue }
+            offsets[level - 1] = offset
+        }
+        levels = Mutex(offsets.map { Level(offset: $0) })
+    }
+
+    /// The table that is saved: `{"offsetTable":{level:offset}}`, levels from 1, those in use only.
+    var json: JSONValue {
+        let offsets = levels.withLock { $0.map(\.offset) }
+        let members = offsets.enumerated().filter { $0.element > 0 }.map {
+            JSONMember(String($0.offset + 1), .integer($0.element))
+        }
+        return ["offsetTable": .object(members)]
+    }
+
+    /// Saves the offsets now.
+    func save() { context.tables.delays.save({ json }, logger: context.logger) }
+
+    /// Delivers what is due. Runs on a disk thread.
+    func deliverDue() {
+        let now = context.now()
+        let candidates = levels.withLock { levels in
+            let indices = levels.indices.filter { !levels[$0].isBusy && levels[$0].due <= now }
+            for index in indices { levels[index].isBusy = true }
+            return indices.map { ($0, levels[$0].offset) }
+        }
+        for (index, offset) in candidates {
+            let key = QueueKey(topic: DelayLevels.topic, queueID: Int32(index))
+            guard context.store.maximumOffset(of: key) > offset else {
+                release(index, offset: offset, due: 0)
+                continue
+            }
+            deliver(level: index, key: key, from: offset, now: now)
+        }
+    }
+
+    private func deliver(level: Int, key: QueueKey, from offset: Int64, now: Int64) {
+        do throws(StoreError) {
+            let entries = try context.store.entries(of: key, from: offset, count: Self.batch)
+            let due = entries.prefix { $0.tagCode <= now }
+            guard !due.isEmpty else { return release(level, offset: offset, due: entries.first?.tagCode ?? 0) }
+            var drafts: [RecordDraft] = []
+            for entry in due {
+                guard let record = try context.store.record(atLogOffset: entry.logOffset),
+                    var draft = MessageIntake.liftDelay(record.draft())
+                else {
+                    context.logger.error(
+                        "a delayed message cannot be delivered", metadata: ["logOffset": "\(entry.logOffset)"])
+                    continue
+                }
+                draft.storeHost = context.storeHost.withLock { $0 }
+                drafts.append(draft)
+            }
+            let next = offset + Int64(due.count)
+            guard !drafts.isEmpty else { return release(level, offset: next, due: 0) }
+            context.store.append(drafts) { [self] result in
+                switch result {
+                case .success: release(level, offset: next, due: 0)
+                case .failure: release(level, offset: offset, due: now + Self.retryMilliseconds)
+                }
+            }
+        } catch {
+            context.logger.error("a delay level cannot be read", metadata: ["error": "\(error)"])
+            release(level, offset: offset, due: now + Self.retryMilliseconds)
+        }
+    }
+
+    private func release(_ level: Int, offset: Int64, due: Int64) {
+        levels.withLock { $0[level] = Level(offset: offset, due: due) }
+    }
+}

@@ -1,0 +1,86 @@
+import MQWire
+
+/// The settings of one consumer group.
+struct SubscriptionGroup: Sendable, Equatable {
+    var name: String
+    var consumeEnabled = true
+    var consumeFromMinimum = true
+    var broadcastEnabled = true
+    var retryQueues: Int32 = 1
+    var retryMaximum: Int32 = 16
+    var brokerID: Int64 = 0
+    var slowConsumptionBrokerID: Int64 = 1
+    var notifiesMembers = true
+
+    init(name: String) { self.name = name }
+
+    init?(json: JSONValue) {
+        guard let name = json["groupName"]?.stringValue else { return nil }
+        self.name = name
+        consumeEnabled = json["consumeEnable"]?.boolValue ?? true
+        consumeFromMinimum = json["consumeFromMinEnable"]?.boolValue ?? true
+        broadcastEnabled = json["consumeBroadcastEnable"]?.boolValue ?? true
+        retryQueues = Int32(truncatingIfNeeded: json["retryQueueNums"]?.integerValue ?? 1)
+        retryMaximum = Int32(truncatingIfNeeded: json["retryMaxTimes"]?.integerValue ?? 16)
+        brokerID = json["brokerId"]?.integerValue ?? 0
+        slowConsumptionBrokerID = json["whichBrokerWhenConsumeSlowly"]?.integerValue ?? 1
+        notifiesMembers = json["notifyConsumerIdsChangedEnable"]?.boolValue ?? true
+    }
+
+    var json: JSONValue {
+        [
+            "brokerId": .integer(brokerID), "consumeBroadcastEnable": .bool(broadcastEnabled),
+            "consumeEnable": .bool(consumeEnabled), "consumeFromMinEnable": .bool(consumeFromMinimum),
+            "groupName": .string(name), "notifyConsumerIdsChangedEnable": .bool(notifiesMembers),
+            "retryMaxTimes": .integer(Int64(retryMaximum)), "retryQueueNums": .integer(Int64(retryQueues)),
+            "whichBrokerWhenConsumeSlowly": .integer(slowConsumptionBrokerID),
+        ]
+    }
+}
+
+/// The consumer groups of this broker. Pure; saved as `subscriptionGroup.json`.
+struct SubscriptionGroupTable: Sendable {
+    private var groups: [String: SubscriptionGroup] = [:]
+    private(set) var dataVersion = DataVersion()
+    /// Whether it changed since it was last saved.
+    var isDirty = false
+
+    init() {}
+
+    init(json: JSONValue) {
+        for member in json["subscriptionGroupTable"]?.objectValue ?? [] {
+            if let group = SubscriptionGroup(json: member.value) { groups[group.name] = group }
+        }
+        if let value = json["dataVersion"], let version = try? DataVersion(json: value) { dataVersion = version }
+    }
+
+    var json: JSONValue {
+        [
+            "dataVersion": dataVersion.json,
+            "subscriptionGroupTable": .object(
+                groups.values.sorted { $0.name < $1.name }.map { JSONMember($0.name, $0.json) }),
+        ]
+    }
+
+    subscript(name: String) -> SubscriptionGroup? { groups[name] }
+
+    /// The group, made with the defaults when it is new.
+    mutating func ensure(_ name: String, nowMilliseconds: Int64) -> SubscriptionGroup {
+        if let group = groups[name] { return group }
+        let group = SubscriptionGroup(name: name)
+        put(group, nowMilliseconds: nowMilliseconds)
+        return group
+    }
+
+    mutating func put(_ group: SubscriptionGroup, nowMilliseconds: Int64) {
+        groups[group.name] = group
+        dataVersion.advance(nowMilliseconds: nowMilliseconds)
+        isDirty = true
+    }
+
+    mutating func remove(_ name: String, nowMilliseconds: Int64) {
+        guard groups.removeValue(forKey: name) != nil else { return }
+        dataVersion.advance(nowMilliseconds: nowMilliseconds)
+        isDirty = true
+    }
+}

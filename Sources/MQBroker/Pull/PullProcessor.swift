@@ -1,0 +1,181 @@
+import MQStore
+import MQTransport
+import MQWire
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// Request 11: reads messages of a queue, or holds the request until there are some.
+///
+/// 1. The request is checked on the event loop.
+/// 2. A disk thread reads. When there is nothing yet and the client allows it, the request is held, and the queue is
+///    looked at once more: a message that came between reading and holding must not be missed.
+/// 3. The writer's thread tells of new messages (``arrived(_:)``); who waits for one of them reads again, as in 2, but is
+///    not held a second time. Time is up after what the client asked for: the request reads a last time.
+final class PullProcessor: Sendable {
+    private let context: BrokerContext
+    private let held = Mutex(HeldPulls<Pull>())
+
+    /// A checked request.
+    struct Pull: Sendable {
+        var header: PullMessageRequestHeader
+        var filter: TagFilter
+        var group: SubscriptionGroup
+        var connection: UInt64
+        var reply: RemotingReply
+        var key: QueueKey { QueueKey(topic: header.topic, queueID: header.queueID) }
+    }
+
+    init(context: BrokerContext) { self.context = context }
+
+    // MARK: 1. Checking
+
+    func handle(_ request: RemotingCommand, from connection: RemotingConnection, reply: RemotingReply) throws {
+        let header: PullMessageRequestHeader = try request.header()
+        let time = context.now()
+        let group = context.groups.withLock { $0.ensure(header.consumerGroup, nowMilliseconds: time) }
+        guard group.consumeEnabled else {
+            return reply.send(.noPermission, remark: "consumer group \(header.consumerGroup) may not consume")
+        }
+        guard let topic = context.topics.withLock({ $0[header.topic] }) else {
+            return reply.send(.topicNotExist, remark: "topic[\(header.topic)] not exist, apply first please!")
+        }
+        guard topic.permission.contains(.read) else {
+            return reply.send(.noPermission, remark: "the topic[\(header.topic)] may not be read")
+        }
+        guard header.queueID >= 0, header.queueID < topic.readQueueNums else {
+            return reply.send(
+                .systemError,
+                remark: "queue \(header.queueID) of \(header.topic) is illegal, it has \(topic.readQueueNums) to read")
+        }
+        let filter: TagFilter
+        if header.hasSubscription {
+            filter = TagFilter(expression: header.subscription)
+        } else {
+            let known = context.clients.withLock {
+                $0.subscription(group: header.consumerGroup, topic: header.topic)
+            }
+            guard let known else {
+                return reply.send(
+                    .subscriptionNotExist, remark: "the consumer's subscription not exist: \(header.consumerGroup)")
+            }
+            filter = TagFilter(expression: known.expression)
+        }
+        let pull = Pull(header: header, filter: filter, group: group, connection: connection.id, reply: reply)
+        if header.commitsOffset {
+            context.offsets.withLock {
+                $0.commit(group: header.consumerGroup, queue: pull.key, offset: header.commitOffset)
+            }
+        }
+        read(pull, mayHold: header.allowsHold)
+    }
+
+    // MARK: 2. Reading
+
+    private func read(_ pull: Pull, mayHold: Bool) {
+        context.diskThreads.submit { [self] state in
+            guard case .active = state else {
+                return pull.reply.send(.serviceNotAvailable, remark: "the broker is stopping")
+            }
+            let request = QueueRequest(
+                key: pull.key, offset: pull.header.queueOffset, maximumCount: Int(pull.header.maxMessages),
+                isWanted: { pull.filter.wants($0) })
+            do throws(StoreError) {
+                let reading = try context.store.read(request)
+                if mayHold, Self.code(of: reading.status, offset: pull.header.queueOffset) == .pullNotFound {
+                    hold(pull, reading: reading)
+                } else {
+                    answer(pull, with: reading)
+                }
+            } catch {
+                pull.reply.send(.systemError, remark: "\(error)")
+            }
+        }
+    }
+
+    private func hold(_ pull: Pull, reading: QueueReading) {
+        let configuration = context.configuration
+        let asked = pull.header.suspendTimeoutMilliseconds
+        let limit =
+            configuration.longPolling
+            ? asked
+            : configuration.shortPolling.components.seconds * 1000
+                + configuration.shortPolling.components.attoseconds / 1_000_000_000_000_000
+        let waiting = HeldPulls<Pull>.Held(
+            request: pull, connection: pull.connection, offset: pull.header.queueOffset, filter: pull.filter,
+            deadline: context.now() + limit)
+        guard held.withLock({ $0.hold(waiting, on: pull.key) }) else { return answer(pull, with: reading) }
+        let maximum = context.store.maximumOffset(of: pull.key)
+        if maximum > pull.header.queueOffset {
+            // Whatever came meanwhile is offered as if it had come now; the filter looks at it when it is read.
+            arrived([QueueArrival(key: pull.key, maximumOffset: maximum, tagCodes: tagCodes(pull, to: maximum))])
+        }
+    }
+
+    private func tagCodes(_ pull: Pull, to maximum: Int64) -> [Int64] {
+        let offset = pull.header.queueOffset
+        let entries = try? context.store.entries(
+            of: pull.key, from: offset, count: Int(min(maximum - offset, Int64(QueueRequest.countLimit))))
+        return entries?.map(\.tagCode) ?? []
+    }
+
+    // MARK: 3. Waking
+
+    /// Wakes who waits for these messages; called on the store's writer thread.
+    func arrived(_ arrivals: [QueueArrival]) {
+        let woken = held.withLock { held in arrivals.flatMap { held.wake($0) } }
+        for pull in woken { read(pull.request, mayHold: false) }
+    }
+
+    /// Answers those whose time is up.
+    func expire() {
+        for pull in held.withLock({ $0.expire(nowMilliseconds: context.now()) }) { read(pull.request, mayHold: false) }
+    }
+
+    /// Forgets the pulls of a connection.
+    func connectionClosed(_ connection: UInt64) { held.withLock { $0.connectionClosed(connection) } }
+
+    /// Answers all who wait, because the broker stops.
+    func stop() {
+        for pull in held.withLock({ $0.drain() }) {
+            pull.request.reply.send(.pullNotFound, remark: "the broker is stopping")
+        }
+    }
+
+    // MARK: Answering
+
+    /// RocketMQ's code for what was found.
+    static func code(of status: QueueReading.Status, offset: Int64) -> ResponseCode {
+        switch status {
+        case .found: .success
+        case .noMatch, .removed: .pullRetryImmediately
+        case .atEnd: .pullNotFound
+        case .noQueue, .empty: offset == 0 ? .pullNotFound : .pullOffsetMoved
+        case .beyondEnd, .beforeBeginning: .pullOffsetMoved
+        }
+    }
+
+    private static func remark(_ status: QueueReading.Status) -> String {
+        switch status {
+        case .found: "FOUND"
+        case .noMatch: "NO_MATCHED_MESSAGE"
+        case .atEnd: "OFFSET_OVERFLOW_ONE"
+        case .beyondEnd: "OFFSET_OVERFLOW_BADLY"
+        case .beforeBeginning: "OFFSET_TOO_SMALL"
+        case .noQueue: "NO_MATCHED_LOGIC_QUEUE"
+        case .empty: "NO_MESSAGE_IN_QUEUE"
+        case .removed: "MESSAGE_WAS_REMOVING"
+        }
+    }
+
+    private func answer(_ pull: Pull, with reading: QueueReading) {
+        let code = Self.code(of: reading.status, offset: pull.header.queueOffset)
+        let header = PullMessageResponseHeader(
+            suggestedBrokerID: pull.group.brokerID, nextBeginOffset: reading.nextOffset,
+            minOffset: reading.minimumOffset, maxOffset: reading.maximumOffset)
+        pull.reply.send(
+            RemotingCommand(
+                code: code.rawValue, remark: Self.remark(reading.status), extFields: header.fields,
+                body: reading.count > 0 ? reading.body : nil))
+    }
+}

@@ -1,0 +1,122 @@
+import MQStore
+import MQTransport
+import MQWire
+import NIOCore
+import Synchronization
+import SystemPackage
+
+/// Requests of tools and slaves: topics (17, 21, 215), settings (25, 26, 28), tables (43, 45, 200, 201, 207).
+struct AdminProcessor: Sendable {
+    let context: BrokerContext
+    let delays: DelaySchedule
+    /// When the broker started, milliseconds since 1970.
+    let startedAt: Int64
+
+    /// Answers what it knows; `false` for other requests.
+    func handle(_ request: RemotingCommand, reply: RemotingReply) throws -> Bool {
+        switch request.requestCode {
+        case .updateAndCreateTopic: try updateTopic(request, reply: reply)
+        case .deleteTopicInBroker: try deleteTopic(request, reply: reply)
+        case .getAllTopicConfig:
+            reply.send(request.response(.success, body: context.topics.withLock { $0.table }.encoded()))
+        case .updateBrokerConfig:
+            reply.send(.systemError, remark: "settings change with the .properties file and a restart")
+        case .getBrokerConfig: brokerConfig(request, reply: reply)
+        case .getBrokerRuntimeInfo: runtimeInfo(request, reply: reply)
+        case .getAllConsumerOffset:
+            reply.send(request.response(.success, body: context.offsets.withLock { $0.json }.encoded()))
+        case .getAllDelayOffset: reply.send(request.response(.success, body: delays.json.encoded()))
+        case .getAllSubscriptionGroups:
+            reply.send(request.response(.success, body: context.groups.withLock { $0.json }.encoded()))
+        case .updateAndCreateSubscriptionGroup: try updateGroup(request, reply: reply)
+        case .deleteSubscriptionGroup:
+            let name = try request.extFields.required("groupName")
+            let time = context.now()
+            context.groups.withLock { $0.remove(name, nowMilliseconds: time) }
+            reply.send(.success)
+        default: return false
+        }
+        return true
+    }
+
+    private func updateTopic(_ request: RemotingCommand, reply: RemotingReply) throws {
+        let header: CreateTopicRequestHeader = try request.header()
+        if let objection = SystemTopic.objection(to: header.topic) {
+            return reply.send(.systemError, remark: objection)
+        }
+        guard (1...1024).contains(header.readQueueNums), (1...1024).contains(header.writeQueueNums) else {
+            return reply.send(.systemError, remark: "\(header.topic): queue counts must be from 1 to 1024")
+        }
+        let topic = TopicConfig(
+            name: header.topic, readQueueNums: header.readQueueNums, writeQueueNums: header.writeQueueNums,
+            permission: TopicPermission(rawValue: header.perm), sysFlag: header.topicSysFlag ?? 0,
+            order: header.order, filterType: header.topicFilterType ?? "SINGLE_TAG")
+        let time = context.now()
+        context.topics.withLock { $0.put(topic, nowMilliseconds: time) }
+        context.topicsDidChange()
+        reply.send(.success)
+    }
+
+    private func deleteTopic(_ request: RemotingCommand, reply: RemotingReply) throws {
+        let header: TopicRequestHeader = try request.header()
+        let time = context.now()
+        guard context.topics.withLock({ $0.remove(header.topic, nowMilliseconds: time) }) else {
+            return reply.send(.success)
+        }
+        context.offsets.withLock { $0.forget(topic: header.topic) }
+        context.topicsDidChange()
+        context.store.deleteTopic(header.topic) { error in
+            if let error { reply.send(.systemError, remark: "\(error)") } else { reply.send(.success) }
+        }
+    }
+
+    private func updateGroup(_ request: RemotingCommand, reply: RemotingReply) throws {
+        guard let body = request.body, let group = SubscriptionGroup(json: try JSONValue(parsing: body)) else {
+            return reply.send(.systemError, remark: "the body names no group (groupName)")
+        }
+        let time = context.now()
+        context.groups.withLock { $0.put(group, nowMilliseconds: time) }
+        reply.send(.success)
+    }
+
+    private func brokerConfig(_ request: RemotingCommand, reply: RemotingReply) {
+        let settings = context.configuration
+        let values: [(String, String)] = [
+            ("brokerClusterName", settings.clusterName), ("brokerName", settings.brokerName),
+            ("brokerId", String(settings.brokerID)), ("brokerRole", settings.role.rawValue),
+            ("flushDiskType", settings.flushDiskType.rawValue), ("listenPort", String(settings.listenPort)),
+            ("haListenPort", String(settings.haListenPort)), ("brokerIP1", settings.brokerIP1),
+            ("brokerIP2", settings.brokerIP2), ("namesrvAddr", settings.nameservers.joined(separator: ";")),
+            ("storePathRootDir", settings.storeRoot.string),
+            ("storePathCommitLog", context.store.configuration.commitLogDirectory.string),
+            ("mapedFileSizeCommitLog", String(settings.segmentBytes)),
+            ("mapedFileSizeConsumeQueue", String(settings.queueFileBytes)),
+            ("flushIntervalCommitLog", String(settings.flushIntervalMilliseconds)),
+            ("autoCreateTopicEnable", String(settings.autoCreateTopics)),
+            ("defaultTopicQueueNums", String(settings.defaultTopicQueueNums)),
+            ("maxMessageSize", String(settings.maximumMessageBytes)),
+            ("longPollingEnable", String(settings.longPolling)),
+        ]
+        let text = values.map { "\($0.0)=\($0.1)\n" }.joined()
+        let version = context.topics.withLock { $0.table.dataVersion }.json.text
+        reply.send(
+            request.response(.success, extFields: ["version": version], body: ByteBuffer(string: text)))
+    }
+
+    private func runtimeInfo(_ request: RemotingCommand, reply: RemotingReply) {
+        let store = context.store
+        let counts = context.clients.withLock { ($0.consumers.count, $0.producers.count) }
+        let values: [(String, String)] = [
+            ("bootTimestamp", String(startedAt)), ("brokerVersion", "409"), ("brokerVersionDesc", "V4_9_8"),
+            ("commitLogMinOffset", String(store.minimumLogOffset)),
+            ("commitLogMaxOffset", String(store.maximumLogOffset)),
+            ("commitLogFlushedOffset", String(store.flushedLogOffset)),
+            ("msgPutTotalTodayNow", String(store.appendedMessages)), ("consumerGroups", String(counts.0)),
+            ("producerGroups", String(counts.1)), ("runtime", "\((context.now() - startedAt) / 1000) s"),
+            ("writeFailure", store.writeFailure.map { "\($0)" } ?? ""),
+        ]
+        let table = JSONValue.object(values.map { JSONMember($0.0, .string($0.1)) })
+        let body: JSONValue = ["table": table]
+        reply.send(request.response(.success, body: body.encoded()))
+    }
+}

@@ -1,0 +1,59 @@
+import MQTransport
+import MQWire
+import Synchronization
+
+/// Requests of clients about themselves: heartbeats (34), leaving (35), members (38), queue locks (41, 42).
+struct ClientProcessor: Sendable {
+    let context: BrokerContext
+
+    func heartbeat(_ request: RemotingCommand, from connection: RemotingConnection, reply: RemotingReply) throws {
+        let data = try HeartbeatData(decoding: request.body)
+        let time = context.now()
+        for consumer in data.consumers where !consumer.groupName.isEmpty {
+            let group = context.groups.withLock { $0.ensure(consumer.groupName, nowMilliseconds: time) }
+            _ = context.ensureTopic(SystemTopic.retry(consumer.groupName), queues: max(1, group.retryQueues))
+        }
+        context.connections.withLock { $0[connection.id] = connection }
+        let changed = context.clients.withLock {
+            $0.heartbeat(data, connection: connection.id, nowMilliseconds: time)
+        }
+        reply.send(.success)
+        context.notifyMembers(of: changed)
+    }
+
+    func unregister(_ request: RemotingCommand, reply: RemotingReply) throws {
+        let header: UnregisterClientRequestHeader = try request.header()
+        let changed = context.clients.withLock {
+            $0.unregister(
+                clientID: header.clientID, producerGroup: header.producerGroup, consumerGroup: header.consumerGroup)
+        }
+        reply.send(.success)
+        context.notifyMembers(of: changed)
+    }
+
+    func consumerList(_ request: RemotingCommand, reply: RemotingReply) throws {
+        let header: ConsumerGroupRequestHeader = try request.header()
+        let members = context.clients.withLock { $0.clientIDs(of: header.consumerGroup) }
+        guard !members.isEmpty else {
+            return reply.send(.systemError, remark: "no consumer for this group, \(header.consumerGroup)")
+        }
+        reply.send(request.response(.success, body: ConsumerList(clientIDs: members).encoded()))
+    }
+
+    func lock(_ request: RemotingCommand, reply: RemotingReply) throws {
+        let body = try LockBatchRequestBody(decoding: request.body)
+        let time = context.now()
+        let locked = context.locks.withLock {
+            $0.lock(group: body.consumerGroup, clientID: body.clientID, queues: body.queues, nowMilliseconds: time)
+        }
+        reply.send(request.response(.success, body: LockBatchResponseBody(lockedQueues: locked).encoded()))
+    }
+
+    func unlock(_ request: RemotingCommand, reply: RemotingReply) throws {
+        let body = try LockBatchRequestBody(decoding: request.body)
+        context.locks.withLock {
+            $0.unlock(group: body.consumerGroup, clientID: body.clientID, queues: body.queues)
+        }
+        reply.send(.success)
+    }
+}

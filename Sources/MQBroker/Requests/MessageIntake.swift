@@ -1,0 +1,50 @@
+import MQStore
+import MQWire
+import NIOCore
+
+/// What happens to a message between its request and the store. Pure.
+enum MessageIntake {
+    /// Puts a message that asks for a delay aside: into the schedule topic, its real place in its properties.
+    ///
+    /// - Parameter properties: the message's properties; gains `REAL_TOPIC` and `REAL_QID`.
+    static func applyDelay(topic: inout String, queueID: inout Int32, properties: inout MessageProperties) {
+        guard let text = properties[PropertyName.delayTimeLevel], let level = Int32(text), level > 0 else { return }
+        let levels = Int32(DelayLevels.standard.count)
+        let bounded = min(level, levels)
+        properties[PropertyName.delayTimeLevel] = String(bounded)
+        properties[PropertyName.realTopic] = topic
+        properties[PropertyName.realQueueID] = String(queueID)
+        topic = SystemTopic.schedule
+        queueID = bounded - 1
+    }
+
+    /// Gives a message that was put aside its real place back; `nil` when it has none.
+    static func liftDelay(_ draft: RecordDraft) -> RecordDraft? {
+        var properties = MessageProperties(draft.properties)
+        guard let topic = properties[PropertyName.realTopic],
+            let queueID = properties[PropertyName.realQueueID].flatMap(Int32.init)
+        else { return nil }
+        properties[PropertyName.delayTimeLevel] = nil
+        properties[PropertyName.realTopic] = nil
+        properties[PropertyName.realQueueID] = nil
+        var lifted = draft
+        lifted.topic = topic
+        lifted.queueID = queueID
+        lifted.properties = ByteBuffer(string: properties.text)
+        return lifted
+    }
+
+    /// Why a message cannot be stored; `nil` when it can.
+    static func objection(
+        topic: String, bodyBytes: Int, propertyBytes: Int, maximumBodyBytes: Int
+    ) -> String? {
+        if let objection = SystemTopic.objection(to: topic) { return objection }
+        if bodyBytes > maximumBodyBytes {
+            return "the body has \(bodyBytes) bytes (at most \(maximumBodyBytes), maxMessageSize)"
+        }
+        if propertyBytes > MessageProperties.maximumEncodedBytes {
+            return "the properties have \(propertyBytes) bytes (at most \(MessageProperties.maximumEncodedBytes))"
+        }
+        return nil
+    }
+}

@@ -1,0 +1,96 @@
+import Glibc
+import MQStore
+import MQTransport
+import MQWire
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// Requests about places: consumers' offsets (14, 15), ends of queues (29–32), one message (33).
+struct OffsetProcessor: Sendable {
+    let context: BrokerContext
+
+    /// Beyond this share of the machine's memory, old messages count as being on the disk only
+    /// (RocketMQ's `accessMessageInMemoryMaxRatio`).
+    private static let memoryPercent: Int64 = 40
+
+    func queryOffset(_ request: RemotingCommand, reply: RemotingReply) throws {
+        let header: QueryConsumerOffsetRequestHeader = try request.header()
+        let key = QueueKey(topic: header.topic, queueID: header.queueID)
+        if let offset = context.offsets.withLock({ $0.offset(group: header.consumerGroup, queue: key) }) {
+            return reply.send(request.response(.success, OffsetResponseHeader(offset: offset)))
+        }
+        // A new group of a queue that is whole and not old begins at its first message; else the client decides.
+        onDisk(reply) { [context] in
+            let isWhole = context.store.minimumOffset(of: key) <= 0
+            let first = try context.store.entries(of: key, from: 0, count: 1).first
+            let age = first.map { context.store.maximumLogOffset - $0.logOffset } ?? 0
+            let memory = Int64(sysconf(Int32(_SC_PHYS_PAGES))) * Int64(sysconf(Int32(_SC_PAGESIZE)))
+            if isWhole && age <= memory / 100 * Self.memoryPercent {
+                return request.response(.success, OffsetResponseHeader(offset: 0))
+            }
+            return request.response(.queryNotFound, remark: "the group \(header.consumerGroup) never committed")
+        }
+    }
+
+    func updateOffset(_ request: RemotingCommand, reply: RemotingReply) throws {
+        let header: UpdateConsumerOffsetRequestHeader = try request.header()
+        let key = QueueKey(topic: header.topic, queueID: header.queueID)
+        context.offsets.withLock { $0.commit(group: header.consumerGroup, queue: key, offset: header.commitOffset) }
+        reply.send(.success)
+    }
+
+    func maximumOffset(_ request: RemotingCommand, reply: RemotingReply) throws {
+        let header: QueueRequestHeader = try request.header()
+        let offset = context.store.maximumOffset(of: QueueKey(topic: header.topic, queueID: header.queueID))
+        reply.send(request.response(.success, OffsetResponseHeader(offset: offset)))
+    }
+
+    func minimumOffset(_ request: RemotingCommand, reply: RemotingReply) throws {
+        let header: QueueRequestHeader = try request.header()
+        let offset = context.store.minimumOffset(of: QueueKey(topic: header.topic, queueID: header.queueID))
+        reply.send(request.response(.success, OffsetResponseHeader(offset: offset)))
+    }
+
+    func searchOffset(_ request: RemotingCommand, reply: RemotingReply) throws {
+        let header: SearchOffsetRequestHeader = try request.header()
+        onDisk(reply) { [context] in
+            let offset = try context.store.offset(
+                of: QueueKey(topic: header.topic, queueID: header.queueID), nearestTo: header.timestamp)
+            return request.response(.success, OffsetResponseHeader(offset: offset))
+        }
+    }
+
+    func earliestStoreTime(_ request: RemotingCommand, reply: RemotingReply) throws {
+        let header: QueueRequestHeader = try request.header()
+        let key = QueueKey(topic: header.topic, queueID: header.queueID)
+        onDisk(reply) { [context] in
+            let time = try context.store.storeTimestamp(of: key, at: context.store.minimumOffset(of: key))
+            return request.response(.success, EarliestStoreTimeResponseHeader(timestamp: time ?? -1))
+        }
+    }
+
+    func viewMessage(_ request: RemotingCommand, reply: RemotingReply) throws {
+        let header: ViewMessageRequestHeader = try request.header()
+        onDisk(reply) { [context] in
+            guard let record = try context.store.record(atLogOffset: header.offset) else {
+                return request.response(.systemError, remark: "no message begins at log offset \(header.offset)")
+            }
+            var body = ByteBuffer()
+            record.draft().encode(
+                into: &body, queueOffset: record.queueOffset, logOffset: record.logOffset,
+                storeTimestamp: record.storeTimestamp)
+            return request.response(.success, body: body)
+        }
+    }
+
+    /// Works on a disk thread and answers with the outcome.
+    private func onDisk(_ reply: RemotingReply, _ work: @escaping @Sendable () throws -> RemotingCommand) {
+        context.diskThreads.submit { state in
+            guard case .active = state else {
+                return reply.send(.serviceNotAvailable, remark: "the broker is stopping")
+            }
+            do { reply.send(try work()) } catch { reply.send(.systemError, remark: "\(error)") }
+        }
+    }
+}

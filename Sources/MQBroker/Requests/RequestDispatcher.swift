@@ -1,0 +1,40 @@
+import MQTransport
+import MQWire
+
+/// Finds the processor for a request. Runs on the connection's event loop; processors never block it.
+struct RequestDispatcher: Sendable {
+    let send: SendProcessor
+    let pull: PullProcessor
+    let offsets: OffsetProcessor
+    let clients: ClientProcessor
+    let admin: AdminProcessor
+    let sendBack: SendBackProcessor
+
+    func handle(_ request: RemotingCommand, on connection: RemotingConnection, reply: RemotingReply) {
+        do {
+            switch request.requestCode {
+            case .sendMessage, .sendMessageV2, .sendBatchMessage:
+                try send.handle(request, from: connection, reply: reply)
+            case .pullMessage: try pull.handle(request, from: connection, reply: reply)
+            case .consumerSendMessageBack: try sendBack.handle(request, reply: reply)
+            case .queryConsumerOffset: try offsets.queryOffset(request, reply: reply)
+            case .updateConsumerOffset: try offsets.updateOffset(request, reply: reply)
+            case .searchOffsetByTimestamp: try offsets.searchOffset(request, reply: reply)
+            case .getMaxOffset: try offsets.maximumOffset(request, reply: reply)
+            case .getMinOffset: try offsets.minimumOffset(request, reply: reply)
+            case .getEarliestMessageStoreTime: try offsets.earliestStoreTime(request, reply: reply)
+            case .viewMessageByID: try offsets.viewMessage(request, reply: reply)
+            case .heartbeat: try clients.heartbeat(request, from: connection, reply: reply)
+            case .unregisterClient: try clients.unregister(request, reply: reply)
+            case .getConsumerListByGroup: try clients.consumerList(request, reply: reply)
+            case .checkClientConfig: reply.send(.success)
+            case .lockBatchQueues: try clients.lock(request, reply: reply)
+            case .unlockBatchQueues: try clients.unlock(request, reply: reply)
+            default:
+                if try !admin.handle(request, reply: reply) { reply.send(request.notSupported()) }
+            }
+        } catch {
+            reply.send(.systemError, remark: "\(error)")
+        }
+    }
+}

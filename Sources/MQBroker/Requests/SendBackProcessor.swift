@@ -1,0 +1,74 @@
+import MQStore
+import MQTransport
+import MQWire
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// Request 36: a consumer could not consume a message and wants it again later.
+///
+/// The message is stored anew for the group's retry topic, with a delay that grows with each try; after the last one,
+/// or when the client says so with a negative level, it goes to the group's dead letters.
+struct SendBackProcessor: Sendable {
+    let context: BrokerContext
+
+    /// The delay level of the first retry when the client leaves it to the broker.
+    private static let firstRetryLevel: Int32 = 3
+
+    func handle(_ request: RemotingCommand, reply: RemotingReply) throws {
+        let header: ConsumerSendMessageBackRequestHeader = try request.header()
+        let time = context.now()
+        let group = context.groups.withLock { $0.ensure(header.group, nowMilliseconds: time) }
+        guard group.retryQueues > 0 else { return reply.send(.success) }
+        context.diskThreads.submit { [self] state in
+            guard case .active = state else {
+                return reply.send(.serviceNotAvailable, remark: "the broker is stopping")
+            }
+            do throws(StoreError) {
+                guard let record = try context.store.record(atLogOffset: header.offset) else {
+                    return reply.send(.systemError, remark: "no message begins at log offset \(header.offset)")
+                }
+                let draft = retry(of: record, header: header, group: group)
+                context.store.append([draft]) { result in
+                    switch result {
+                    case .success: reply.send(.success)
+                    case .failure(let error): reply.send(StoreAnswers.code(for: error), remark: "\(error)")
+                    }
+                }
+            } catch {
+                reply.send(.systemError, remark: "\(error)")
+            }
+        }
+    }
+
+    /// The message as it is stored for its next try.
+    private func retry(
+        of record: StoredRecord, header: ConsumerSendMessageBackRequestHeader, group: SubscriptionGroup
+    ) -> RecordDraft {
+        var properties = record.properties
+        if properties[PropertyName.retryTopic] == nil { properties[PropertyName.retryTopic] = record.topic }
+        if properties[PropertyName.originMessageID] == nil {
+            properties[PropertyName.originMessageID] = header.originMessageID ?? record.offsetMessageID.description
+        }
+        properties[PropertyName.cluster] = context.configuration.clusterName
+        let maximum = header.maxReconsumeTimes ?? group.retryMaximum
+        var draft = record.draft()
+        draft.reconsumeTimes += 1
+        draft.storeHost = context.storeHost.withLock { $0 }
+        if record.reconsumeTimes >= maximum || header.delayLevel < 0 {
+            draft.topic = SystemTopic.deadLetter(header.group)
+            draft.queueID = 0
+            properties[PropertyName.delayTimeLevel] = nil
+            _ = context.ensureTopic(draft.topic, queues: 1)
+        } else {
+            let level = header.delayLevel == 0 ? Self.firstRetryLevel + record.reconsumeTimes : header.delayLevel
+            draft.topic = SystemTopic.retry(header.group)
+            draft.queueID = .random(in: 0..<group.retryQueues)
+            properties[PropertyName.delayTimeLevel] = String(level)
+            _ = context.ensureTopic(draft.topic, queues: group.retryQueues)
+            MessageIntake.applyDelay(topic: &draft.topic, queueID: &draft.queueID, properties: &properties)
+        }
+        draft.properties = ByteBuffer(string: properties.text)
+        return draft
+    }
+}

@@ -1,0 +1,146 @@
+import MQStore
+import MQTransport
+import MQWire
+import NIOCore
+import Synchronization
+
+/// Requests 10, 310 and 320: takes messages, stores them, answers with where they are.
+struct SendProcessor: Sendable {
+    let context: BrokerContext
+
+    /// What an answer says about the broker's region and tracing, as RocketMQ's does.
+    private static let regionFields: [(String, String)] = [("MSG_REGION", "DefaultRegion"), ("TRACE_ON", "true")]
+
+    func handle(_ request: RemotingCommand, from connection: RemotingConnection, reply: RemotingReply) throws {
+        let header = try SendMessageRequestHeader(request: request)
+        let body = request.body ?? ByteBuffer()
+        if let objection = MessageIntake.objection(
+            topic: header.topic, bodyBytes: body.readableBytes, propertyBytes: header.properties.utf8.count,
+            maximumBodyBytes: context.configuration.maximumMessageBytes)
+        {
+            return reply.send(.messageIllegal, remark: objection)
+        }
+        guard
+            let topic = context.resolveTopic(
+                header.topic, model: header.defaultTopic, clientQueueNums: header.defaultTopicQueueNums)
+        else {
+            return reply.send(
+                .topicNotExist,
+                remark: "topic[\(header.topic)] not exist, apply first please! (make it with mqadmin updateTopic, "
+                    + "or set autoCreateTopicEnable=true)")
+        }
+        guard topic.permission.contains(.write), header.topic != SystemTopic.schedule else {
+            return reply.send(
+                .noPermission,
+                remark: "the broker[\(context.configuration.brokerName)] does not accept messages for \(header.topic)")
+        }
+        let queues = max(topic.writeQueueNums, topic.readQueueNums)
+        guard header.queueID < queues else {
+            return reply.send(
+                .systemError, remark: "queue \(header.queueID) of \(header.topic) is illegal, it has \(queues)")
+        }
+        var template = RecordDraft(
+            topic: header.topic,
+            queueID: header.queueID >= 0 ? header.queueID : .random(in: 0..<max(1, topic.writeQueueNums)),
+            flag: header.flag, sysFlag: SysFlag(rawValue: header.sysFlag), bornTimestamp: header.bornTimestamp,
+            bornHost: Self.host(connection.remoteAddress), storeHost: context.storeHost.withLock { $0 },
+            reconsumeTimes: header.reconsumeTimes, body: body)
+        if topic.filterType == "MULTI_TAG" { template.sysFlag.insert(.multipleTags) }
+        let properties = MessageProperties(text: header.properties)
+        let waits = properties[PropertyName.waitStoreMessageOK] != "false"
+        if header.batch || request.requestCode == .sendBatchMessage {
+            try store(batch: body, template: template, outer: properties, waits: waits, reply: reply)
+        } else {
+            store(template, properties: properties, header: header, waits: waits, reply: reply)
+        }
+    }
+
+    private func store(
+        _ draft: RecordDraft, properties: MessageProperties, header: SendMessageRequestHeader, waits: Bool,
+        reply: RemotingReply
+    ) {
+        var draft = draft
+        var properties = properties
+        if properties[PropertyName.transactionPrepared] == "true" {
+            return reply.send(
+                .noPermission,
+                remark: "the broker[\(context.configuration.brokerName)] does not take transaction messages yet")
+        }
+        properties[PropertyName.waitStoreMessageOK] = nil
+        properties[PropertyName.cluster] = context.configuration.clusterName
+        if header.topic.hasPrefix(SystemTopic.retryPrefix) { buryIfExhausted(&draft, header: header) }
+        let queueID = draft.queueID
+        MessageIntake.applyDelay(topic: &draft.topic, queueID: &draft.queueID, properties: &properties)
+        draft.properties = ByteBuffer(string: properties.text)
+        guard draft.properties.readableBytes <= MessageProperties.maximumEncodedBytes else {
+            return reply.send(.messageIllegal, remark: "the properties have \(draft.properties.readableBytes) bytes")
+        }
+        append([draft], queueID: queueID, waits: waits, reply: reply)
+    }
+
+    /// A consumer that could not send a message back sends it itself; after the last retry it goes to the dead letters.
+    private func buryIfExhausted(_ draft: inout RecordDraft, header: SendMessageRequestHeader) {
+        let group = String(header.topic.dropFirst(SystemTopic.retryPrefix.count))
+        let configured = context.groups.withLock { $0[group]?.retryMaximum } ?? 16
+        guard header.reconsumeTimes >= header.maxReconsumeTimes ?? configured else { return }
+        let name = SystemTopic.deadLetter(group)
+        _ = context.ensureTopic(name, queues: 1)
+        draft.topic = name
+        draft.queueID = 0
+    }
+
+    private func store(
+        batch: ByteBuffer, template: RecordDraft, outer: MessageProperties, waits: Bool, reply: RemotingReply
+    ) throws {
+        guard let items = BatchBody.decode(batch), !items.isEmpty else {
+            return reply.send(.messageIllegal, remark: "the batch of \(batch.readableBytes) bytes cannot be split")
+        }
+        // RocketMQ adds the batch's own properties, WAIT included, to each of its messages.
+        var outer = outer
+        outer[PropertyName.cluster] = context.configuration.clusterName
+        let suffix = outer.text
+        let drafts = items.map { item in
+            var draft = template
+            draft.flag = item.flag
+            draft.body = item.body
+            draft.properties = item.properties
+            let last = item.properties.getInteger(at: item.properties.writerIndex - 1, as: UInt8.self)
+            if item.properties.readableBytes > 0, last != MessageProperties.entrySeparator {
+                draft.properties.writeInteger(MessageProperties.entrySeparator)
+            }
+            draft.properties.writeString(suffix)
+            return draft
+        }
+        if let longest = drafts.map(\.properties.readableBytes).max(), longest > MessageProperties.maximumEncodedBytes {
+            return reply.send(.messageIllegal, remark: "the properties of a message have \(longest) bytes")
+        }
+        append(drafts, queueID: template.queueID, waits: waits, reply: reply)
+    }
+
+    private func append(_ drafts: [RecordDraft], queueID: Int32, waits: Bool, reply: RemotingReply) {
+        let host = drafts[0].storeHost
+        let role = context.configuration.role
+        context.store.append(drafts, awaitsFlush: waits) { result in
+            switch result {
+            case .success(let receipt):
+                guard reply.isExpected else { return reply.send(.success) }
+                let code = StoreAnswers.code(for: receipt.flush, role: waits ? role : .asyncMaster)
+                let ids = receipt.logOffsets.map { OffsetMessageID(host: host, logOffset: $0).description }
+                var fields = SendMessageResponseHeader(
+                    messageID: ids.joined(separator: ","), queueID: queueID, queueOffset: receipt.queueOffset
+                ).fields
+                for (name, value) in Self.regionFields { fields[name] = value }
+                reply.send(
+                    RemotingCommand(code: code.rawValue, remark: StoreAnswers.remark(for: code), extFields: fields))
+            case .failure(let error):
+                reply.send(StoreAnswers.code(for: error), remark: "\(error)")
+            }
+        }
+    }
+
+    /// The client's address as a record stores it.
+    private static func host(_ text: String) -> RecordHost {
+        guard let address = try? HostPort(text) else { return .loopback }
+        return RecordHost(numeric: address.host, port: Int32(address.port)) ?? .loopback
+    }
+}

@@ -1,0 +1,31 @@
+import MQStore
+import MQWire
+
+/// How the store's outcomes are said on the wire.
+enum StoreAnswers {
+    /// The code for a message that was not stored.
+    static func code(for error: StoreError) -> ResponseCode {
+        switch error.code {
+        case .overloaded: .systemBusy
+        case .illegalMessage: .messageIllegal
+        case .inputOutput, .diskFull, .layout, .closed, .unsafe, .locked: .serviceNotAvailable
+        }
+    }
+
+    /// The code for a message that was stored, and whether what the broker's configuration promises was kept.
+    static func code(for flush: AppendReceipt.Flush, role: BrokerRole) -> ResponseCode {
+        switch flush {
+        case .timedOut, .failed: .flushDiskTimeout
+        case .flushed, .notAwaited: role == .syncMaster ? .slaveNotAvailable : .success
+        }
+    }
+
+    /// What a stored but not fully kept message's answer says.
+    static func remark(for code: ResponseCode) -> String? {
+        switch code {
+        case .flushDiskTimeout: "stored, but the disk did not confirm it in time"
+        case .slaveNotAvailable: "stored, but no slave is connected"
+        default: nil
+        }
+    }
+}

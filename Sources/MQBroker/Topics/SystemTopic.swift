@@ -1,0 +1,38 @@
+/// The names RocketMQ reserves for itself.
+enum SystemTopic {
+    /// Automatic topics take their settings from this one.
+    static let automaticModel = "TBW102"
+    static let selfTest = "SELF_TEST_TOPIC"
+    static let benchmark = "BenchmarkTest"
+    static let offsetMoved = "OFFSET_MOVED_EVENT"
+    static let schedule = "SCHEDULE_TOPIC_XXXX"
+    static let retryPrefix = "%RETRY%"
+    static let deadLetterPrefix = "%DLQ%"
+    /// The longest name a producer may use.
+    static let maximumNameBytes = 127
+
+    /// A topic for messages that a group has to consume again.
+    static func retry(_ group: String) -> String { retryPrefix + group }
+    /// A topic for messages that a group could not consume.
+    static func deadLetter(_ group: String) -> String { deadLetterPrefix + group }
+
+    /// Why a producer may not use the name; `nil` when it may.
+    static func objection(to name: String) -> String? {
+        if name.isEmpty { return "the topic is empty" }
+        if name.utf8.count > maximumNameBytes {
+            return "the topic has \(name.utf8.count) bytes (at most \(maximumNameBytes))"
+        }
+        let isAllowed = name.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "%"), UInt8(ascii: "|"), UInt8(ascii: "-"),
+                UInt8(ascii: "_"):
+                true
+            default: false
+            }
+        }
+        if !isAllowed { return "the topic '\(name)' holds characters other than letters, digits, %, |, - and _" }
+        if name == automaticModel { return "the topic \(name) is reserved for the system" }
+        return nil
+    }
+}

@@ -1,0 +1,83 @@
+import MQWire
+
+/// The topics of this broker. Pure: whoever changes it saves and registers it.
+struct TopicTable: Sendable {
+    private(set) var table: TopicConfigTable
+
+    /// The system's topics, and those that were saved.
+    init(saved: TopicConfigTable?, configuration: BrokerConfiguration) {
+        table = saved ?? TopicConfigTable()
+        let inheritable: TopicPermission = [.readWrite, .inherit]
+        let own = [
+            TopicConfig(name: SystemTopic.selfTest, readQueueNums: 1, writeQueueNums: 1),
+            TopicConfig(
+                name: SystemTopic.automaticModel, readQueueNums: configuration.defaultTopicQueueNums,
+                writeQueueNums: configuration.defaultTopicQueueNums,
+                permission: configuration.autoCreateTopics ? inheritable : .readWrite),
+            TopicConfig(name: SystemTopic.benchmark, readQueueNums: 1024, writeQueueNums: 1024),
+            TopicConfig(name: configuration.clusterName, permission: inheritable),
+            TopicConfig(name: configuration.brokerName, readQueueNums: 1, writeQueueNums: 1, permission: inheritable),
+            TopicConfig(name: SystemTopic.offsetMoved, readQueueNums: 1, writeQueueNums: 1),
+            TopicConfig(name: SystemTopic.schedule, readQueueNums: 18, writeQueueNums: 18),
+            TopicConfig(name: configuration.clusterName + "_REPLY_TOPIC", readQueueNums: 1, writeQueueNums: 1),
+        ]
+        // The model is given by the configuration, not by what was saved: the learner may have switched it off.
+        for topic in own where table.topics[topic.name] == nil || topic.name == SystemTopic.automaticModel {
+            table.topics[topic.name] = topic
+        }
+    }
+
+    subscript(name: String) -> TopicConfig? { table.topics[name] }
+
+    /// What sending to a topic comes to.
+    enum Resolution: Equatable {
+        case known(TopicConfig)
+        /// The topic was made just now and has to be saved and registered.
+        case created(TopicConfig)
+        case missing
+    }
+
+    /// The topic for a message; makes it like `model`, with the client's queue count at most, if `model` allows.
+    mutating func resolve(
+        _ name: String, model: String, clientQueueNums: Int32, nowMilliseconds: Int64
+    ) -> Resolution {
+        if let known = table.topics[name] { return .known(known) }
+        if name.hasPrefix(SystemTopic.retryPrefix) {
+            return .created(makeQueueTopic(name, queues: 1, nowMilliseconds: nowMilliseconds))
+        }
+        guard let parent = table.topics[model], parent.permission.contains(.inherit) else { return .missing }
+        let queues = max(1, min(clientQueueNums, parent.writeQueueNums))
+        let made = TopicConfig(
+            name: name, readQueueNums: queues, writeQueueNums: queues,
+            permission: parent.permission.subtracting(.inherit), sysFlag: parent.sysFlag)
+        table.topics[name] = made
+        table.dataVersion.advance(nowMilliseconds: nowMilliseconds)
+        return .created(made)
+    }
+
+    /// A topic of a consumer group (retry, dead letters), made when it is missing.
+    mutating func ensure(_ name: String, queues: Int32, nowMilliseconds: Int64) -> Resolution {
+        if let known = table.topics[name] { return .known(known) }
+        return .created(makeQueueTopic(name, queues: queues, nowMilliseconds: nowMilliseconds))
+    }
+
+    private mutating func makeQueueTopic(_ name: String, queues: Int32, nowMilliseconds: Int64) -> TopicConfig {
+        let made = TopicConfig(name: name, readQueueNums: queues, writeQueueNums: queues)
+        table.topics[name] = made
+        table.dataVersion.advance(nowMilliseconds: nowMilliseconds)
+        return made
+    }
+
+    /// Makes or changes a topic by hand.
+    mutating func put(_ topic: TopicConfig, nowMilliseconds: Int64) {
+        table.topics[topic.name] = topic
+        table.dataVersion.advance(nowMilliseconds: nowMilliseconds)
+    }
+
+    /// Forgets a topic; says whether it was there.
+    mutating func remove(_ name: String, nowMilliseconds: Int64) -> Bool {
+        guard table.topics.removeValue(forKey: name) != nil else { return false }
+        table.dataVersion.advance(nowMilliseconds: nowMilliseconds)
+        return true
+    }
+}

@@ -1,0 +1,74 @@
+import ArgumentParser
+import Glibc
+import Logging
+import MQBroker
+import MQTransport
+import NIOCore
+import NIOPosix
+import UnixSignals
+
+/// `mqbroker`: parses, starts the service, waits for a signal.
+@main
+struct BrokerCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "mqbroker",
+        abstract: "Runs a broker that speaks RocketMQ's 4.x remoting protocol.",
+        discussion: "It serves until SIGTERM or SIGINT; SIGHUP is ignored.")
+
+    @Option(name: [.customShort("c"), .customLong("config")], help: "A .properties file with RocketMQ's keys.")
+    var configFile: String?
+
+    @Option(name: [.customShort("n"), .customLong("namesrvAddr")], help: "The nameservers, host:port;host:port.")
+    var nameservers: String?
+
+    @Option(help: "The least severe log level that is written: debug, info, warning or error.")
+    var logLevel: LogLevel = .info
+
+    func run() async throws {
+        // Writing to a pipe whose reader has gone must not end the daemon.
+        signal(SIGPIPE, SIG_IGN)
+        do {
+            try await serve()
+        } catch {
+            Console.complain("mqbroker: \(error)")
+            throw ExitCode.failure
+        }
+    }
+
+    private func serve() async throws {
+        var settings = Settings(
+            file: try configFile.map { (path) throws(ConfigurationError) in try PropertiesFile(contentsOf: path) },
+            commandLine: nameservers.map { ["namesrvAddr": $0] } ?? [:])
+        let configuration = try BrokerConfiguration(settings: &settings)
+        for warning in settings.unknownKeyWarnings(ignoring: BrokerConfiguration.ignoredKeys) {
+            Console.complain("mqbroker: \(warning)")
+        }
+        raiseFileLimit()
+
+        var logger = Logger(label: "mqbroker", factory: { StreamLogHandler.standardError(label: $0) })
+        logger.logLevel = logLevel.level
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.threads)
+        let service = BrokerService(configuration: configuration, group: group, logger: logger)
+        // Trapped before the port opens: whoever sees the line below may signal at once.
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
+        let address = try await service.start()
+        Console.print("mqbroker \(configuration.brokerName) listening on \(address.hostPort)")
+        for await signal in signals where signal != .sighup { break }
+        await service.shutdown()
+        try await group.shutdownGracefully()
+    }
+
+    /// Each queue keeps a file open, so the soft limit is brought to the hard one; a refusal leaves it as it was.
+    private func raiseFileLimit() {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    }
+}
+
+enum LogLevel: String, CaseIterable, ExpressibleByArgument {
+    case debug, info, warning, error
+
+    var level: Logger.Level { Logger.Level(rawValue: rawValue) ?? .info }
+}
