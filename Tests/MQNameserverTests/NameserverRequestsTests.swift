@@ -1,0 +1,104 @@
+import MQNameserver
+import MQTransport
+import MQWire
+import NIOCore
+import Testing
+
+@Suite struct NameserverRequestsTests {
+    private let now = ContinuousClock.now
+
+    private func registration(
+        compressed: Bool = false, crc: Int32? = nil, brokerID: Int64 = 0
+    ) -> RemotingCommand {
+        let table = TopicConfigTable(topics: ["t": TopicConfig(name: "t")], dataVersion: DataVersion(counter: 1))
+        return .request(
+            .registerBroker,
+            RegisterBrokerRequestHeader(
+                brokerName: "a", brokerAddress: "h:\(brokerID + 1)", clusterName: "c", haServerAddress: "h:9",
+                brokerID: brokerID, compressed: compressed, bodyCRC32: crc),
+            body: RegisterBrokerBody(table: table).encoded())
+    }
+
+    @Test func aRegistrationMakesARoute() throws {
+        var requests = NameserverRequests()
+        let (answer, event) = requests.answer(registration(), connection: 1, now: now)
+        #expect(answer.responseCode == .success)
+        #expect(event == .brokerJoined(address: "h:1", name: "a"))
+        #expect(requests.answer(registration(), connection: 1, now: now).event == nil)
+        let route = requests.answer(
+            .request(.getRouteByTopic, TopicRequestHeader(topic: "t")), connection: 2, now: now
+        ).response
+        #expect(try TopicRouteData(decoding: route.body).brokerDatas.first?.masterAddress == "h:1")
+        let slave = requests.answer(registration(brokerID: 1), connection: 3, now: now).response
+        #expect(try slave.header(RegisterBrokerResponseHeader.self).masterAddress == "h:1")
+    }
+
+    @Test func whatCannotBeDoneIsRefusedWithTheReason() {
+        var requests = NameserverRequests()
+        let cases: [(RemotingCommand, ResponseCode, String)] = [
+            (.request(.getRouteByTopic, TopicRequestHeader(topic: "x")), .topicNotExist, "topic: x"),
+            (.request(.getRouteByTopic), .systemError, "field topic is missing"),
+            (registration(compressed: true), .systemError, "compressedRegister=false"),
+            (registration(crc: 12345), .systemError, "crc32 not match"),
+            (RemotingCommand(code: 4711), .requestCodeNotSupported, "4711"),
+            (.request(.sendMessage), .requestCodeNotSupported, "SEND_MESSAGE"),
+            (
+                .request(.getKVConfig, KeyValueRequestHeader(namespace: "n", key: "k")), .queryNotFound,
+                "Namespace: n Key: k"
+            ),
+        ]
+        for (request, code, remark) in cases {
+            let answer = requests.answer(request, connection: 1, now: now).response
+            #expect(answer.responseCode == code)
+            #expect(answer.remark?.contains(remark) == true, "\(answer.remark ?? "no remark")")
+        }
+        #expect(requests.routes.topicNames.isEmpty)
+    }
+
+    @Test func aMatchingSumIsAccepted() throws {
+        var request = registration()
+        let sum = try #require(request.body.map { BodyChecksum.body($0) })
+        request.extFields["bodyCrc32"] = String(sum)
+        var requests = NameserverRequests()
+        #expect(requests.answer(request, connection: 1, now: now).response.responseCode == .success)
+    }
+
+    @Test func keysAndValuesAreKept() throws {
+        var requests = NameserverRequests()
+        func ask(_ request: RemotingCommand) -> RemotingCommand {
+            requests.answer(request, connection: 1, now: now).response
+        }
+        #expect(
+            ask(.request(.putKVConfig, PutKeyValueRequestHeader(namespace: "n", key: "k", value: "v"))).responseCode
+                == .success)
+        let key = KeyValueRequestHeader(namespace: "n", key: "k")
+        #expect(try ask(.request(.getKVConfig, key)).header(KeyValueResponseHeader.self).value == "v")
+        #expect(ask(.request(.deleteKVConfig, key)).responseCode == .success)
+        #expect(ask(.request(.getKVConfig, key)).responseCode == .queryNotFound)
+    }
+
+    @Test func permissionsAreWipedAndGivenBack() throws {
+        var requests = NameserverRequests()
+        _ = requests.answer(registration(), connection: 1, now: now)
+        let name = BrokerNameRequestHeader(brokerName: "a")
+        let wiped = requests.answer(.request(.wipeWritePermission, name), connection: 1, now: now).response
+        #expect(wiped.extFields["wipeTopicCount"] == "1")
+        #expect(requests.routes.route(of: "t")?.queueDatas.first?.permission == .read)
+        let given = requests.answer(.request(.addWritePermission, name), connection: 1, now: now).response
+        #expect(given.extFields["addTopicCount"] == "1")
+        #expect(requests.routes.route(of: "t")?.queueDatas.first?.permission == .readWrite)
+    }
+
+    @Test func settingsAreReadWithTheProtocolsDefaults() throws {
+        var none = Settings(file: nil)
+        #expect(try NameserverConfiguration(settings: &none) == NameserverConfiguration())
+        var file = Settings(
+            file: try PropertiesFile(text: "listenPort=1234\nscanNotActiveBrokerInterval=500\nport=1", name: "n"))
+        let configuration = try NameserverConfiguration(settings: &file)
+        #expect(configuration.listenPort == 1234)
+        #expect(configuration.scanInterval == .milliseconds(500))
+        #expect(file.unknownKeyWarnings(ignoring: NameserverConfiguration.ignoredKeys).count == 1)
+        var bad = Settings(file: try PropertiesFile(text: "listenPort=98765", name: "n"))
+        #expect(throws: ConfigurationError.self) { try NameserverConfiguration(settings: &bad) }
+    }
+}

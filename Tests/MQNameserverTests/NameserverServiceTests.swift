@@ -1,0 +1,85 @@
+import Logging
+import MQNameserver
+import MQTransport
+import MQWire
+import NIOCore
+import NIOPosix
+import Testing
+
+@Suite struct NameserverServiceTests {
+    private let quiet = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+
+    private func registration(_ name: String) -> RemotingCommand {
+        .request(
+            .registerBroker,
+            RegisterBrokerRequestHeader(
+                brokerName: name, brokerAddress: "\(name):10911", clusterName: "c", haServerAddress: nil, brokerID: 0),
+            body: RegisterBrokerBody(
+                table: TopicConfigTable(topics: ["t": TopicConfig(name: "t")], dataVersion: DataVersion(counter: 1))
+            ).encoded())
+    }
+
+    /// Runs `body` with a nameserver on a port of the system's choice.
+    private func withNameserver(
+        _ configuration: NameserverConfiguration, _ body: (NameserverService, String) async throws -> Void
+    ) async throws {
+        let service = NameserverService(
+            configuration: configuration, group: MultiThreadedEventLoopGroup.singleton, logger: quiet)
+        let address = try await service.start().hostPort
+        try await body(service, address)
+        await service.shutdown()
+    }
+
+    private func client() -> RemotingClient {
+        RemotingClient(group: MultiThreadedEventLoopGroup.singleton, logger: quiet)
+    }
+
+    /// Waits until the condition holds; the deadline only bounds a failure.
+    private func eventually(_ condition: () -> Bool) async -> Bool {
+        let deadline = ContinuousClock.now.advanced(by: .seconds(10))
+        while !condition() {
+            guard ContinuousClock.now < deadline else { return false }
+            await Task.yield()
+        }
+        return true
+    }
+
+    @Test func brokersComeAndGoWithTheirConnections() async throws {
+        try await withNameserver(.init(bindAddress: "127.0.0.1", listenPort: 0)) { service, address in
+            let (a, b) = (client(), client())
+            for (broker, name) in [(a, "a"), (b, "b")] {
+                let answer = try await broker.call(registration(name), to: address, timeout: .seconds(10))
+                #expect(answer.responseCode == .success)
+            }
+            let route = try await b.call(
+                .request(.getRouteByTopic, TopicRequestHeader(topic: "t")), to: address, timeout: .seconds(10))
+            #expect(try TopicRouteData(decoding: route.body).brokerDatas.map(\.brokerName) == ["a", "b"])
+            await a.shutdown()
+            #expect(await eventually { service.clusterInfo.brokers.keys.sorted() == ["b"] })
+            await b.shutdown()
+        }
+    }
+
+    @Test func silentBrokersAreDroppedAndTheirConnectionsClosed() async throws {
+        let configuration = NameserverConfiguration(
+            bindAddress: "127.0.0.1", listenPort: 0, scanInterval: .milliseconds(5), brokerExpiry: .milliseconds(20))
+        try await withNameserver(configuration) { service, address in
+            let broker = client()
+            _ = try await broker.call(registration("a"), to: address, timeout: .seconds(10))
+            let connection = try await broker.connection(to: address).get()
+            #expect(await eventually { service.clusterInfo.brokers.isEmpty })
+            #expect(await eventually { !connection.isOpen })
+            await broker.shutdown()
+        }
+    }
+
+    @Test func aSecondOneOnTheSamePortSaysSo() async throws {
+        try await withNameserver(.init(bindAddress: "127.0.0.1", listenPort: 0)) { _, address in
+            let second = NameserverService(
+                configuration: .init(bindAddress: "127.0.0.1", listenPort: try HostPort(address).port),
+                group: MultiThreadedEventLoopGroup.singleton, logger: quiet)
+            let error = await #expect(throws: TransportError.self) { try await second.start() }
+            #expect(error?.description.contains("is taken") == true)
+        }
+    }
+}
