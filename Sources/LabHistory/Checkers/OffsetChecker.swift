@@ -33,10 +33,10 @@ struct OffsetChecker: Checker {
         case .completed(let done, let attempt):
             guard let stored = done.stored else { return }
             let queue = RunRecord.QueueKey(broker: stored.broker, queueID: stored.queueID)
-            _ = claim(queue, stored.queueOffset, attempt.key, moment)
+            _ = claim(queue, stored.queueOffset, attempt.key, moment, isDelivery: false)
         case .delivered(let delivery, let key, let before):
             let queue = RunRecord.QueueKey(broker: delivery.broker, queueID: delivery.queueID)
-            let wasHere = claim(queue, delivery.queueOffset, key, moment)
+            let wasHere = claim(queue, delivery.queueOffset, key, moment, isDelivery: true)
             guard before.contains(.delivered) else { return }
             let witness = {
                 Storyteller(known: known).witness(
@@ -50,7 +50,7 @@ struct OffsetChecker: Checker {
         case .scanned(let record, let key, _):
             guard record.checksumAgrees else { return }
             let queue = RunRecord.QueueKey(broker: record.replica, queueID: record.queueID)
-            _ = claim(queue, record.queueOffset, key, moment)
+            _ = claim(queue, record.queueOffset, key, moment, isDelivery: false)
         default: break
         }
     }
@@ -78,16 +78,17 @@ struct OffsetChecker: Checker {
         return findings
     }
 
-    /// True when the offset held this very value already.
+    /// True when this very value was delivered from this offset before.
     private mutating func claim(
-        _ queue: RunRecord.QueueKey, _ offset: Int64, _ key: ValueKey, _ moment: Moment
+        _ queue: RunRecord.QueueKey, _ offset: Int64, _ key: ValueKey, _ moment: Moment, isDelivery: Bool
     ) -> Bool {
-        guard tables[queue] != nil || tables.count < RunRecord.maximumQueues else { return false }
-        guard let before = tables[queue, default: OffsetTable()].put(key, at: offset) else { return false }
-        guard before != key else { return true }
+        guard tables[queue] != nil || tables.count < RunRecord.maximumQueues,
+            let before = tables[queue, default: OffsetTable()].put(key, at: offset, isDelivery: isDelivery)
+        else { return false }
+        guard before.key != key else { return before.wasDelivered }
         conflictCount += 1
         if conflicts.count < Self.maximumConflicts {
-            conflicts.append(Conflict(queue: queue, offset: offset, earlier: before, later: key, moment: moment))
+            conflicts.append(Conflict(queue: queue, offset: offset, earlier: before.key, later: key, moment: moment))
         }
         return false
     }

@@ -9,7 +9,9 @@ struct LineFields {
     }
 
     func event() throws(HistoryError) -> HistoryEvent {
-        HistoryEvent(atNanoseconds: try integer("t"), try body(text("e")))
+        let at = try integer("t")
+        guard at >= 0 else { throw wrong("t", "nanoseconds from 0") }
+        return HistoryEvent(atNanoseconds: at, try body(text("e")))
     }
 
     private func body(_ name: String) throws(HistoryError) -> HistoryEvent.Body {

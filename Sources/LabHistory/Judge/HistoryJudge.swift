@@ -55,6 +55,9 @@ public struct HistoryJudge: Sendable {
             outages: outage.outages(known), timeline: outage.timeline(known))
     }
 
+    /// How many values still have details for a witness; the tests hold it against the promise of bounded memory.
+    package var detailsKept: Int { known.ledger.open.count }
+
     private static let disorder = "an event before the run's header, a second header, or an event after the end"
 
     private mutating func take(_ sighting: Sighting, _ moment: Moment) {

@@ -109,10 +109,10 @@ struct RunRecord: Sendable {
         scans.count >= max(1, acknowledgingBrokers.count) && scans.values.allSatisfy(\.scan.complete)
     }
 
-    /// The fault that was open at some moment of a stretch; else the first that opened after it.
+    /// The fault that was open at some moment of a stretch; else the first that opened after it, else the last before.
     func fault(from: Int64, to: Int64) -> Fault? {
         let opened = faults.filter { $0.openedAt != nil }
         return opened.first { ($0.openedAt ?? 0) <= to && from <= ($0.closedAt ?? .max) }
-            ?? opened.first { ($0.openedAt ?? 0) > to }
+            ?? opened.first { ($0.openedAt ?? 0) > to } ?? opened.last
     }
 }

@@ -1,6 +1,8 @@
 /// A value of the run as its place in the ledger: 8 bytes, so that millions of them fit.
 struct ValueKey: Hashable, Sendable, Comparable {
-    private let bits: UInt64
+    let bits: UInt64
+
+    init(bits: UInt64) { self.bits = bits }
 
     init(producerSlot: Int, sequence: Int) {
         precondition(producerSlot < 1 << 16 && sequence < 1 << 48, "\(producerSlot), \(sequence)")

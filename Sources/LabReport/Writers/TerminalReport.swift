@@ -14,37 +14,34 @@ public struct TerminalReport: Sendable {
 
     /// The whole report, with a line feed at its end.
     public func text(_ report: GradeReport) -> String {
-        var lines = ["\(report.title) (\(report.lab)), submission \(report.submission)", ""]
-        for record in report.records { lines += self.lines(of: record) }
+        var rows = [Row("\(report.title) (\(report.lab)), submission \(report.submission)"), Row("")]
+        for record in report.records { rows += self.rows(of: record) }
         if let verdict = report.verdict {
-            lines += ["", "The run"] + indented(self.lines(of: verdict))
+            rows += [Row(""), Row("The run")] + self.rows(of: verdict).map(\.indented)
         }
-        if let folder = report.runFolder { lines += indented(["Its history and logs are in \(folder)."]) }
-        lines += ["", score(report)]
-        return lines.joined(separator: "\n") + "\n"
+        if let folder = report.runFolder { rows.append(Row("Its history and logs are in \(folder).").indented) }
+        rows += [Row(""), score(report)]
+        return render(rows)
     }
 
     /// A run alone, as `seatrial check` shows it.
     public func text(_ verdict: Verdict) -> String {
-        lines(of: verdict).joined(separator: "\n") + "\n"
+        render(rows(of: verdict))
     }
 
     // MARK: One check
 
-    private func lines(of record: CheckRecord) -> [String] {
+    private func rows(of record: CheckRecord) -> [Row] {
         let points = record.maximum == 0 ? "" : " (\(record.points)/\(record.maximum))"
-        var lines = [paint("\(face(record.status)) \(record.title)\(points)", color(record.status))]
-        guard record.status != .pass else { return lines }
+        let first = Row("\(face(record.status)) \(record.title)\(points)", ink(record.status))
+        guard record.status != .pass else { return [first] }
         var more = [record.rationale]
         if let expected = record.expected { more.append("expected: \(expected)") }
         if let actual = record.actual { more.append("actual:   \(actual)") }
         more += record.evidence.map { "· \($0)" }
-        if !record.lines.isEmpty {
-            more.append("history lines \(record.lines.map(String.init).joined(separator: ", "))")
-        }
+        if !record.lines.isEmpty { more.append(lines(record.lines)) }
         if let hint = record.hint, showsHints { more.append("hint: \(hint)") }
-        lines += indented(more)
-        return lines
+        return [first] + more.map { Row($0).indented }
     }
 
     private func face(_ status: CheckRecord.Status) -> String {
@@ -55,32 +52,30 @@ public struct TerminalReport: Sendable {
         }
     }
 
-    private func score(_ report: GradeReport) -> String {
+    private func score(_ report: GradeReport) -> Row {
         var text = "\(report.score) of \(report.maximum) points"
         if report.undecided > 0 { text += ", \(report.undecided) not decided: run the lab again" }
-        return paint(text, color(report.status))
+        return Row(text, ink(report.status))
     }
 
     // MARK: The run
 
-    private func lines(of verdict: Verdict) -> [String] {
-        var lines = TimelinePicture(verdict.timeline).lines
-        if !lines.isEmpty { lines.append("") }
-        lines.append(paint(verdict.headline, color(verdict.status)))
+    private func rows(of verdict: Verdict) -> [Row] {
+        var rows = TimelinePicture(verdict.timeline).lines.map { Row($0) }
+        if !rows.isEmpty { rows.append(Row("")) }
+        rows.append(Row(verdict.headline, ink(verdict.status)))
         let counts = verdict.counts
-        lines.append(
-            "sent \(counts.sent): \(counts.ok) ok, \(counts.weak) weak, \(counts.fail) failed, \(counts.info) unknown; "
-                + "delivered \(counts.delivered)")
+        rows.append(
+            Row(
+                "sent \(counts.sent): \(counts.ok) ok, \(counts.weak) weak, \(counts.fail) failed, "
+                    + "\(counts.info) unknown; delivered \(counts.delivered)"))
         for finding in verdict.findings {
-            lines.append(
-                paint("\(mark(finding)) \(finding.anomaly.rawValue): \(finding.summary)", color(finding.status)))
+            rows.append(Row("\(mark(finding)) \(finding.anomaly.rawValue): \(finding.summary)", ink(finding.status)))
             guard finding.status != .pass, let witness = finding.witness else { continue }
-            lines += indented(witness.story)
-            if !witness.lines.isEmpty {
-                lines += indented(["history lines \(witness.lines.map(String.init).joined(separator: ", "))"])
-            }
+            rows += witness.story.map { Row($0).indented }
+            if !witness.lines.isEmpty { rows.append(Row(lines(witness.lines)).indented) }
         }
-        return lines
+        return rows
     }
 
     private func mark(_ finding: Finding) -> String {
@@ -91,15 +86,41 @@ public struct TerminalReport: Sendable {
         }
     }
 
+    private func lines(_ numbers: [Int]) -> String {
+        "history lines \(numbers.map(String.init).joined(separator: ", "))"
+    }
+
     // MARK: Ink
 
     private enum Ink: String { case green = "32", red = "31", yellow = "33" }
 
-    private func color(_ status: CheckRecord.Status) -> Ink {
-        color(status == .skip ? .inconclusive : VerdictStatus(rawValue: status.rawValue) ?? .inconclusive)
+    /// One row before it is made safe and coloured, which happens in `render` alone.
+    private struct Row {
+        var indent = 0
+        var text: String
+        var ink: Ink?
+
+        init(_ text: String, _ ink: Ink? = nil) {
+            self.text = text
+            self.ink = ink
+        }
+
+        var indented: Row {
+            var row = self
+            row.indent += 1
+            return row
+        }
     }
 
-    private func color(_ status: VerdictStatus) -> Ink {
+    private func ink(_ status: CheckRecord.Status) -> Ink {
+        switch status {
+        case .pass: .green
+        case .fail: .red
+        case .skip, .inconclusive, .error: .yellow
+        }
+    }
+
+    private func ink(_ status: VerdictStatus) -> Ink {
         switch status {
         case .pass: .green
         case .fail: .red
@@ -107,16 +128,14 @@ public struct TerminalReport: Sendable {
         }
     }
 
-    private func paint(_ text: String, _ ink: Ink) -> String {
-        let safe = Self.printable(text)
-        return usesColor ? "\u{1B}[\(ink.rawValue)m\(safe)\u{1B}[0m" : safe
-    }
-
-    private func indented(_ lines: [String]) -> [String] {
-        lines.map { line in
-            // A painted line is safe already; everything else may quote a submission.
-            "    " + (usesColor && line.hasPrefix("\u{1B}[") ? line : Self.printable(line))
-        }
+    private func render(_ rows: [Row]) -> String {
+        rows.map { row in
+            let text = Self.printable(row.text)
+            let painted =
+                if usesColor, let ink = row.ink { "\u{1B}[\(ink.rawValue)m\(text)\u{1B}[0m" } else { text }
+            let indent = text.isEmpty ? "" : String(repeating: "    ", count: row.indent)
+            return indent + painted + "\n"
+        }.joined()
     }
 
     /// A submission's or a log's text must not steer the terminal: control characters become U+FFFD.

@@ -1,0 +1,150 @@
+import LabHistory
+
+/// Writes histories by hand: one producer's messages to one queue, each call one or two events, 1 ms apart.
+struct Tale {
+    static let runID = "r-1"
+    private(set) var events: [HistoryEvent] = []
+    private var now: Int64 = 0
+    private var operation = 0
+    var promises = Promises(lossAllowed: false)
+    var ending = HistoryLines.Ending.whole
+
+    init(header: Bool = true) {
+        guard header else { return }
+        add(
+            .run(
+                RunHeader(
+                    formatVersion: 1, runID: Self.runID, seed: 7, startedAtMilliseconds: 1_700_000_000_000,
+                    topic: "first-message")))
+    }
+
+    mutating func add(_ body: HistoryEvent.Body) {
+        events.append(HistoryEvent(atNanoseconds: now, body))
+        now += 1_000_000
+    }
+
+    mutating func wait(milliseconds: Int64) { now += milliseconds * 1_000_000 }
+
+    static func value(_ sequence: Int, producer: Int = 0) -> ValueID {
+        ValueID(producer: producer, sequence: sequence)
+    }
+
+    static func hash(_ sequence: Int) -> UInt64 { BodyHash.of("body \(sequence)".utf8) }
+
+    /// Begins an attempt and returns its operation.
+    @discardableResult
+    mutating func invoke(_ sequence: Int, producer: Int = 0) -> Int {
+        operation += 1
+        add(
+            .invoke(
+                SendInvocation(
+                    operation: operation, value: Self.value(sequence, producer: producer), topic: "first-message",
+                    bodyHash: Self.hash(sequence), bodyBytes: 128)))
+        return operation
+    }
+
+    mutating func complete(
+        _ operation: Int, _ outcome: SendOutcome, offset: Int64? = nil, queue: Int = 0, broker: String = "broker-a"
+    ) {
+        let stored = offset.map {
+            StoredAt(
+                broker: broker, queueID: queue, queueOffset: $0, uniqueID: String(repeating: "A", count: 32),
+                offsetID: String(repeating: "B", count: 32))
+        }
+        let status: [SendOutcome: String] = [
+            .ok: "SEND_OK", .weak: "FLUSH_DISK_TIMEOUT", .fail: "connection-refused", .info: "timeout",
+        ]
+        add(
+            .complete(
+                SendCompletion(
+                    operation: operation, outcome: outcome, status: status[outcome] ?? "", stored: stored)))
+    }
+
+    /// An attempt and its completion.
+    mutating func send(
+        _ sequence: Int, _ outcome: SendOutcome = .ok, offset: Int64? = nil, queue: Int = 0, broker: String = "broker-a"
+    ) {
+        complete(invoke(sequence), outcome, offset: offset, queue: queue, broker: broker)
+    }
+
+    mutating func deliver(
+        _ sequence: Int?, offset: Int64, run: String? = Tale.runID, hash: UInt64? = nil, assignment: Int = 1,
+        consumer: Int = 0, broker: String = "broker-a"
+    ) {
+        add(
+            .deliver(
+                Delivery(
+                    consumer: consumer, assignment: assignment, broker: broker, queueID: 0, queueOffset: offset,
+                    value: sequence.map { Self.value($0) }, runID: run, bodyHash: hash ?? Self.hash(sequence ?? 0))))
+    }
+
+    mutating func fault(_ edge: FaultEdge.Edge, uid: String = "crash") {
+        add(.fault(FaultEdge(uid: uid, kind: "process-signal", target: "broker-a on n2", edge: edge, detail: "")))
+    }
+
+    mutating func drain(reached: Int64, max: Int64, complete: Bool = true, broker: String = "broker-a") {
+        add(
+            .drained(
+                QueueDrain(
+                    broker: broker, queueID: 0, reachedOffset: reached, maxOffset: max, complete: complete,
+                    detail: complete ? "" : "15 s were over")))
+    }
+
+    /// A log that holds these values at their own numbers as offsets.
+    mutating func scan(
+        _ sequences: [Int], replica: String = "broker-a", checksum: Bool = true, complete: Bool = true,
+        run: String = Tale.runID
+    ) {
+        for sequence in sequences {
+            add(
+                .scanned(
+                    ScannedRecord(
+                        replica: replica, queueID: 0, queueOffset: Int64(sequence), logOffset: Int64(sequence) * 300,
+                        value: Self.value(sequence), runID: run, checksumAgrees: checksum)))
+        }
+        add(
+            .scanEnded(
+                ReplicaScan(
+                    replica: replica, records: sequences.count, endOffset: Int64(sequences.count) * 300,
+                    complete: complete, detail: complete ? "" : "input/output error")))
+    }
+
+    mutating func end(completed: Bool = true) {
+        add(.end(RunEnd(completed: completed, detail: completed ? "" : "ssh to n2 was cut")))
+    }
+
+    /// Messages 0, 1, 2 sent and delivered before a fault that an attempt (3, refused) ran into, 4 after it.
+    static func healthy() -> Tale {
+        var tale = Tale()
+        tale.add(.phase("baseline"))
+        for sequence in 0..<3 {
+            tale.send(sequence, offset: Int64(sequence))
+            tale.deliver(sequence, offset: Int64(sequence))
+        }
+        tale.crash()
+        return tale
+    }
+
+    mutating func crash(_ during: (inout Tale) -> Void = { $0.send(3, .fail) }) {
+        add(.phase("fault"))
+        fault(.armed)
+        fault(.active)
+        during(&self)
+        fault(.healed)
+        add(.phase("recovery"))
+    }
+
+    /// Drain, scan and end of a healthy run whose log holds these.
+    mutating func finish(_ sequences: [Int]) {
+        drain(reached: Int64(sequences.count), max: Int64(sequences.count))
+        scan(sequences)
+        end()
+    }
+
+    func judge(_ rules: Rules = .all) -> Verdict {
+        var judge = HistoryJudge(promises: promises, rules: rules)
+        for (index, event) in events.enumerated() { judge.consume(event, line: index + 1) }
+        judge.consume(ending)
+        return judge.verdict()
+    }
+}
