@@ -1,0 +1,238 @@
+import SystemPackage
+
+/// Makes hosts out of variables: a host's own words first, then ssh_config, then the defaults. A pure value.
+struct HostBuilder {
+    /// The most jump hosts in a row.
+    static let jumpLimit = 8
+    /// Where the lab works on a host, unless `seatrial_dir` says otherwise.
+    static let defaultDirectory = "/var/tmp/seatrial"
+
+    let sshConfig: SSHConfigFile
+    let environment: InventoryEnvironment
+    private(set) var warnings: [String] = []
+
+    private static let known = [
+        "seatrial_address", "seatrial_ha_address", "seatrial_allow", "seatrial_dir",
+    ]
+
+    init(sshConfig: SSHConfigFile, environment: InventoryEnvironment) {
+        self.sshConfig = sshConfig
+        self.environment = environment
+    }
+
+    /// Builds one host.
+    mutating func host(
+        _ name: String, groups: [String], variables: [String: PlacedValue], at place: Place
+    ) throws(InventoryError) -> InventoryHost {
+        for (variable, value) in variables.sorted(by: { $0.key < $1.key }) {
+            if variable.hasPrefix("seatrial_"), !Self.known.contains(variable) {
+                warn(
+                    "\(value.place): host '\(name)': nobody reads '\(variable)'"
+                        + Suggestion.text(for: variable, among: Self.known))
+            }
+            if ["ansible_password", "ansible_ssh_pass", "ansible_become_password", "ansible_become_pass"]
+                .contains(variable)
+            {
+                warn("\(value.place): '\(variable)' is not read: passwords come from a prompt only (use keys)")
+            }
+        }
+        let connection = try connection(name, variables, at: place)
+        let address = try text("seatrial_address", variables) ?? connection.address
+        let directory = try text("seatrial_dir", variables) ?? Self.defaultDirectory
+        guard directory.hasPrefix("/"), directory.count > 1, !directory.contains("/../"), !directory.hasSuffix("/..")
+        else {
+            throw InventoryError(
+                .invalid, "seatrial_dir '\(directory)' is not a folder of its own (expected an absolute path)",
+                at: variables["seatrial_dir"]?.place ?? place)
+        }
+        return InventoryHost(
+            name: name, groups: groups, variables: variables.mapValues(\.value), connection: connection,
+            seatrialAddress: address, seatrialHAAddress: try text("seatrial_ha_address", variables) ?? address,
+            allow: try allow(variables), directory: directory)
+    }
+
+    private func allow(_ variables: [String: PlacedValue]) throws(InventoryError) -> Set<String> {
+        guard let placed = variables["seatrial_allow"] else { return [] }
+        let words = placed.value.texts ?? []
+        for word in words where !InventoryHost.allowable.contains(word) {
+            throw InventoryError(
+                .invalid,
+                "seatrial_allow: nothing is called '\(word)'"
+                    + "\(Suggestion.text(for: word, among: InventoryHost.allowable)) (expected reboot, clock or disk)",
+                at: placed.place)
+        }
+        guard placed.value.texts != nil else {
+            throw InventoryError(
+                .invalid, "seatrial_allow: expected a list of reboot, clock and disk", at: placed.place)
+        }
+        return Set(words)
+    }
+
+    private mutating func connection(
+        _ name: String, _ variables: [String: PlacedValue], at place: Place
+    ) throws(InventoryError) -> HostConnection {
+        let kindText = try text("ansible_connection", variables) ?? "ssh"
+        let kind: HostConnection.Kind
+        switch kindText {
+        case "ssh", "smart", "paramiko", "paramiko_ssh": kind = .ssh
+        case "local": kind = .local
+        default:
+            throw InventoryError(
+                .invalid, "ansible_connection '\(kindText)' is not known (expected ssh or local)",
+                at: variables["ansible_connection"]?.place ?? place)
+        }
+        let arguments = try commonArguments(variables)
+        let answer = sshConfig.answer(for: name)
+        let address = try address(name, kind, variables, answer, at: place)
+        let user = try first("ansible_user", "ansible_ssh_user", variables)
+        let key = try first("ansible_ssh_private_key_file", "ansible_private_key_file", variables)
+        let keyFile = key ?? arguments.identityFile ?? answer.identityFiles.first
+        if arguments.isStrict == false || answer.isStrict == false {
+            warn(
+                "\(place): host '\(name)': StrictHostKeyChecking=no is not obeyed, keys are always checked "
+                    + "(record them with 'seatrial trust')")
+        }
+        return HostConnection(
+            kind: kind, address: address, port: try port(variables) ?? arguments.port ?? answer.port ?? 22,
+            user: user ?? arguments.user ?? answer.user ?? environment.user,
+            privateKey: keyFile.map { environment.expand($0) },
+            knownHosts: knownHosts(arguments.knownHosts ?? answer.knownHosts),
+            proxy: try proxy(
+                jump: arguments.proxyJump, command: arguments.proxyCommand, for: name, answer,
+                at: variables["ansible_ssh_common_args"]?.place ?? place),
+            become: try become(variables))
+    }
+
+    private func address(
+        _ name: String, _ kind: HostConnection.Kind, _ variables: [String: PlacedValue],
+        _ answer: SSHConfigFile.Answer, at place: Place
+    ) throws(InventoryError) -> String {
+        if let address = try first("ansible_host", "ansible_ssh_host", variables), !address.isEmpty { return address }
+        if let address = answer.hostName { return address }
+        if kind == .local { return "127.0.0.1" }
+        guard variables["ansible_host"] == nil, environment.resolves(name) else {
+            throw InventoryError(
+                .noAddress, "host '\(name)' has no address (set ansible_host, or name it so that it resolves)",
+                at: variables["ansible_host"]?.place ?? place)
+        }
+        return name
+    }
+
+    private func port(_ variables: [String: PlacedValue]) throws(InventoryError) -> Int? {
+        guard let placed = variables["ansible_port"] ?? variables["ansible_ssh_port"] else { return nil }
+        guard let port = placed.value.integer, (1...65535).contains(port) else {
+            throw InventoryError(.invalid, "ansible_port: expected a number from 1 to 65535", at: placed.place)
+        }
+        return port
+    }
+
+    private func become(_ variables: [String: PlacedValue]) throws(InventoryError) -> HostBecome? {
+        guard let placed = variables["ansible_become"] else { return nil }
+        guard let isWanted = placed.value.truth else {
+            throw InventoryError(.invalid, "ansible_become: expected true or false", at: placed.place)
+        }
+        guard isWanted else { return nil }
+        return HostBecome(
+            method: try text("ansible_become_method", variables) ?? "sudo",
+            user: try text("ansible_become_user", variables) ?? "root")
+    }
+
+    private mutating func commonArguments(
+        _ variables: [String: PlacedValue]
+    ) throws(InventoryError) -> CommonArguments {
+        var merged = CommonArguments()
+        for name in ["ansible_ssh_common_args", "ansible_ssh_extra_args"] {
+            guard let placed = variables[name], let line = placed.value.text else { continue }
+            let given = try CommonArguments(line, variable: name, at: placed.place)
+            merged.proxyJump = merged.proxyJump ?? given.proxyJump
+            merged.proxyCommand = merged.proxyCommand ?? given.proxyCommand
+            merged.knownHosts = merged.knownHosts ?? given.knownHosts
+            merged.identityFile = merged.identityFile ?? given.identityFile
+            merged.port = merged.port ?? given.port
+            merged.user = merged.user ?? given.user
+            merged.isStrict = merged.isStrict ?? given.isStrict
+            for warning in given.warnings { warn(warning) }
+        }
+        return merged
+    }
+
+    /// `/dev/null`, which vagrant writes to switch the check off, is no record of keys: the default files are.
+    private func knownHosts(_ files: [String]?) -> [FilePath] {
+        let named = (files ?? []).filter { $0 != "/dev/null" && $0 != "none" }.map { environment.expand($0) }
+        return named.isEmpty ? environment.knownHosts : named
+    }
+
+    private func proxy(
+        jump: String?, command: String?, for name: String, _ answer: SSHConfigFile.Answer, at place: Place
+    ) throws(InventoryError) -> HostProxy? {
+        if let jump, jump != "none" { return try jumpChain(jump, limit: Self.jumpLimit, at: place) }
+        if let command, command != "none" { return .command(command) }
+        if jump != nil || command != nil { return nil }
+        return try proxy(of: answer, limit: Self.jumpLimit, at: place)
+    }
+
+    private func proxy(
+        of answer: SSHConfigFile.Answer, limit: Int, at place: Place
+    ) throws(InventoryError) -> HostProxy? {
+        if let jump = answer.proxyJump, jump != "none" { return try jumpChain(jump, limit: limit, at: place) }
+        if let command = answer.proxyCommand, command != "none" { return .command(command) }
+        return nil
+    }
+
+    /// `user@gate:22,second`: the last one is nearest to the host, each is reached through the one before it.
+    private func jumpChain(_ text: String, limit: Int, at place: Place) throws(InventoryError) -> HostProxy? {
+        guard limit > 0 else {
+            throw InventoryError(
+                .cycle, "ProxyJump '\(text)' leads through more than \(Self.jumpLimit) hosts", at: place)
+        }
+        var through: HostProxy?
+        for hop in text.split(separator: ",") {
+            var target = hop.trimmed
+            var user: String?
+            var port: Int?
+            if target.hasPrefix("ssh://") { target = target.dropFirst(6) }
+            if let at = target.lastIndex(of: "@") {
+                user = String(target[..<at])
+                target = target[target.index(after: at)...]
+            }
+            if let colon = target.lastIndex(of: ":"), target.filter({ $0 == ":" }).count == 1 {
+                port = Int(target[target.index(after: colon)...])
+                target = target[..<colon]
+            }
+            let name = String(target)
+            guard !name.isEmpty else {
+                throw InventoryError(.invalid, "ProxyJump '\(text)': expected user@host:port", at: place)
+            }
+            let answer = sshConfig.answer(for: name)
+            var own = through
+            if own == nil { own = try proxy(of: answer, limit: limit - 1, at: place) }
+            through = .jump(
+                HostConnection(
+                    kind: .ssh, address: answer.hostName ?? name, port: port ?? answer.port ?? 22,
+                    user: user ?? answer.user ?? environment.user,
+                    privateKey: answer.identityFiles.first.map { environment.expand($0) },
+                    knownHosts: knownHosts(answer.knownHosts), proxy: own, become: nil))
+        }
+        return through
+    }
+
+    private func first(
+        _ name: String, _ older: String, _ variables: [String: PlacedValue]
+    ) throws(InventoryError) -> String? {
+        if let value = try text(name, variables) { return value }
+        return try text(older, variables)
+    }
+
+    /// A scalar's text; nil if the variable is not set or null.
+    private func text(_ name: String, _ variables: [String: PlacedValue]) throws(InventoryError) -> String? {
+        guard let placed = variables[name], placed.value != .null else { return nil }
+        guard let text = placed.value.text else {
+            throw InventoryError(.invalid, "\(name): expected a word, not a list or a mapping", at: placed.place)
+        }
+        return text
+    }
+
+    private mutating func warn(_ warning: String) {
+        if !warnings.contains(warning) { warnings.append(warning) }
+    }
+}
