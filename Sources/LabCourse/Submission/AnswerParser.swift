@@ -6,6 +6,10 @@ public struct AnswerParser: Sendable {
     /// Why a text is no answer at all; it names what would be one.
     public struct Failure: Error, Sendable, Equatable, CustomStringConvertible {
         public var description: String
+
+        public init(description: String) {
+            self.description = description
+        }
     }
 
     private let question: Question
