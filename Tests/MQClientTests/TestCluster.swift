@@ -1,0 +1,76 @@
+import Foundation
+import Logging
+import MQBroker
+import MQClient
+import MQNameserver
+import MQTransport
+import MQWire
+import NIOCore
+import NIOPosix
+import SystemPackage
+
+let quiet = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+
+/// A nameserver of ours on a port of the system's choice, and whatever registers with it.
+struct TestNameserver {
+    let service: NameserverService
+    let address: String
+
+    static func start() async throws -> TestNameserver {
+        let service = NameserverService(
+            configuration: .init(bindAddress: "127.0.0.1", listenPort: 0),
+            group: MultiThreadedEventLoopGroup.singleton, logger: quiet)
+        return TestNameserver(service: service, address: try await service.start().hostPort)
+    }
+
+    /// Registers a broker that may not even exist; the connection must stay open for as long as it shall be known.
+    func register(_ name: String, address brokerAddress: String, topics: [String], by client: RemotingClient)
+        async throws
+    {
+        let configs = topics.map { ($0, TopicConfig(name: $0, readQueueNums: 1, writeQueueNums: 1)) }
+        let table = TopicConfigTable(
+            topics: Dictionary(uniqueKeysWithValues: configs), dataVersion: DataVersion(counter: 1))
+        let header = RegisterBrokerRequestHeader(
+            brokerName: name, brokerAddress: brokerAddress, clusterName: "c", haServerAddress: nil, brokerID: 0)
+        _ = try await client.call(
+            .request(.registerBroker, header, body: RegisterBrokerBody(table: table).encoded()), to: address,
+            timeout: .seconds(10))
+    }
+}
+
+/// A real broker with a store of its own in a temporary folder.
+struct TestBroker {
+    let service: BrokerService
+    let address: String
+    private let folder: FilePath
+
+    static func start(nameserver: String, name: String = "broker-a") async throws -> TestBroker {
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("mqclient-\(UUID().uuidString)").path
+        var configuration = BrokerConfiguration()
+        configuration.brokerName = name
+        configuration.listenPort = 0
+        configuration.bindAddress = "127.0.0.1"
+        configuration.nameservers = [nameserver]
+        configuration.storeRoot = FilePath(path)
+        configuration.segmentBytes = 1 << 20
+        let service = BrokerService(
+            configuration: configuration, group: MultiThreadedEventLoopGroup.singleton, logger: quiet)
+        return TestBroker(
+            service: service, address: try await service.start().hostPort, folder: FilePath(path))
+    }
+
+    func stop() async {
+        await service.shutdown()
+        try? FileManager.default.removeItem(atPath: folder.string)
+    }
+}
+
+/// Waits until the condition holds; the deadline only bounds a failure.
+func eventually(_ condition: () async throws -> Bool) async rethrows -> Bool {
+    let deadline = ContinuousClock.now.advanced(by: .seconds(15))
+    while true {
+        if try await condition() { return true }
+        guard ContinuousClock.now < deadline else { return false }
+        await Task.yield()
+    }
+}
