@@ -65,8 +65,8 @@ import Testing
             bindAddress: "127.0.0.1", listenPort: 0, scanInterval: .milliseconds(5), brokerExpiry: .milliseconds(20))
         try await withNameserver(configuration) { service, address in
             let broker = client()
-            _ = try await broker.call(registration("a"), to: address, timeout: .seconds(10))
             let connection = try await broker.connection(to: address).get()
+            _ = try await connection.call(registration("a"), timeout: .seconds(10)).get()
             #expect(await eventually { service.clusterInfo.brokers.isEmpty })
             #expect(await eventually { !connection.isOpen })
             await broker.shutdown()
