@@ -10,6 +10,7 @@ import Synchronization
 final class DelaySchedule: Sendable {
     private let context: BrokerContext
     private let levels: Mutex<[Level]>
+    private let saved: Mutex<[Int64]>
 
     /// One delay level.
     private struct Level: Sendable {
@@ -36,6 +37,7 @@ final class DelaySchedule: Sendable {
             offsets[level - 1] = offset
         }
         levels = Mutex(offsets.map { Level(offset: $0) })
+        saved = Mutex(offsets)
     }
 
     /// The table that is saved: `{"offsetTable":{level:offset}}`, levels from 1, those in use only.
@@ -47,8 +49,15 @@ final class DelaySchedule: Sendable {
         return ["offsetTable": .object(members)]
     }
 
-    /// Saves the offsets now.
-    func save() { context.tables.delays.save({ json }, logger: context.logger) }
+    /// Saves the offsets now, if any moved since the last time.
+    func save() {
+        let offsets = levels.withLock { $0.map(\.offset) }
+        let changed = saved.withLock { saved in
+            defer { saved = offsets }
+            return saved != offsets
+        }
+        if changed { context.tables.delays.save({ json }, logger: context.logger) }
+    }
 
     /// Delivers what is due. Runs on a disk thread.
     func deliverDue() {

@@ -87,11 +87,11 @@ final class Segment: Sendable {
         }
     }
 
-    /// Makes every byte from the absolute offset on zero, and durably so.
-    func zero(from offset: Int64) throws(StoreError) {
+    /// Makes every byte from the absolute offset on zero; `durably` waits for the disk.
+    func zero(from offset: Int64, durably: Bool) throws(StoreError) {
         if ftruncate(descriptor, Int(offset - baseOffset)) != 0 || ftruncate(descriptor, Int(size)) != 0 {
             throw .system("ftruncate", path, Errno(rawValue: errno))
         }
-        if fsync(descriptor) != 0 { throw .system("fsync", path, Errno(rawValue: errno)) }
+        if durably, fsync(descriptor) != 0 { throw .system("fsync", path, Errno(rawValue: errno)) }
     }
 }

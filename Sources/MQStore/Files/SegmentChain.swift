@@ -96,15 +96,15 @@ final class SegmentChain: Sendable {
         }
     }
 
-    /// Ends the chain at the offset: removes later segments and zeroes the rest of its own.
-    func cut(at offset: Int64) throws(StoreError) {
+    /// Ends the chain at the offset: removes later segments and zeroes the rest of its own; `durably` waits for the disk.
+    func cut(at offset: Int64, durably: Bool) throws(StoreError) {
         let removed = segments.withLock { segments in
             let removed = segments.filter { $0.baseOffset >= offset }
             segments.removeAll { $0.baseOffset >= offset }
             return removed
         }
         for segment in removed { try Directory.removeFile(segment.path) }
-        if let last = segment(at: offset) { try last.zero(from: offset) }
-        if !removed.isEmpty { try Directory.sync(directory) }
+        if let last = segment(at: offset) { try last.zero(from: offset, durably: durably) }
+        if durably && !removed.isEmpty { try Directory.sync(directory) }
     }
 }

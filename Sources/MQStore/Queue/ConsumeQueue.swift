@@ -13,7 +13,7 @@ final class ConsumeQueue: Sendable {
     private let minimum: Atomic<Int64>
     private let isDirty = Atomic<Bool>(false)
 
-    /// How many entries are read at once while looking for the end.
+    /// How many entries are read at once while looking for the first one.
     private static let scanEntries: Int64 = 4096
 
     /// Opens the queue's files and finds its first and last entry.
@@ -30,40 +30,44 @@ final class ConsumeQueue: Sendable {
     /// The first entry there is, counted in messages.
     var minimumOffset: Int64 { minimum.load(ordering: .acquiring) }
 
+    /// Finds the first and last entry.
+    ///
+    /// Written entries follow each other without a hole, so the end is found by halving the last file in use. After a
+    /// power loss there may be holes; recovery then cuts away everything that was not synced, whatever end was found.
     private func findEnds(entriesPerFile: Int64) throws(StoreError) {
         guard chain.endOffset > 0 else { return }
         let first = chain.firstOffset / QueueEntry.encodedSize
         let end = chain.endOffset / QueueEntry.encodedSize
-        var start = first
-        // A queue that began in the middle of its first file has zeros before its first entry.
-        while start < min(end, first + entriesPerFile) {
-            let window = try rawWindow(at: start, count: Self.scanEntries)
-            let written = window.firstIndex { $0 != nil }
-            start += Int64(written ?? max(1, window.count))
-            if written != nil { break }
-        }
-        let isEmpty = try start >= end ? true : rawEntry(at: start) == nil
-        if isEmpty {
-            minimum.store(first, ordering: .releasing)
-            maximum.store(first, ordering: .releasing)
-            return
-        }
-        minimum.store(start, ordering: .releasing)
-        var position = max(start, end - entriesPerFile)
-        while position > start {
-            if try rawEntry(at: position) != nil { break }
-            position = max(start, position - entriesPerFile)
-        }
-        while position < end {
-            let window = try rawWindow(at: position, count: Self.scanEntries)
-            if let gap = window.firstIndex(where: { $0 == nil }) {
-                position += Int64(gap)
+        let start = try firstWritten(in: first..<min(end, first + entriesPerFile))
+        var low = start ?? first
+        var high = start == nil ? first : end
+        while high - low > entriesPerFile {
+            // A file that holds nothing at its beginning is a prepared one.
+            if try rawEntry(at: (high - 1) / entriesPerFile * entriesPerFile) != nil {
+                low = max(low, (high - 1) / entriesPerFile * entriesPerFile)
                 break
             }
-            if window.isEmpty { break }
+            high = (high - 1) / entriesPerFile * entriesPerFile
+        }
+        while low < high {
+            let middle = low + (high - low) / 2
+            if try rawEntry(at: middle) != nil { low = middle + 1 } else { high = middle }
+        }
+        minimum.store(start ?? first, ordering: .releasing)
+        maximum.store(low, ordering: .releasing)
+    }
+
+    /// The first entry of the first file; a queue that began in the middle of it has zeros before.
+    private func firstWritten(in range: Range<Int64>) throws(StoreError) -> Int64? {
+        if try rawEntry(at: range.lowerBound) != nil { return range.lowerBound }
+        var position = range.lowerBound
+        while position < range.upperBound {
+            let window = try rawWindow(at: position, count: min(Self.scanEntries, range.upperBound - position))
+            if let index = window.firstIndex(where: { $0 != nil }) { return position + Int64(index) }
+            if window.isEmpty { return nil }
             position += Int64(window.count)
         }
-        maximum.store(position, ordering: .releasing)
+        return nil
     }
 
     private func rawWindow(at offset: Int64, count: Int64) throws(StoreError) -> [QueueEntry?] {
@@ -116,7 +120,10 @@ final class ConsumeQueue: Sendable {
                 high = middle
             }
         }
-        if chain.endOffset > 0 { try chain.cut(at: max(chain.firstOffset, low * QueueEntry.encodedSize)) }
+        // Not durable: after another crash the same recovery does the same again.
+        if chain.endOffset > 0 {
+            try chain.cut(at: max(chain.firstOffset, low * QueueEntry.encodedSize), durably: false)
+        }
         maximum.store(low, ordering: .releasing)
     }
 

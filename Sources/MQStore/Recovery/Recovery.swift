@@ -30,9 +30,9 @@ struct Recovery {
     func run() throws -> Outcome {
         let start = try startOffset()
         do {
-            return try walk(from: start, acceptsLaterBeginning: start == log.firstOffset)
+            return try walk(from: start, rebuildsQueues: !wasCleanStop, acceptsLaterBeginning: false)
         } catch is MissingEntries {
-            return try walk(from: log.firstOffset, acceptsLaterBeginning: true)
+            return try walk(from: log.firstOffset, rebuildsQueues: true, acceptsLaterBeginning: true)
         }
     }
 
@@ -62,9 +62,9 @@ struct Recovery {
         }
     }
 
-    private func walk(from start: Int64, acceptsLaterBeginning: Bool) throws -> Outcome {
+    private func walk(from start: Int64, rebuildsQueues: Bool, acceptsLaterBeginning: Bool) throws -> Outcome {
         // After a crash, and when queues are made anew, entries of walked records are not trusted.
-        if !wasCleanStop || acceptsLaterBeginning {
+        if rebuildsQueues {
             for queue in queues.all { try queue.cut(atLogOffset: start) }
         }
         var outcome = Outcome(
@@ -106,7 +106,7 @@ struct Recovery {
         }
         try rebuild.finish()
         outcome.report.rebuiltEntries = rebuild.writtenEntries
-        if !wasCleanStop || outcome.report.tornReason != nil { try log.cut(at: outcome.report.logEnd) }
+        if !wasCleanStop || outcome.report.tornReason != nil { try log.cut(at: outcome.report.logEnd, durably: true) }
         for queue in queues.all { try cutIfAhead(queue, logEnd: outcome.report.logEnd) }
         return outcome
     }
