@@ -52,7 +52,7 @@ private final class ScriptedBroker: RemotingRequestHandler {
         let registrar = RemotingClient(group: group, logger: quiet)
         try await nameserver.register("broker-a", address: address, topics: ["t"], by: registrar)
         let client = MQConnection(
-            configuration: .init(nameservers: [nameserver.address], requestTimeout: .milliseconds(200)))
+            configuration: .init(nameservers: [nameserver.address], requestTimeout: .seconds(1)))
         let producer = Producer(group: "g", client: client)
         try await check(producer) { broker.sends }
         await producer.shutdown()

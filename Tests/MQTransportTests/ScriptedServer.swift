@@ -31,6 +31,8 @@ final class HeldReplies: Sendable {
 
     func hold(_ reply: RemotingReply) { replies.withLock { $0.append(reply) } }
 
+    var count: Int { replies.withLock { $0.count } }
+
     var isEmpty: Bool { replies.withLock { $0.isEmpty } }
 
     func takeAll() -> [RemotingReply] {
