@@ -1,0 +1,190 @@
+import Glibc
+import SystemPackage
+
+/// Does and undoes faults. Undo on disk and timer running come before the deed; the probe comes after it.
+struct FaultKeeper: Sendable {
+    let root: AgentRoot
+    private var daemons: DaemonKeeper { DaemonKeeper(root: root) }
+
+    init(root: AgentRoot) { self.root = root }
+
+    private func path(_ uid: String) -> String { "faults/\(uid).json" }
+    private func lock(_ uid: String) -> String { "faults/.\(uid).lock" }
+
+    /// Does a fault as a loan.
+    ///
+    /// One that did not bite is undone at once and answered as healed with `bit` false.
+    func inject(_ loan: FaultLoan) throws(AgentFailure) -> FaultRecord {
+        try FaultMachine.validate(loan)
+        return try root.locked(lock(loan.uid)) { () throws(AgentFailure) in
+            if let old = try root.load(FaultRecord.self, path(loan.uid)), old.state != .healed {
+                throw AgentFailure(
+                    .alreadyExists, "fault '\(loan.uid)' is lent already (\(old.state.rawValue)); heal it first")
+            }
+            try checkTarget(loan.kind)
+            var record = FaultMachine.arm(
+                loan, realtime: HostClock.realtimeNanoseconds(), boot: HostClock.bootNanoseconds())
+            try root.save(record, path(loan.uid))
+            do throws(AgentFailure) {
+                record.timer = try startTimer(loan.uid)
+                try root.save(record, path(loan.uid))
+                let deedAt = HostClock.realtimeNanoseconds()
+                let bit = try doDeed(loan.kind)
+                record.didDeed(at: deedAt, bit: bit, seenAt: HostClock.realtimeNanoseconds())
+                try root.save(record, path(loan.uid))
+            } catch {
+                // The deed may have happened in part: undo it before the failure is told.
+                record.message = error.message
+                record = try undo(record, restarts: true)
+                throw error
+            }
+            return record.bit == true ? record : try undo(record, restarts: true)
+        }
+    }
+
+    /// Undoes a fault; one that has healed stays as it is.
+    ///
+    /// With `restarts` false a killed daemon stays down: for `destroy`.
+    func revert(_ uid: String, restarts: Bool = true, isTimer: Bool = false) throws(AgentFailure) -> FaultRecord {
+        guard DaemonRecord.isName(uid) else { throw AgentFailure(.badRequest, "'\(uid)' is no name for a fault") }
+        guard try root.load(FaultRecord.self, path(uid)) != nil else {
+            throw AgentFailure(.notFound, "this host knows no fault '\(uid)'")
+        }
+        return try root.locked(lock(uid)) { () throws(AgentFailure) in
+            guard let record = try root.load(FaultRecord.self, path(uid)) else {
+                throw AgentFailure(.notFound, "this host knows no fault '\(uid)'")
+            }
+            return record.state == .healed ? record : try undo(record, restarts: restarts, isTimer: isTimer)
+        }
+    }
+
+    /// All loans, by uid.
+    func all() throws(AgentFailure) -> [FaultRecord] {
+        let entries: [DirectoryEntry]
+        do { entries = try root.list("faults") } catch  where error.code == .notFound { return [] }
+        var result: [FaultRecord] = []
+        for entry in entries where entry.name.hasSuffix(".json") && !entry.name.hasPrefix(".") {
+            if let record = try root.load(FaultRecord.self, "faults/" + entry.name) { result.append(record) }
+        }
+        return result
+    }
+
+    /// Undoes everything; goes on when one sticks, and answers all as they then are.
+    func healAll(restarts: Bool = true) throws(AgentFailure) -> [FaultRecord] {
+        for record in try all() where record.state != .healed {
+            _ = try revert(record.loan.uid, restarts: restarts)
+        }
+        return try all()
+    }
+
+    /// The detached timer's whole life: sleeps until the loan is due, reverts it, tries again a few times if it sticks.
+    func revertWhenDue(_ uid: String) {
+        var tries = 0
+        while let record = try? root.load(FaultRecord.self, path(uid)), record.state != .healed, tries < 5 {
+            let remaining = record.remaining(boot: HostClock.bootNanoseconds())
+            if remaining > 0 {
+                // In slices, so that a timer whose fault was healed or removed does not outlive it for long.
+                usleep(UInt32(min(remaining / 1_000 + 1, 500_000)))
+                continue
+            }
+            tries += 1
+            if let after = try? revert(uid, isTimer: true), after.state == .healed { return }
+            usleep(500_000)
+        }
+    }
+
+    private func checkTarget(_ kind: FaultKind) throws(AgentFailure) {
+        switch kind {
+        case .processSignal(let daemon, _):
+            guard try daemons.status(daemon).state != .exited else {
+                throw AgentFailure(.notFound, "daemon '\(daemon)' does not run, so a fault on it would prove nothing")
+            }
+        case .storeWipe(let path):
+            guard try !root.components(path).isEmpty else {
+                throw AgentFailure(.badRequest, "'\(path)' is the agent's root, which only destroy removes")
+            }
+            close(try root.directory(root.components(path), of: path))
+        }
+    }
+
+    private func startTimer(_ uid: String) throws(AgentFailure) -> ProcessIdentity? {
+        var target = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        let count = target.withUnsafeMutableBytes { buffer in
+            readlink("/proc/self/exe", buffer.bindMemory(to: CChar.self).baseAddress!, buffer.count)
+        }
+        guard count > 0 else { throw AgentRoot.failure("read", "/proc/self/exe") }
+        let null = open("/dev/null", O_RDWR | O_CLOEXEC)
+        guard null >= 0 else { throw AgentRoot.failure("open", "/dev/null") }
+        defer { close(null) }
+        let pid = try ProcessSpawner.spawn(
+            String(decoding: target[..<count], as: UTF8.self),
+            ["revert-after", "--root", root.path.string, "--uid", uid],
+            environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"], workingDirectory: "/",
+            descriptors: [null, null, null])
+        return ProcessTable.look(pid)?.identity
+    }
+
+    /// Does it and waits for its effect; returns whether the effect was seen.
+    private func doDeed(_ kind: FaultKind) throws(AgentFailure) -> Bool {
+        switch kind {
+        case .processSignal(let daemon, let signal):
+            let before = try daemons.status(daemon)
+            let process = ProcessIdentity(pid: before.pid, startTicks: before.startTicks)
+            guard ProcessTable.signal(process, signal) else { return false }
+            let expectation = FaultMachine.expectation(kind)
+            guard expectation != .nothing else { return false }
+            let bit = ProcessTable.wait(milliseconds: AgentLimits.faultProbeMilliseconds) {
+                let entry = ProcessTable.look(process)
+                return expectation == .stopped ? entry?.isStopped ?? false : entry?.isZombie ?? true
+            }
+            _ = try daemons.status(daemon)
+            return bit
+        case .storeWipe(let path):
+            try root.empty(path)
+            return try root.list(path).isEmpty
+        }
+    }
+
+    private func undo(
+        _ old: FaultRecord, restarts: Bool, isTimer: Bool = false
+    ) throws(AgentFailure) -> FaultRecord {
+        var record = old
+        do throws(AgentFailure) {
+            try doUndo(record.undo, restarts: restarts)
+            record.didHeal(at: HostClock.realtimeNanoseconds())
+        } catch {
+            record.didStick("the undo failed: \(error.message)")
+        }
+        try root.save(record, path(record.loan.uid))
+        if record.state == .healed, !isTimer, let timer = record.timer {
+            ProcessTable.signal(timer, SIGKILL)
+            // Ours if this agent started it; else PID 1 reaps it.
+            if ProcessTable.wait(milliseconds: 1_000, until: { ProcessTable.look(timer)?.isZombie ?? true }) {
+                waitpid(timer.pid, nil, WNOHANG)
+            }
+        }
+        return record
+    }
+
+    private func doUndo(_ undo: FaultUndo, restarts: Bool) throws(AgentFailure) {
+        switch undo {
+        case .nothing: return
+        case .continueDaemon(let name):
+            let status = try daemons.status(name)
+            guard status.state == .stopped else { return }
+            let process = ProcessIdentity(pid: status.pid, startTicks: status.startTicks)
+            ProcessTable.signal(process, SIGCONT)
+            let isOn = ProcessTable.wait(milliseconds: AgentLimits.faultProbeMilliseconds) {
+                !(ProcessTable.look(process)?.isStopped ?? false)
+            }
+            guard isOn else { throw AgentFailure(.timedOut, "daemon '\(name)' stays stopped after SIGCONT") }
+        case .startDaemon(let name):
+            guard restarts else { return }
+            let status = try daemons.status(name)
+            guard status.state == .exited, status.wanted else { return }
+            do { _ = try daemons.start(status.spec) } catch  where error.code == .alreadyExists {
+                // Somebody else, as the timer or the controller, was quicker.
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+import Glibc
+
+/// The decisions of a loan: what undoes it, what shows that it bit, which state follows which. Pure.
+enum FaultMachine {
+    /// What the probe after a deed waits for.
+    enum Expectation: Sendable, Equatable {
+        /// The process is gone from `/proc`.
+        case gone
+        /// The process is in state `T`.
+        case stopped
+        /// The directory is empty.
+        case empty
+        /// The deed has no effect that could be seen; it counts as one that did not bite.
+        case nothing
+    }
+
+    /// Refuses a loan that can't be kept, naming what to change.
+    static func validate(_ loan: FaultLoan) throws(AgentFailure) {
+        guard DaemonRecord.isName(loan.uid) else {
+            throw AgentFailure(
+                .badRequest, "'\(loan.uid)' is no name for a fault: letters, digits, '.', '_', '-', at most 64")
+        }
+        guard (1...AgentLimits.faultTTLMilliseconds).contains(loan.ttlMilliseconds) else {
+            throw AgentFailure(
+                .badRequest,
+                "fault '\(loan.uid)': a time-to-live of \(loan.ttlMilliseconds) ms; 1 to \(AgentLimits.faultTTLMilliseconds)"
+            )
+        }
+        if case .processSignal(_, let signal) = loan.kind, !(1...64).contains(signal) {
+            throw AgentFailure(.badRequest, "fault '\(loan.uid)': \(signal) is no signal")
+        }
+    }
+
+    /// The undo of a deed, known before it is done.
+    static func undo(_ kind: FaultKind) -> FaultUndo {
+        switch kind {
+        case .processSignal(let daemon, let signal):
+            switch expectation(kind) {
+            case .gone: .startDaemon(daemon)
+            case .stopped: .continueDaemon(daemon)
+            default: .nothing(reason: "signal \(signal) leaves nothing to undo")
+            }
+        case .storeWipe(let path): .nothing(reason: "what was in '\(path)' is gone: no undo is possible")
+        }
+    }
+
+    /// What shows that the deed took effect. Signals whose default is to end or to stop a process; see signal(7).
+    static func expectation(_ kind: FaultKind) -> Expectation {
+        switch kind {
+        case .storeWipe: return .empty
+        case .processSignal(_, let signal):
+            switch signal {
+            case SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU: return .stopped
+            case SIGCONT, SIGCHLD, SIGURG, SIGWINCH: return .nothing
+            default: return .gone
+            }
+        }
+    }
+
+    /// A new record, before anything is done.
+    static func arm(_ loan: FaultLoan, realtime: Int64, boot: Int64) -> FaultRecord {
+        FaultRecord(
+            loan: loan, undo: undo(loan.kind), state: .armed, bit: nil, armedAt: realtime, deedAt: nil, activeAt: nil,
+            healedAt: nil, expiresAtBoot: boot + loan.ttlMilliseconds * 1_000_000, timer: nil, message: nil)
+    }
+}
+
+extension FaultRecord {
+    /// The deed was done and its probe has answered.
+    mutating func didDeed(at deedAt: Int64, bit: Bool, seenAt: Int64) {
+        precondition(state == .armed, "fault \(loan.uid): a deed in state \(state)")
+        self.deedAt = deedAt
+        self.bit = bit
+        activeAt = bit ? seenAt : nil
+        state = .active
+        if !bit { message = "the deed had no effect that could be seen" }
+    }
+
+    /// The undo was seen, or there is nothing to undo.
+    mutating func didHeal(at time: Int64) {
+        precondition(state != .healed, "fault \(loan.uid) heals twice")
+        state = .healed
+        healedAt = time
+    }
+
+    /// The undo failed; another try may follow.
+    mutating func didStick(_ reason: String) {
+        precondition(state != .healed, "fault \(loan.uid) sticks after it healed")
+        state = .stuck
+        message = reason
+    }
+
+    /// Nanoseconds until the timer reverts it; 0 when it is due.
+    func remaining(boot: Int64) -> Int64 { max(0, expiresAtBoot - boot) }
+}
