@@ -1,0 +1,144 @@
+import Foundation
+import Glibc
+import MQWire
+import NIOCore
+import Synchronization
+import SystemPackage
+import Testing
+
+@testable import MQStore
+
+@Suite struct MessageStoreTests {
+    @Test func whatIsAppendedIsReadInItsOrder() async throws {
+        let fixture = try StoreFixture()
+        let arrivals = Mutex<[QueueArrival]>([])
+        let store = try MessageStore(configuration: fixture.configuration(), now: { 5 }) { new in
+            arrivals.withLock { $0 += new }
+        }
+        defer { store.close() }
+        let first = try await store.append([message("t", body: "a"), message("t", body: "b")])
+        let second = try await store.append([message("t", body: "c", properties: ["TAGS": "x"])])
+        #expect(first.queueOffset == 0 && first.logOffsets.count == 2 && second.queueOffset == 2)
+        #expect(first.flush == .notAwaited && first.storeTimestamp == 5)
+        #expect(try store.bodies("t") == ["a", "b", "c"])
+        #expect(try store.record(atLogOffset: second.logOffsets[0]).map { String(buffer: $0.body) } == "c")
+        #expect(try store.record(atLogOffset: second.logOffsets[0] + 1) == nil)
+        let codes = arrivals.withLock { $0.flatMap(\.tagCodes) }
+        #expect(codes == [0, 0, Int64(JavaStringHash.hash("x"))])
+        #expect(arrivals.withLock { $0.last?.maximumOffset } == 3)
+    }
+
+    @Test func everyWrongOffsetHasItsStatus() async throws {
+        let fixture = try StoreFixture()
+        let store = try fixture.open()
+        defer { store.close() }
+        try await store.append([message("t", body: "a", properties: ["TAGS": "x"])])
+        func status(_ topic: String, _ offset: Int64, wanted: Bool = true) throws -> QueueReading.Status {
+            try store.read(
+                QueueRequest(
+                    key: QueueKey(topic: topic, queueID: 0), offset: offset, maximumCount: 1,
+                    isWanted: { _ in wanted })
+            ).status
+        }
+        #expect(try status("t", 0) == .found)
+        #expect(try status("t", 0, wanted: false) == .noMatch)
+        #expect(try status("t", 1) == .atEnd)
+        #expect(try status("t", 2) == .beyondEnd)
+        #expect(try status("t", -1) == .beforeBeginning)
+        #expect(try status("other", 0) == .noQueue)
+    }
+
+    @Test func manySendersShareSyncsAndSegments() async throws {
+        let fixture = try StoreFixture()
+        let store = try fixture.open(.sync)
+        let padding = String(repeating: "p", count: 2000)
+        // Four segments of 1 MiB, 20 consume queue files: boundaries are crossed often.
+        let receipts = try await withThrowingTaskGroup(of: AppendReceipt.self) { group in
+            for index in 0..<2000 {
+                group.addTask { try await store.append([message("t", Int32(index % 2), body: "\(index)|\(padding)")]) }
+            }
+            return try await group.reduce(into: []) { $0.append($1) }
+        }
+        #expect(receipts.allSatisfy { $0.flush == .flushed })
+        #expect(Set(receipts.map { $0.logOffsets[0] }).count == 2000)
+        for queue in Int32(0)...1 {
+            let numbers = try store.bodies("t", queue).compactMap { $0.split(separator: "|").first.flatMap { Int($0) } }
+            #expect(Set(numbers) == Set((0..<2000).filter { $0 % 2 == Int(queue) }))
+        }
+        #expect(store.flushedLogOffset == store.maximumLogOffset)
+        store.close()
+        #expect(!FileManager.default.fileExists(atPath: fixture.root.appending("abort").string))
+        let end = try StoreScanner(root: fixture.root).scan { #expect($0.isChecksumValid) }
+        #expect(end.records == 2000 && end.tornReason == nil && end.logOffset == store.maximumLogOffset)
+    }
+
+    @Test func aSecondBrokerIsRefused() throws {
+        let fixture = try StoreFixture()
+        let store = try fixture.open()
+        defer { store.close() }
+        #expect { try fixture.open() } throws: { ($0 as? StoreError)?.code == .locked }
+    }
+
+    @Test func aFullDiskRefusesWritesAndKeepsServingReads() async throws {
+        let fixture = try StoreFixture()
+        // A file system of 3 MiB: its second segment does not fit.
+        try #require(mount("none", fixture.root.string, "tmpfs", 0, "size=3m") == 0, "mounting needs root")
+        defer { umount(fixture.root.string) }
+        let store = try fixture.open()
+        let padding = String(repeating: "p", count: 100_000)
+        var stored: [String] = []
+        var refusal: StoreError?
+        for index in 0..<60 where refusal == nil {
+            do {
+                try await store.append([message("t", body: "\(index)" + padding)])
+                stored.append("\(index)" + padding)
+            } catch let error as StoreError { refusal = error }
+        }
+        #expect(refusal?.code == .diskFull)
+        #expect(stored.count > 10 && stored.count < 40)
+        #expect(try store.bodies("t") == stored)
+        store.close()
+        // What was refused is not there after a restart either.
+        let again = try fixture.open()
+        #expect(try again.bodies("t") == stored)
+        again.close()
+    }
+
+    @Test func searchByTimeFindsTheNearest() async throws {
+        let fixture = try StoreFixture()
+        let clock = Atomic<Int64>(0)
+        let store = try MessageStore(
+            configuration: fixture.configuration(), now: { clock.load(ordering: .relaxed) })
+        defer { store.close() }
+        for time in [100, 200, 200, 400] as [Int64] {
+            clock.store(time, ordering: .relaxed)
+            try await store.append([message("t", body: "\(time)")])
+        }
+        let key = QueueKey(topic: "t", queueID: 0)
+        let table: [(Int64, Int64)] = [(0, 0), (100, 0), (149, 0), (160, 1), (200, 1), (290, 2), (310, 3), (999, 3)]
+        for (time, offset) in table { #expect(try store.offset(of: key, nearestTo: time) == offset, "at \(time)") }
+    }
+
+    @Test func aDeletedTopicIsGoneAndBeginsAnew() async throws {
+        let fixture = try StoreFixture()
+        let store = try fixture.open()
+        defer { store.close() }
+        try await store.append([message("t", body: "old")])
+        let failure = await withCheckedContinuation { done in store.deleteTopic("t") { done.resume(returning: $0) } }
+        #expect(failure == nil && store.maximumOffset(of: QueueKey(topic: "t", queueID: 0)) == 0)
+        #expect(try await store.append([message("t", body: "new")]).queueOffset == 0)
+        #expect(try store.bodies("t") == ["new"])
+    }
+
+    @Test func aReplacedFileFallsBackOnItsPredecessor() throws {
+        let fixture = try StoreFixture()
+        let path = fixture.root.appending("config").appending("t.json")
+        let file = ReplacedFile(path)
+        #expect(try file.load() == nil)
+        try file.save([1])
+        try file.save([2])
+        #expect(try file.load() == [2])
+        try Data().write(to: URL(fileURLWithPath: path.string))
+        #expect(try file.load() == [1])
+    }
+}

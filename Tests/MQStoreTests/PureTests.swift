@@ -1,0 +1,75 @@
+import MQWire
+import NIOCore
+import SystemPackage
+import Testing
+
+@testable import MQStore
+
+@Suite struct OffsetAssignerTests {
+    @Test func recordsFollowEachOtherAndNeverCrossASegment() {
+        let key = QueueKey(topic: "a", queueID: 0)
+        let other = QueueKey(topic: "a", queueID: 1)
+        var assigner = OffsetAssigner(segmentBytes: 1000, logOffset: 0, nextQueueOffsets: [other: 7])
+        #expect(assigner.place(key, bytes: 400) == .init(logOffset: 0, queueOffset: 0))
+        #expect(assigner.place(other, bytes: 400) == .init(logOffset: 400, queueOffset: 7))
+        // 200 bytes are left: a record of 192 and the filler's 8 fit exactly, one of 193 does not.
+        #expect(assigner.blankBytes(before: 192) == 0)
+        #expect(assigner.blankBytes(before: 193) == 200)
+        assigner.endSegment(blankBytes: 200)
+        #expect(assigner.place(key, bytes: 193) == .init(logOffset: 1000, queueOffset: 1))
+        #expect(assigner.place(nil, bytes: 10) == .init(logOffset: 1193, queueOffset: 0))
+    }
+
+    @Test func whatIsGivenBackIsGivenAgain() {
+        let key = QueueKey(topic: "a", queueID: 0)
+        var assigner = OffsetAssigner(segmentBytes: 1000, logOffset: 100, nextQueueOffsets: [:])
+        let first = assigner.place(key, bytes: 50)
+        _ = assigner.place(key, bytes: 50)
+        assigner.rewind(logOffset: first.logOffset, queues: [(key, first.queueOffset)])
+        #expect(assigner.place(key, bytes: 50) == first)
+        assigner.forget(topic: "a")
+        #expect(assigner.place(key, bytes: 50).queueOffset == 0)
+    }
+}
+
+@Suite struct LogWalkTests {
+    @Test func eachReadingHasItsStep() throws {
+        var buffer = ByteBuffer()
+        message("t", body: "x").encode(into: &buffer, queueOffset: 0, logOffset: 500, storeTimestamp: 0)
+        guard case .record(let record) = StoredRecord.read(from: &buffer) else { return #expect(Bool(false)) }
+        func name(_ reading: StoredRecord.Reading, at position: Int64 = 500) -> String {
+            switch LogWalk.judge(reading, position: position, segmentEnd: 1000) {
+            case .record: "record"
+            case .damaged: "damaged"
+            case .nextSegment(let next): "next \(next)"
+            case .unwritten: "unwritten"
+            case .torn: "torn"
+            }
+        }
+        #expect(name(.record(record)) == "record")
+        #expect(name(.record(record), at: 400) == "torn")
+        #expect(name(.checksumMismatch(record)) == "damaged")
+        #expect(name(.checksumMismatch(record), at: 400) == "torn")
+        #expect(name(.blank(size: 500)) == "next 1000")
+        #expect(name(.blank(size: 499)) == "torn")
+        #expect(name(.unwritten) == "unwritten")
+        #expect(name(.truncated(needed: 9)) == "torn")
+        #expect(name(.malformed("x")) == "torn")
+    }
+}
+
+@Suite struct QueueEntryTests {
+    @Test func theFilterCodeIsTheTagsHashOrTheTimeDue() {
+        func code(_ topic: String, _ properties: MessageProperties) -> Int64 {
+            QueueEntry.tagCode(
+                topic: topic, sysFlag: [], properties: ByteBuffer(string: properties.text), storeTimestamp: 10_000,
+                delayLevelMilliseconds: DelayLevels.standard)
+        }
+        #expect(code("t", ["TAGS": "TagA"]) == 2_598_919)
+        #expect(code("t", ["TAGS": "polygenelubricants"]) == Int64(Int32.min))
+        #expect(code("t", ["KEYS": "k"]) == 0)
+        #expect(code("t", ["DELAY": "2", "TAGS": "TagA"]) == 2_598_919)
+        #expect(code(DelayLevels.topic, ["DELAY": "2"]) == 15_000)
+        #expect(code(DelayLevels.topic, ["DELAY": "99"]) == 10_000 + 7_200_000)
+    }
+}

@@ -1,0 +1,134 @@
+import Foundation
+import MQWire
+import NIOCore
+import SystemPackage
+import Testing
+
+@testable import MQStore
+
+/// What a start makes of the files that a stop, a crash or a mishap left.
+@Suite struct RecoveryTests {
+    /// A store with 300 messages in three queues, and the fixture as it is while the store is open.
+    private func filled() async throws -> (fixture: StoreFixture, store: MessageStore, bodies: [[String]]) {
+        let fixture = try StoreFixture()
+        let store = try fixture.open()
+        for index in 0..<300 { try await store.append([message("t", Int32(index % 3), body: "m\(index)")]) }
+        let bodies = try (Int32(0)..<3).map { try store.bodies("t", $0) }
+        #expect(bodies.allSatisfy { $0.count == 100 })
+        return (fixture, store, bodies)
+    }
+
+    private func bodies(_ store: MessageStore) throws -> [[String]] {
+        try (Int32(0)..<3).map { try store.bodies("t", $0) }
+    }
+
+    @Test func aCleanStopLosesNothingAndWritesGoOn() async throws {
+        let (fixture, store, before) = try await filled()
+        store.close()
+        let again = try fixture.open()
+        defer { again.close() }
+        #expect(again.recovery.wasCleanStop && again.recovery.rebuiltEntries == 0)
+        #expect(try bodies(again) == before)
+        #expect(try await again.append([message("t", body: "next")]).queueOffset == 100)
+        #expect(again.maximumLogOffset > store.maximumLogOffset)
+    }
+
+    @Test func aKilledProcessLosesNothing() async throws {
+        let (fixture, store, before) = try await filled()
+        defer { store.close() }
+        let crashed = try fixture.crashed()
+        let again = try crashed.open()
+        defer { again.close() }
+        #expect(!again.recovery.wasCleanStop && again.recovery.tornReason == nil)
+        #expect(again.recovery.logEnd == store.maximumLogOffset)
+        #expect(try bodies(again) == before)
+    }
+
+    @Test(arguments: [1, 40, 90, 92]) func aTornTailIsCutAndReported(lostBytes: Int) async throws {
+        let (fixture, store, before) = try await filled()
+        defer { store.close() }
+        let crashed = try fixture.crashed()
+        let end = UInt64(store.maximumLogOffset)
+        try crashed.overwrite([UInt8](repeating: 0, count: lostBytes), at: end - UInt64(lostBytes))
+        let scan = try StoreScanner(root: crashed.root).scan { #expect($0.isChecksumValid) }
+        let again = try crashed.open()
+        // The properties' length ends the last record: one lost byte of it is zero anyway, and nothing is lost.
+        let isIntact = lostBytes == 1
+        #expect((again.recovery.tornReason == nil) == isIntact && (scan.tornReason == nil) == isIntact)
+        #expect(scan.logOffset == again.recovery.logEnd && scan.records == (isIntact ? 300 : 299))
+        #expect(try bodies(again)[2] == (isIntact ? before[2] : before[2].dropLast()))
+        // The queue goes on where it was cut, and a second crash finds nothing of what was torn.
+        let receipt = try await again.append([message("t", 2, body: "anew")])
+        #expect(receipt.queueOffset == (isIntact ? 100 : 99))
+        let crashedAgain = try crashed.crashed()
+        let third = try crashedAgain.open()
+        #expect(third.recovery.tornReason == nil)
+        #expect(try third.bodies("t", 2).last == "anew")
+        third.close()
+        again.close()
+    }
+
+    @Test func garbageBehindTheEndIsCut() async throws {
+        let (fixture, store, before) = try await filled()
+        defer { store.close() }
+        let crashed = try fixture.crashed()
+        try crashed.overwrite([UInt8](repeating: 0x5A, count: 500), at: UInt64(store.maximumLogOffset))
+        let again = try crashed.open()
+        defer { again.close() }
+        #expect(again.recovery.tornReason == "magic 0x5a5a5a5a" && again.recovery.logEnd == store.maximumLogOffset)
+        #expect(try bodies(again) == before)
+    }
+
+    @Test func queuesAheadOfTheLogAreCut() async throws {
+        let (fixture, store, before) = try await filled()
+        defer { store.close() }
+        let crashed = try fixture.crashed()
+        let half = try #require(try store.entries(of: QueueKey(topic: "t", queueID: 0), from: 50, count: 1).first)
+        let rest = Int(store.maximumLogOffset - half.logOffset)
+        try crashed.overwrite([UInt8](repeating: 0, count: rest), at: UInt64(half.logOffset))
+        let again = try crashed.open()
+        defer { again.close() }
+        #expect(again.recovery.logEnd == half.logOffset)
+        #expect(try bodies(again) == before.map { Array($0.prefix(50)) })
+    }
+
+    @Test(arguments: [true, false]) func lostQueuesAreMadeAnew(cleanly: Bool) async throws {
+        let (fixture, store, before) = try await filled()
+        if cleanly { store.close() }
+        let copy = try fixture.crashed()
+        store.close()
+        try FileManager.default.removeItem(atPath: copy.root.appending("consumequeue").string)
+        let again = try copy.open()
+        defer { again.close() }
+        #expect(again.recovery.wasCleanStop == cleanly && again.recovery.rebuiltEntries == 300)
+        #expect(try bodies(again) == before)
+    }
+
+    @Test func segmentsOfAnotherSizeAreRefused() async throws {
+        let fixture = try StoreFixture()
+        let store = try fixture.open()
+        for _ in 0..<30 {
+            try await store.append([message("t", body: String(repeating: "x", count: 100_000))])
+        }
+        store.close()
+        #expect {
+            try MessageStore(configuration: fixture.configuration(segmentBytes: 4 << 20), now: { 0 })
+        } throws: { ($0 as? StoreError)?.code == .layout }
+    }
+
+    @Test func damageInTheMiddleIsReportedByTheScanner() async throws {
+        let (fixture, store, _) = try await filled()
+        store.close()
+        let victim = try #require(try store.entries(of: QueueKey(topic: "t", queueID: 1), from: 10, count: 1).first)
+        // The first byte of the body, behind hosts and times.
+        try fixture.overwrite([0xFF], at: UInt64(victim.logOffset) + 88)
+        var damaged: [Int64] = []
+        let end = try StoreScanner(root: fixture.root).scan { found in
+            if !found.isChecksumValid { damaged.append(found.record.logOffset) }
+        }
+        #expect(damaged == [victim.logOffset] && end.tornReason == nil && end.records == 300)
+        let again = try fixture.open()
+        defer { again.close() }
+        #expect(again.recovery.damagedOffsets == [victim.logOffset])
+    }
+}
