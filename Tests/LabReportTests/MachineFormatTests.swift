@@ -84,6 +84,21 @@ import Testing
         #expect(throws: SchemaCheck.Mismatch.self) { try SchemaCheck(name: "grade").check(grade) }
     }
 
+    @Test func severalReportsAreOneDocument() throws {
+        let reports = [Samples.report, Samples.hostileReport]
+        let xml = try #require(parsed(JUnitReport.text(reports)))
+        #expect(xml.elements.count { $0.name == "testsuite" } == 2)
+        #expect(xml.elements.first?.attributes["tests"] == "10")
+        let json = try JSONSerialization.jsonObject(with: Data(JSONReport.text(reports).utf8)) as? [[String: Any]]
+        #expect(json?.count == 2)
+        for grade in try #require(json) { try SchemaCheck(name: "grade").check(grade) }
+        let tap = TAPReport.text(reports).split(separator: "\n")
+        #expect(tap.prefix(2) == ["TAP version 14", "1..2"])
+        #expect(tap.contains("    ok 1 - A check that came to pass"))
+        #expect(tap.contains("not ok 1 - 01-first-message submissions/ada"))
+        #expect(tap.last?.hasPrefix("not ok 2 - ") == true)
+    }
+
     @Test func gradescopeHasItsFields() throws {
         let results = try object(GradescopeReport.text(Samples.report))
         #expect(results["score"] == nil)

@@ -6,8 +6,18 @@ public enum JSONReport {
     public static let version = 1
 
     /// A grade, with the verdict of its run inside.
-    public static func text(_ report: GradeReport) -> String {
-        JSONTree.object([
+    public static func text(_ report: GradeReport) -> String { tree(report).document }
+
+    /// Several submissions in one document, as an array of grades.
+    public static func text(_ reports: [GradeReport]) -> String { JSONTree.array(reports.map(tree)).document }
+
+    /// A verdict alone: the content of a run's `verdict.json`.
+    public static func text(_ verdict: Verdict) -> String {
+        tree(verdict).document
+    }
+
+    private static func tree(_ report: GradeReport) -> JSONTree {
+        .object([
             ("version", .count(version)),
             ("lab", .text(report.lab)),
             ("title", .text(report.title)),
@@ -21,12 +31,7 @@ public enum JSONReport {
             ("run_folder", .maybe(report.runFolder)),
             ("checks", .array(report.records.map(tree))),
             ("verdict", report.verdict.map(tree) ?? .null),
-        ]).document
-    }
-
-    /// A verdict alone: the content of a run's `verdict.json`.
-    public static func text(_ verdict: Verdict) -> String {
-        tree(verdict).document
+        ])
     }
 
     private static func tree(_ record: CheckRecord) -> JSONTree {

@@ -5,21 +5,35 @@ import LabHistory
 /// A wrong outcome is a `failure`; a lab that broke and a run that could not tell are an `error`, so that no reader
 /// takes them for a pass; a check whose dependency failed is `skipped`. Times are seconds, dates ISO 8601.
 public enum JUnitReport {
-    public static func text(_ report: GradeReport) -> String {
-        let counts =
-            "tests=\"\(report.records.count)\" failures=\"\(report.count(.fail))\" "
-            + "errors=\"\(report.count(.error) + report.count(.inconclusive))\" skipped=\"\(report.count(.skip))\" "
-            + "time=\"\(Decimal.thousandths(report.durationMilliseconds ?? 0))\""
-        let stamp = report.gradedAtMilliseconds.map { " timestamp=\"\(Decimal.iso8601(milliseconds: $0))\"" } ?? ""
+    public static func text(_ report: GradeReport) -> String { text([report]) }
+
+    /// Several submissions in one document, a suite each.
+    public static func text(_ reports: [GradeReport]) -> String {
         var out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-        out += "<testsuites name=\"seatrial\" \(counts)\(stamp)>\n"
-        out += "  <testsuite name=\(quoted(report.lab)) \(counts)\(stamp)>\n"
-        out += properties(report)
-        for record in report.records { out += testCase(record) }
-        if let verdict = report.verdict {
-            out += "    <system-out>\(escaped(verdict.headline))</system-out>\n"
+        out += "<testsuites name=\"seatrial\" \(counts(reports))>\n"
+        for report in reports {
+            let name = reports.count == 1 ? report.lab : "\(report.lab) \(report.submission)"
+            out += "  <testsuite name=\(quoted(name)) \(counts([report]))>\n" + properties(report)
+            for record in report.records { out += testCase(record) }
+            if let verdict = report.verdict {
+                out += "    <system-out>\(escaped(verdict.headline))</system-out>\n"
+            }
+            out += "  </testsuite>\n"
         }
-        return out + "  </testsuite>\n</testsuites>\n"
+        return out + "</testsuites>\n"
+    }
+
+    /// The attributes that both elements have, added up.
+    private static func counts(_ reports: [GradeReport]) -> String {
+        func sum(_ statuses: CheckRecord.Status...) -> Int {
+            reports.reduce(0) { sum, report in statuses.reduce(sum) { $0 + report.count($1) } }
+        }
+        let milliseconds = reports.reduce(0) { $0 + ($1.durationMilliseconds ?? 0) }
+        let first = reports.compactMap(\.gradedAtMilliseconds).min()
+        let stamp = first.map { " timestamp=\"\(Decimal.iso8601(milliseconds: $0))\"" } ?? ""
+        return "tests=\"\(reports.reduce(0) { $0 + $1.records.count })\" failures=\"\(sum(.fail))\" "
+            + "errors=\"\(sum(.error, .inconclusive))\" skipped=\"\(sum(.skip))\" "
+            + "time=\"\(Decimal.thousandths(milliseconds))\"" + stamp
     }
 
     private static func properties(_ report: GradeReport) -> String {
