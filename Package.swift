@@ -99,7 +99,7 @@ let package = Package(
         tests("MQClient", ["MQWire", "MQTransport", "MQNameserver", "MQBroker", nioCore, nioPosix, logging, system]),
         tests("LabInventory", [yams, system]),
         tests("LabSSH", [system, subprocess]),
-        tests("LabAgent", [system, subprocess]),
+        tests("LabAgent", ["seatrial-agent", system, subprocess]),
         .executableTarget(
             name: "lab-hosts-driver", dependencies: ["LabHosts", system], path: "Tests/LabHostsDriver",
             swiftSettings: house),
