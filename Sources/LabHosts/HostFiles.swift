@@ -62,6 +62,10 @@ enum HostFiles {
         return names
     }
 
+    /// Removes a file; none is no error.
+    static func remove(_ path: FilePath) { unlink(path.string) }
+
+    /// Whether anything is there.
     static func exists(_ path: FilePath) -> Bool { access(path.string, F_OK) == 0 }
 
     /// An error that names the deed, the path and the system's reason.

@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 import SystemPackage
 
 /// A program of the system, started without a shell.
@@ -7,6 +8,9 @@ struct HostProgram {
     let pid: pid_t
     private let name: String
     private let errors: CInt
+
+    /// Held while pipes are made and while a process starts: labs side by side share this program's descriptors.
+    private static let gate = Mutex<Void>(())
 
     /// The Debian package that each program comes from, for the error that says it is missing.
     static let packages = [
@@ -32,8 +36,8 @@ struct HostProgram {
         let path = try find(arguments[0])
         var inputs: [CInt] = [0, 0]
         var errors: [CInt] = [0, 0]
-        guard pipe(&inputs) == 0 else { throw HostFiles.failure("open", "a pipe") }
-        guard pipe(&errors) == 0 else {
+        guard openPipe(&inputs) else { throw HostFiles.failure("open", "a pipe") }
+        guard openPipe(&errors) else {
             close(inputs[0])
             close(inputs[1])
             throw HostFiles.failure("open", "a pipe")
@@ -86,6 +90,15 @@ struct HostProgram {
         return (status, lines.joined(separator: "; "))
     }
 
+    /// A pipe that no process started elsewhere inherits.
+    private static func openPipe(_ ends: inout [CInt]) -> Bool {
+        gate.withLock { _ in
+            guard pipe(&ends) == 0 else { return false }
+            for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+            return true
+        }
+    }
+
     /// `posix_spawn` with clean signals and no descriptors above 2.
     static func spawn(
         _ path: String, _ arguments: [String], environment: [String], newSession: Bool,
@@ -116,7 +129,7 @@ struct HostProgram {
         envp.append(nil)
         defer { for pointer in argv + envp { free(pointer) } }
         var pid: pid_t = 0
-        let result = posix_spawn(&pid, path, &actions, &attributes, argv, envp)
+        let result = gate.withLock { _ in posix_spawn(&pid, path, &actions, &attributes, argv, envp) }
         guard result == 0 else {
             throw LocalHostsError(.programFailed, "\(path): can't start it: \(String(cString: strerror(result)))")
         }

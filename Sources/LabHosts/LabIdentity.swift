@@ -26,7 +26,7 @@ struct LabIdentity: Sendable, Equatable {
     /// Six characters of 0–9a–v: with `st`, `n` and three digits below IFNAMSIZ (15 characters).
     var id: String {
         let alphabet = Array("0123456789abcdefghijklmnopqrstuv")
-        return String((0..<6).map { alphabet[Int(hash >> UInt64($0 * 5)) & 31] })
+        return String((0..<6).map { alphabet[Int(hash >> UInt64($0 * 5) & 31)] })
     }
 
     /// Every interface of the lab on this machine begins with this.
