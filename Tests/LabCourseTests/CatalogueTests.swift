@@ -44,7 +44,7 @@ import Testing
         ),
         ("depends_on: [offset-id-store]", "depends_on: [unique-id-pid]", "does not come before it"),
         ("guide: guide.md", "guide: ../../../etc/passwd", "is not the name of a file in this folder"),
-        ("guide: guide.md", "guide: gone.md", "there is no such file"),
+        ("guide: guide.md", "guide: gone.md", "there is no such file or folder"),
         ("lab: 01-first-message", "lab: 02-second", "give both one name"),
         ("{phase: baseline, seconds: 1.5}", "{wait: 3}", "expected one of phase, fault, heal"),
     ])

@@ -59,7 +59,7 @@ import Testing
 
     @Test func nothingButAPlainFileIsRead() throws {
         let missing = try Scratch()
-        #expect(try refusal(of: missing) == "answers.yaml: there is no such file; check the path")
+        #expect(try refusal(of: missing) == "answers.yaml: there is no such file or folder; check the path")
         let link = try Scratch()
         try #require(symlink("/etc/passwd", link.path.appending("answers.yaml").string) == 0)
         #expect(try refusal(of: link) == "answers.yaml: it is a symbolic link; put a plain file there")
@@ -72,6 +72,47 @@ import Testing
         let binary = try Scratch()
         try binary.write([0xFF, 0xFE, 0x00], to: "answers.yaml")
         #expect(try refusal(of: binary)?.contains("not UTF-8") == true)
+    }
+
+    @Test func aLinkToAnothersFolderIsNoSubmission() throws {
+        let scratch = try Scratch()
+        let ada = try scratch.folder("ada")
+        try scratch.write(Self.good.utf8, to: "answers.yaml", in: ada)
+        let eve = scratch.path.appending("eve")
+        try #require(symlink(ada.string, eve.string) == 0)
+        let lab = try Project.lab01()
+        #expect(try Submission(folder: ada, lab: lab).answers.count == 1)
+        do throws(CourseError) {
+            _ = try Submission(folder: eve, lab: lab)
+            Issue.record("taken")
+        } catch {
+            #expect(error.description == "\(eve.string): it is a symbolic link; name the folder itself")
+        }
+        do throws(CourseError) {
+            _ = try Submission(folder: scratch.path.appending("bob"), lab: lab)
+            Issue.record("taken")
+        } catch {
+            #expect(error.code == .missingFile)
+        }
+    }
+
+    /// Whatever a byte is changed to, the file is taken or refused, and nothing traps.
+    @Test func damageIsTakenOrRefused() throws {
+        let scratch = try Scratch()
+        let lab = try Project.lab01()
+        let good = Array(Self.good.utf8)
+        for index in good.indices {
+            for byte: UInt8 in [0, 0x09, 0x0A, 0x21, 0x26, 0x2A, 0x3A, 0x5B, 0x7B, 0x27, 0xFF] {
+                var damaged = good
+                damaged[index] = byte
+                try scratch.write(damaged, to: "answers.yaml")
+                do throws(CourseError) {
+                    _ = try Submission(folder: scratch.path, lab: lab)
+                } catch {
+                    #expect(!error.description.contains("\n"))
+                }
+            }
+        }
     }
 
     @Test func aMissingAnswerIsNamedWithItsPlace() throws {

@@ -14,13 +14,17 @@ enum CourseFile {
     static let maximumEntries = 10_000
 
     /// The text of `folder/name`; `name` is one component and is not followed when it is a link.
-    static func text(_ name: String, in folder: FilePath, limit: Int) throws(CourseError) -> String {
-        let path = folder.appending(name)
-        let shown = path.string
+    /// - Parameter isStrangers: the folder is somebody's submission, which must not be a link to another's.
+    static func text(
+        _ name: String, in folder: FilePath, limit: Int, isStrangers: Bool = false
+    ) throws(CourseError) -> String {
+        let shown = folder.appending(name).string
         guard FilePath.Component(name) != nil, !name.contains("/"), name != "..", name != "." else {
             throw CourseError(.notAFile, file: shown, "'\(name)' is not the name of a file in this folder")
         }
-        let descriptor = path.withPlatformString { open($0, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) }
+        let place = try open(folder, followsLinks: !isStrangers)
+        defer { close(place) }
+        let descriptor = openat(place, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
         guard descriptor >= 0 else { throw cannotOpen(shown, errno) }
         defer { close(descriptor) }
         var status = stat()
@@ -28,6 +32,19 @@ enum CourseFile {
             throw CourseError(.notAFile, file: shown, "it is no regular file; put a plain file there")
         }
         return try read(descriptor, shown, limit: limit)
+    }
+
+    private static func open(_ folder: FilePath, followsLinks: Bool) throws(CourseError) -> Int32 {
+        let flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | (followsLinks ? 0 : O_NOFOLLOW)
+        let place = folder.withPlatformString { Glibc.open($0, flags) }
+        guard place < 0 else { return place }
+        let code = errno
+        var status = stat()
+        let isLink =
+            folder.withPlatformString { lstat($0, &status) } == 0 && status.st_mode & S_IFMT == S_IFLNK
+        throw isLink && !followsLinks
+            ? CourseError(.notAFile, file: folder.string, "it is a symbolic link; name the folder itself")
+            : cannotOpen(folder.string, code)
     }
 
     private static func read(_ descriptor: Int32, _ shown: String, limit: Int) throws(CourseError) -> String {
@@ -78,7 +95,7 @@ enum CourseFile {
 
     private static func cannotOpen(_ shown: String, _ code: Int32) -> CourseError {
         switch code {
-        case ENOENT, ENOTDIR: CourseError(.missingFile, file: shown, "there is no such file; check the path")
+        case ENOENT, ENOTDIR: CourseError(.missingFile, file: shown, "there is no such file or folder; check the path")
         case ELOOP: CourseError(.notAFile, file: shown, "it is a symbolic link; put a plain file there")
         default: CourseError(.unreadableFile, file: shown, "it can't be read: \(Errno(rawValue: code))")
         }

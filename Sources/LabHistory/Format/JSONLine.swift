@@ -1,8 +1,8 @@
 /// One JSON object taken apart into its fields, as far as a history's line needs it.
 ///
 /// Strings stay byte ranges of the line until they are asked for, so that a field nobody needs costs nothing.
-/// Nested objects are kept as ranges; arrays, fractions and exponents are skipped over, for no field of a history
-/// uses them and an unknown field may.
+/// Nested objects, arrays, fractions and exponents are skipped over, for no field of a history uses them and an
+/// unknown field may.
 struct JSONLine {
     /// Unknown fields may nest this deep; deeper is refused, so that no line can exhaust the stack.
     static let maximumDepth = 16
@@ -11,9 +11,8 @@ struct JSONLine {
         case string(Range<Int>, escaped: Bool)
         case integer(Int64)
         case bool(Bool)
-        case object(Range<Int>)
         case null
-        /// An array, or a number that is no 64-bit integer.
+        /// An object, an array, or a number that is no 64-bit integer.
         case other
     }
 
@@ -27,13 +26,9 @@ struct JSONLine {
     private let end: Int
 
     init(_ bytes: [UInt8]) throws(Malformed) {
-        try self.init(bytes, within: 0..<bytes.count)
-    }
-
-    init(_ bytes: [UInt8], within range: Range<Int>) throws(Malformed) {
         self.bytes = bytes
-        cursor = range.lowerBound
-        end = range.upperBound
+        cursor = 0
+        end = bytes.count
         fields.reserveCapacity(12)
         try readObject { (line, key) throws(Malformed) in
             let value = try line.readValue(depth: 1)
@@ -122,9 +117,8 @@ struct JSONLine {
             let (range, escaped) = try readString()
             return .string(range, escaped: escaped)
         case UInt8(ascii: "{"):
-            let start = cursor
             try readObject { (line, _) throws(Malformed) in _ = try line.readValue(depth: depth + 1) }
-            return .object(start..<cursor)
+            return .other
         case UInt8(ascii: "["):
             try readArray(depth: depth)
             return .other

@@ -43,7 +43,8 @@ public struct Verdict: Sendable, Equatable {
     public var headline: String {
         switch status {
         case .pass:
-            "pass: \(counts.ok) acknowledged, \(counts.deliveredValues) delivered, none lost, "
+            "pass: \(counts.ok) acknowledged, \(counts.deliveredValues) delivered, "
+                + (counts.lost == 0 ? "none lost, " : "\(counts.lost) lost as permitted, ")
                 + "\(counts.duplicated) delivered more than once"
         default:
             "\(status.rawValue): "
