@@ -62,7 +62,8 @@ import Testing
         #expect(controls.map(\.expected.status) == ["inconclusive", "fail"])
         #expect(controls.map(\.expected.finding) == ["fault-unproven", "lost"])
         for control in controls {
-            #expect(control.trial.mode == lab.trial.mode && control.trial.workload == lab.trial.workload)
+            #expect(control.trial.mode == lab.trial.mode && control.trial.topic == lab.trial.topic)
+            #expect(control.trial.promises == lab.trial.promises)
             #expect(control.trial.schedule != lab.trial.schedule)
             #expect(VerdictStatus(rawValue: control.expected.status) != nil)
             #expect(control.expected.finding.map { AnomalyClass(rawValue: $0) != nil } ?? true)
