@@ -1,0 +1,146 @@
+import Foundation
+import MQBroker
+import MQStore
+import MQTransport
+import MQWire
+import NIOCore
+import SystemPackage
+import Testing
+
+@Suite struct SendAndPullTests {
+    @Test func aMessageIsAnsweredAsApacheDoesAndPulled() async throws {
+        try await TestBroker.run { test in
+            let answer = try await test.send("T", body: "hello", properties: ["UNIQ_KEY": "U", "WAIT": "true"])
+            #expect(answer.responseCode == .success && answer.remark == nil)
+            #expect(
+                Set(answer.extFields.pairs.map(\.key)) == ["msgId", "queueId", "queueOffset", "MSG_REGION", "TRACE_ON"])
+            #expect(answer.extFields["MSG_REGION"] == "DefaultRegion" && answer.extFields["TRACE_ON"] == "true")
+            let id = try #require(OffsetMessageID(answer.extFields["msgId"] ?? ""))
+            #expect(id.logOffset == 0 && id.host.addressText == "127.0.0.1" && "\(id.host)" == test.address)
+
+            let pulled = try await test.pull("T", from: 0)
+            #expect(pulled.responseCode == .success && pulled.remark == "FOUND")
+            let header: PullMessageResponseHeader = try pulled.header()
+            #expect(header == PullMessageResponseHeader(nextBeginOffset: 1, minOffset: 0, maxOffset: 1))
+            let record = try #require(StoredRecord.readAll(pulled.body ?? ByteBuffer())?.first)
+            #expect(record.properties.text == "UNIQ_KEY\u{1}U\u{2}CLUSTER\u{1}DefaultCluster")
+            #expect(record.offsetMessageID == id && record.topic == "T")
+
+            let seen = try await test.call(.request(.viewMessageByID, ViewMessageRequestHeader(offset: 0)))
+            #expect(seen.body == pulled.body)
+        }
+    }
+
+    @Test func aBatchIsSplitAndItsIdsAreJoined() async throws {
+        try await TestBroker.run { test in
+            var body = ByteBuffer()
+            BatchBody.encode(
+                (0..<3).map {
+                    .init(body: ByteBuffer(string: "b\($0)"), properties: ByteBuffer(string: "UNIQ_KEY\u{1}\($0)"))
+                }, into: &body)
+            let header = SendMessageRequestHeader(
+                producerGroup: "PG", topic: "T", defaultTopic: "TBW102", defaultTopicQueueNums: 4, queueID: 1,
+                sysFlag: 0,
+                bornTimestamp: 1, flag: 0, properties: "WAIT\u{1}true", reconsumeTimes: 0, batch: true)
+            let answer = try await test.call(
+                RemotingCommand(code: 320, extFields: header.shortFields, body: body))
+            #expect(answer.responseCode == .success)
+            #expect(answer.extFields["msgId"]?.split(separator: ",").count == 3)
+            let pulled = try await test.pull("T", 1, from: 0)
+            #expect(try test.bodies(pulled) == ["b0", "b1", "b2"])
+            let record = try #require(StoredRecord.readAll(pulled.body ?? ByteBuffer())?.last)
+            #expect(record.properties.text == "UNIQ_KEY\u{1}2\u{2}WAIT\u{1}true\u{2}CLUSTER\u{1}DefaultCluster")
+        }
+    }
+
+    @Test func aHeldPullIsWokenByTheAppend() async throws {
+        try await TestBroker.run { test in
+            _ = try await test.send("T", body: "first")
+            async let held = test.pull("T", from: 1, holdMilliseconds: 15_000)
+            // The pull must be held before the message comes; a hold is not visible from outside.
+            try await Task.sleep(for: .milliseconds(300))
+            let start = ContinuousClock.now
+            _ = try await test.send("T", body: "second")
+            #expect(try await test.bodies(held) == ["second"])
+            #expect(ContinuousClock.now - start < .milliseconds(100))
+        }
+    }
+
+    @Test func aHoldEndsWhenItsTimeIsUpAndIgnoresOtherTags() async throws {
+        try await TestBroker.run { test in
+            _ = try await test.send("T", body: "first")
+            let start = ContinuousClock.now
+            async let held = test.pull("T", from: 1, holdMilliseconds: 700, subscription: "A || B")
+            try await Task.sleep(for: .milliseconds(200))
+            _ = try await test.send("T", body: "other", properties: ["TAGS": "C"])
+            let answer = try await held
+            #expect(ContinuousClock.now - start >= .milliseconds(600))
+            #expect(answer.responseCode == .pullRetryImmediately && answer.extFields["nextBeginOffset"] == "2")
+            _ = try await test.send("T", body: "wanted", properties: ["TAGS": "B"])
+            #expect(try test.bodies(await test.pull("T", from: 0, subscription: "A || B")) == ["wanted"])
+        }
+    }
+
+    @Test func wrongRequestsAreRefusedWithTheirCode() async throws {
+        try await TestBroker.run({
+            $0.autoCreateTopics = false
+            $0.maximumMessageBytes = 1000
+        }) { test in
+            let create = CreateTopicRequestHeader(topic: "T", readQueueNums: 2, writeQueueNums: 2, perm: 6)
+            #expect(try await test.call(.request(.updateAndCreateTopic, create)).responseCode == .success)
+            let wall = CreateTopicRequestHeader(topic: "R", readQueueNums: 2, writeQueueNums: 2, perm: 4)
+            #expect(try await test.call(.request(.updateAndCreateTopic, wall)).responseCode == .success)
+            #expect(try await test.send("unknown").responseCode == .topicNotExist)
+            #expect(try await test.send("R").responseCode == .noPermission)
+            #expect(try await test.send("SCHEDULE_TOPIC_XXXX").responseCode == .noPermission)
+            #expect(try await test.send("T", 2).responseCode == .systemError)
+            #expect(try await test.send("T", body: String(repeating: "x", count: 1001)).responseCode == .messageIllegal)
+            #expect(try await test.send("a b").responseCode == .messageIllegal)
+            #expect(try await test.pull("unknown", from: 0).responseCode == .topicNotExist)
+            #expect(try await test.pull("T", 9, from: 0).responseCode == .systemError)
+            #expect(try await test.pull("T", from: 0).responseCode == .pullNotFound)
+            #expect(try await test.pull("T", from: 5).responseCode == .pullOffsetMoved)
+            let unknown = try await test.call(RemotingCommand(code: 4711))
+            #expect(unknown.responseCode == .requestCodeNotSupported && unknown.remark?.contains("4711") == true)
+        }
+    }
+
+    @Test func synchronousRolesSayWhatTheyCannotPromise() async throws {
+        try await TestBroker.run({
+            $0.role = .syncMaster
+            $0.flushDiskType = .sync
+        }) { test in
+            let answer = try await test.send("T")
+            #expect(answer.responseCode == .slaveNotAvailable && answer.extFields["queueOffset"] == "0")
+        }
+    }
+
+    @Test func theFastPortAnswersToo() async throws {
+        try await TestBroker.run { test in
+            let port = try #require(Int(test.address.split(separator: ":")[1]))
+            let answer = try await test.client.call(
+                RemotingCommand(code: 21), to: "127.0.0.1:\(port - 2)", timeout: .seconds(10))
+            #expect(try TopicConfigTable(decoding: answer.body).topics["TBW102"] != nil)
+        }
+    }
+
+    @Test func everythingIsThereAfterARestart() async throws {
+        let root = FileManager.default.temporaryDirectory.appendingPathComponent("broker-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: root) }
+        for round in 0..<2 {
+            try await TestBroker.run({ $0.storeRoot = FilePath(root.path) }) { test in
+                let commit = UpdateConsumerOffsetRequestHeader(
+                    consumerGroup: "G", topic: "T", queueID: 0, commitOffset: 1)
+                if round == 0 {
+                    _ = try await test.send("T", body: "kept")
+                    #expect(try await test.call(.request(.updateConsumerOffset, commit)).responseCode == .success)
+                } else {
+                    #expect(test.broker.recovery?.wasCleanStop == true)
+                    #expect(try test.bodies(await test.pull("T", from: 0)) == ["kept"])
+                    let query = QueryConsumerOffsetRequestHeader(consumerGroup: "G", topic: "T", queueID: 0)
+                    #expect(try await test.call(.request(.queryConsumerOffset, query)).extFields["offset"] == "1")
+                }
+            }
+        }
+    }
+}
