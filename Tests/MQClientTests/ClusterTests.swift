@@ -129,6 +129,26 @@ import Testing
         }
     }
 
+    @Test func brokersThatAreKnownAreUsedWithoutNameserver() async throws {
+        try await withCluster { client, broker, nameserver in
+            let queue = try await topic("alone", queues: 1, client: client, broker: broker)
+            let producer = Producer(group: "p", client: client)
+            let consumer = PullConsumer(group: "c", client: client)
+            _ = try await producer.send(Message(topic: "alone", body: [1]), to: queue, attempts: 1)
+            #expect(try await consumer.queues(for: "alone") == [queue])
+            await nameserver.service.shutdown()
+            // A failure makes the route suspect; with nobody to ask it must stay in use all the same.
+            await #expect(throws: MQClientError.self) {
+                try await producer.send(
+                    Message(topic: "alone", body: [2]),
+                    to: MessageQueue(topic: "alone", brokerName: "broker-a", queueID: 99), attempts: 1)
+            }
+            _ = try await producer.send(Message(topic: "alone", body: [3]), to: queue, attempts: 1)
+            #expect(try await consumer.queues(for: "alone") == [queue])
+            #expect(try await consumer.pull(queue, from: 0).messages.map(\.body) == [[1], [3]])
+        }
+    }
+
     /// Creates a topic with so many queues and waits for its route; gives its first queue.
     private func topic(
         _ name: String, queues: Int32, client: MQConnection, broker: TestBroker

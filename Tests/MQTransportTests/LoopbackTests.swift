@@ -94,14 +94,56 @@ import Testing
             }
             #expect(error == .timedOut(address: address, request: .sendMessage, after: .milliseconds(200)))
             #expect(error?.isCertainlyNotSent == false)
-            // The late answer is nobody's; the connection goes on with the next request.
+            // Nothing at all came meanwhile, so the next request goes through a new connection.
             async let next = client.call(.request(.getMaxOffset), to: address, timeout: .seconds(10))
             while held.count < 2 { await Task.yield() }
             for reply in held.takeAll() { reply.send(.success, remark: "late") }
             let answer = try await next
             #expect(answer.remark == "late")
+            #expect(server.opened == 2)
+        }
+    }
+
+    @Test func aSlowRequestDoesNotEndAConnectionThatSpeaks() async throws {
+        let held = HeldReplies()
+        try await withPair { request, _, reply in
+            if request.requestCode == .pullMessage { held.hold(reply) } else { reply.send(.success) }
+        } body: { client, address, server in
+            _ = try await client.call(.request(.getMinOffset), to: address, timeout: .seconds(10))
+            let slow = Task {
+                try await client.call(.request(.pullMessage), to: address, timeout: .milliseconds(300))
+            }
+            while held.isEmpty { await Task.yield() }
+            _ = try await client.call(.request(.getMaxOffset), to: address, timeout: .seconds(10))
+            await #expect(throws: TransportError.self) { try await slow.value }
+            // The late answer is nobody's and does no harm.
+            for reply in held.takeAll() { reply.send(.success, remark: "late") }
+            let answer = try await client.call(.request(.getMaxOffset), to: address, timeout: .seconds(10))
+            #expect(answer.remark == nil)
             #expect(server.opened == 1)
         }
+    }
+
+    @Test func shutdownDoesNotWaitForAPeerThatDoesNotAccept() async throws {
+        // With its short queue full and nobody accepting, a listener leaves further connections hanging.
+        let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .serverChannelOption(.backlog, value: 1)
+            .serverChannelOption(.autoRead, value: false)
+            .bind(host: "127.0.0.1", port: 0).get()
+        let address = try #require(listener.localAddress?.hostPort)
+        let clients = (0..<6).map { _ in
+            RemotingClient(
+                configuration: .init(connectTimeout: .seconds(60)), group: MultiThreadedEventLoopGroup.singleton,
+                logger: quiet)
+        }
+        let calls = clients.map { client in
+            Task { try await client.call(.request(.sendMessage), to: address, timeout: .seconds(60)) }
+        }
+        let start = ContinuousClock.now
+        for client in clients { await client.shutdown() }
+        for call in calls { await #expect(throws: TransportError.self) { try await call.value } }
+        #expect(ContinuousClock.now - start < .seconds(30))
+        try await listener.close()
     }
 
     @Test func aLostConnection_mayHaveHappened() async throws {

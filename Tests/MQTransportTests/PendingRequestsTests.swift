@@ -11,6 +11,7 @@ import Testing
     private func entry(deadline: UInt64) -> PendingRequests.Entry {
         PendingRequests.Entry(
             request: .pullMessage, timeout: .seconds(1), deadline: .uptimeNanoseconds(deadline),
+            start: .uptimeNanoseconds(0),
             promise: loop.makePromise())
     }
 

@@ -65,8 +65,9 @@ public final class MQConnection: Sendable {
             return state.background
         }
         background?.cancel()
-        await background?.value
+        // First the connections, so that nobody in the background waits for a peer that is gone.
         await transport.shutdown()
+        await background?.value
         do {
             try await group.shutdownGracefully()
         } catch {
@@ -122,9 +123,10 @@ public final class MQConnection: Sendable {
 
     /// The route for sending: a known one, the nameserver's, or that of the template for automatic topics.
     func publishRoute(of topic: String, isRefreshing: Bool = false) async throws(MQClientError) -> TopicRoute {
-        if !isRefreshing, let entry = state.withLock({ $0.routes[topic] }) { return entry.route }
+        let known = state.withLock { $0.routes[topic] }
+        if !isRefreshing, let known, !known.isStale { return known.route }
         do throws(MQClientError) {
-            return try await fetchRoute(of: topic)
+            return try await fetchRoute(of: topic, fallback: known?.route)
         } catch .topicNotFound {
             let template: TopicRoute
             do throws(MQClientError) {
@@ -141,15 +143,25 @@ public final class MQConnection: Sendable {
 
     /// The route for reading: a known one or the nameserver's.
     func subscribeRoute(of topic: String, isRefreshing: Bool = false) async throws(MQClientError) -> TopicRoute {
-        if !isRefreshing, let entry = state.withLock({ $0.routes[topic] }), !entry.isProvisional {
-            return entry.route
-        }
-        return try await fetchRoute(of: topic)
+        let known = state.withLock { $0.routes[topic] }.flatMap { $0.isProvisional ? nil : $0 }
+        if !isRefreshing, let known, !known.isStale { return known.route }
+        return try await fetchRoute(of: topic, fallback: known?.route)
     }
 
-    /// Asks for a route and keeps it.
-    private func fetchRoute(of topic: String) async throws(MQClientError) -> TopicRoute {
-        let route = try await queryRoute(of: topic)
+    /// Asks for a route and keeps it. When no nameserver can be asked, the one that was known goes on to be used:
+    /// brokers work without nameservers, and so do clients that know them.
+    private func fetchRoute(
+        of topic: String, fallback: TopicRoute? = nil
+    ) async throws(MQClientError) -> TopicRoute {
+        let route: TopicRoute
+        do throws(MQClientError) {
+            route = try await queryRoute(of: topic)
+        } catch {
+            guard case .noNameserver = error, let fallback else { throw error }
+            // Trusted until it fails again: not every call shall wait for nameservers that are gone.
+            state.withLock { $0.routes.setStale(false, topic) }
+            return fallback
+        }
         state.withLock { $0.routes.store(route, isProvisional: false) }
         greetNewBrokers()
         return route
@@ -170,8 +182,8 @@ public final class MQConnection: Sendable {
         }
     }
 
-    /// Drops a route that turned out to be stale; the next use asks again.
-    func forgetRoute(of topic: String) { state.withLock { $0.routes.forget(topic) } }
+    /// Notes that a route may be why something failed; the next use asks again.
+    func distrustRoute(of topic: String) { state.withLock { $0.routes.setStale(true, topic) } }
 
     // MARK: Groups
 

@@ -7,6 +7,8 @@ struct RouteCache: Sendable {
         var route: TopicRoute
         /// Whether it was made from the template of automatic topics: good for sending, not for reading.
         var isProvisional: Bool
+        /// Whether something failed that it may be the cause of.
+        var isStale = false
     }
 
     private var entries: [String: Entry] = [:]
@@ -20,7 +22,7 @@ struct RouteCache: Sendable {
         entries[route.topic] = Entry(route: route, isProvisional: isProvisional)
     }
 
-    mutating func forget(_ topic: String) { entries[topic] = nil }
+    mutating func setStale(_ isStale: Bool, _ topic: String) { entries[topic]?.isStale = isStale }
 
     /// Every broker address in any route, masters and slaves.
     var brokerAddresses: Set<String> {

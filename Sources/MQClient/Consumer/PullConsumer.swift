@@ -128,7 +128,7 @@ public actor PullConsumer {
         do throws(MQClientError) {
             return try await client.call(request, to: address, timeout: timeout)
         } catch {
-            client.forgetRoute(of: queue.topic)
+            client.distrustRoute(of: queue.topic)
             suggestedBrokers[queue] = nil
             throw error
         }

@@ -54,7 +54,7 @@ public actor Producer {
                 failedBroker = chosen?.brokerName
                 mayHaveHappened = mayHaveHappened || error.outcome == .unknown
                 // Whatever went wrong, the route may be why.
-                if error.label != "invalid" { client.forgetRoute(of: message.topic) }
+                if error.label != "invalid" { client.distrustRoute(of: message.topic) }
             }
         }
         guard mayHaveHappened, lastError.outcome != .unknown else { throw lastError }

@@ -23,7 +23,7 @@ public final class RemotingClient: Sendable {
 
     /// How far the connection to an address is. `connecting` → `connected`, or gone on failure; `connected` → gone.
     private enum Slot {
-        case connecting(EventLoopFuture<RemotingConnection>)
+        case connecting(EventLoopPromise<RemotingConnection>)
         case connected(RemotingConnection)
     }
 
@@ -54,11 +54,13 @@ public final class RemotingClient: Sendable {
     public func call(
         _ request: RemotingCommand, to address: String, timeout: Duration
     ) async throws(TransportError) -> RemotingCommand {
-        try await Self.typed(future(request, to: address, timeout: timeout), address: address)
+        try requireRunning(address)
+        return try await Self.typed(future(request, to: address, timeout: timeout), address: address)
     }
 
     /// Sends a one-way request; returns once it is on its way through an open connection.
     public func notify(_ request: RemotingCommand, to address: String) async throws(TransportError) {
+        try requireRunning(address)
         let connection = try await Self.typed(connection(to: address), address: address)
         guard connection.notify(request) else {
             throw .notSent(address: address, reason: "the connection is closed")
@@ -106,10 +108,10 @@ public final class RemotingClient: Sendable {
         let step: Step = state.withLock { state in
             guard !state.isShutDown else { return .refuse }
             switch state.slots[address] {
-            case .connecting(let future): return .wait(future)
+            case .connecting(let earlier): return .wait(earlier.futureResult)
             case .connected(let connection) where connection.isOpen: return .have(connection)
             case .connected, nil:
-                state.slots[address] = .connecting(promise.futureResult)
+                state.slots[address] = .connecting(promise)
                 return .connect
             }
         }
@@ -126,19 +128,28 @@ public final class RemotingClient: Sendable {
     public func disconnect(from address: String) { openConnection(to: address)?.close() }
 
     /// Writes what is ready, closes all connections, and refuses further calls.
+    ///
+    /// What still waits for a connection fails as not sent, at once.
     public func shutdown() async {
         let slots = state.withLock { state in
             state.isShutDown = true
-            return Array(state.slots.values)
+            return Array(state.slots)
         }
-        for slot in slots {
-            switch slot {
-            case .connected(let connection): try? await connection.closeAfterSweep().get()
-            case .connecting(let future):
-                // A connection that fails to come about needs no closing.
-                guard let connection = try? await future.get() else { continue }
-                try? await connection.closeAfterSweep().get()
+        for (address, slot) in slots {
+            if case .connecting(let promise) = slot {
+                promise.fail(TransportError.notSent(address: address, reason: "the client is shut down"))
             }
+        }
+        for case (_, .connected(let connection)) in slots {
+            // A connection that has closed meanwhile is what was wanted.
+            try? await connection.closeAfterSweep().get()
+        }
+    }
+
+    /// Keeps late callers away from event loops that may have ended with this client.
+    private func requireRunning(_ address: String) throws(TransportError) {
+        guard !state.withLock({ $0.isShutDown }) else {
+            throw .notSent(address: address, reason: "the client is shut down")
         }
     }
 
@@ -159,8 +170,12 @@ public final class RemotingClient: Sendable {
                         on: channel, limits: self.configuration.limits, requestHandler: self.requestHandler,
                         logger: self.logger,
                         opened: { connection in
-                            self.state.withLock { $0.slots[address] = .connected(connection) }
-                            promise.succeed(connection)
+                            let isWanted = self.state.withLock { state in
+                                guard !state.isShutDown else { return false }
+                                state.slots[address] = .connected(connection)
+                                return true
+                            }
+                            if isWanted { promise.succeed(connection) } else { connection.close() }
                         },
                         closed: { self.forget($0, address: address) })
                 }

@@ -48,6 +48,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard let connection else { return }
         let command = unwrapInboundIn(data)
+        connection.heard()
         if command.isResponse {
             connection.answered(command)
             return

@@ -10,15 +10,21 @@ public struct ConnectionLimits: Sendable {
     public var callsInFlight: Int
     /// Silence in both directions after which the connection is closed; `nil` never. Source: Apache's 120 s.
     public var idleTimeout: Duration?
+    /// Whether a time-out ends the connection if nothing at all came from the peer since the request was sent.
+    ///
+    /// After a partition heals, TCP repeats what it could not deliver only at the end of a back-off that has grown
+    /// meanwhile; a new connection works at once. Source: Apache's `clientCloseSocketIfTimeout`.
+    public var closesSilentConnections: Bool
 
     /// The defaults.
     public init(
         frameBytes: Int = FrameCodec.limitBytes, requestsInFlight: Int = 16_384, callsInFlight: Int = 65_536,
-        idleTimeout: Duration? = .seconds(120)
+        idleTimeout: Duration? = .seconds(120), closesSilentConnections: Bool = true
     ) {
         self.frameBytes = frameBytes
         self.requestsInFlight = requestsInFlight
         self.callsInFlight = callsInFlight
         self.idleTimeout = idleTimeout
+        self.closesSilentConnections = closesSilentConnections
     }
 }

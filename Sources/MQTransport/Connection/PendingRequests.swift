@@ -7,6 +7,8 @@ struct PendingRequests {
         let request: RequestCode
         let timeout: Duration
         let deadline: NIODeadline
+        /// When it was asked for, to be compared with the last word of the peer.
+        let start: NIODeadline
         let promise: EventLoopPromise<RemotingCommand>
     }
 

@@ -40,6 +40,7 @@ public final class RemotingConnection: Sendable {
         var pending = PendingRequests()
         var nextSweep: NIODeadline?
         var isReadPaused = false
+        var lastRead = NIODeadline.uptimeNanoseconds(0)
     }
 
     init(channel: any Channel, limits: ConnectionLimits) {
@@ -81,7 +82,7 @@ public final class RemotingConnection: Sendable {
         request.opaque = nextOpaque()
         let promise = eventLoop.makePromise(of: RemotingCommand.self)
         let entry = PendingRequests.Entry(
-            request: request.requestCode, timeout: timeout, deadline: deadline, promise: promise)
+            request: request.requestCode, timeout: timeout, deadline: deadline, start: .now(), promise: promise)
         if !enqueue(.call(request, entry)) {
             promise.fail(TransportError.notSent(address: remoteAddress, reason: "the connection is closed"))
         }
@@ -126,6 +127,9 @@ public final class RemotingConnection: Sendable {
     }
 
     // MARK: On the event loop
+
+    /// The peer has said something.
+    func heard() { loopState.value.lastRead = .now() }
 
     /// A read has begun: ``sweep()`` follows at its end, nobody else needs to schedule one.
     func readBegan() { outbox.withLock { $0.isSweepPromised = true } }
@@ -182,10 +186,13 @@ public final class RemotingConnection: Sendable {
     }
 
     private func expire(scheduledFor deadline: NIODeadline) {
+        var isSilent = false
         for entry in loopState.value.pending.expire(now: .now()) {
+            isSilent = isSilent || loopState.value.lastRead < entry.start
             entry.promise.fail(
                 TransportError.timedOut(address: remoteAddress, request: entry.request, after: entry.timeout))
         }
+        if isSilent, limits.closesSilentConnections { channel.close(promise: nil) }
         // An earlier timer may have replaced this one; only the one in force schedules the next.
         guard loopState.value.nextSweep == deadline else { return }
         loopState.value.nextSweep = nil
