@@ -75,7 +75,7 @@ let package = Package(
         library("LabHistory"),
         library(
             "LabTrials",
-            ["MQClient", "LabChaos", "LabCluster", "LabAgent", "LabInventory", "LabHistory", system, logging]),
+            ["MQClient", "LabChaos", "LabCluster", "LabAgent", "LabSSH", "LabInventory", "LabHistory", system]),
         library("LabReport", ["LabHistory"]),
         library("LabCourse", ["LabTrials", "LabHistory", "LabReport", yams, system]),
 
@@ -95,7 +95,9 @@ let package = Package(
         tests("MQTransport", ["MQWire", nioCore, nioPosix, nioEmbedded, logging]),
         tests("MQStore", ["MQWire", nioCore, system], resources: [.copy("Fixtures")]),
         tests("MQNameserver", ["MQWire", "MQTransport", nioCore, nioPosix, logging]),
-        tests("MQBroker", ["MQWire", "MQTransport", "MQStore", "MQNameserver", "MQClient", nioCore, nioPosix, logging, system]),
+        tests(
+            "MQBroker",
+            ["MQWire", "MQTransport", "MQStore", "MQNameserver", "MQClient", nioCore, nioPosix, logging, system]),
         tests("MQClient", ["MQWire", "MQTransport", "MQNameserver", "MQBroker", nioCore, nioPosix, logging, system]),
         tests("LabInventory", [yams, system]),
         tests("LabSSH", [system, subprocess]),
@@ -114,6 +116,8 @@ let package = Package(
                 nioCore, nioPosix, logging, system,
             ]),
         tests("LabReport", ["LabHistory"]),
+        .testTarget(
+            name: "SystemTests", dependencies: [subprocess, system], exclude: ["Fixtures"], swiftSettings: house),
         tests("LabCourse", ["LabHistory", "LabReport", "LabTrials", system]),
     ]
 )

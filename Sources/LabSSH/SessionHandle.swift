@@ -55,7 +55,9 @@ final class SessionHandle: @unchecked Sendable {
     /// Closes the socket and gives back the memory.
     func free() {
         if socket >= 0 { shutdown(socket, Int32(SHUT_RDWR)) }
-        for _ in 0..<SSHLimits.freeAttempts where libssh2_session_free(pointer) == LIBSSH2_ERROR_EAGAIN { continue }
+        for _ in 0..<SSHLimits.freeAttempts {
+            if libssh2_session_free(pointer) != LIBSSH2_ERROR_EAGAIN { break }
+        }
         if socket >= 0 { Glibc.close(socket) }
         receivedBytes.deallocate()
     }

@@ -20,6 +20,11 @@ public struct TrialPlan: Sendable, Equatable, Decodable {
 public struct TopicPlan: Sendable, Equatable, Decodable {
     public var name: String
     public var queues: Int
+
+    public init(name: String, queues: Int) {
+        self.name = name
+        self.queues = queues
+    }
 }
 
 public struct WorkloadPlan: Sendable, Equatable, Decodable {
@@ -28,9 +33,35 @@ public struct WorkloadPlan: Sendable, Equatable, Decodable {
     public var ratePerSecond: Double
     public var bodyBytes: Int
     public var consumers: Int
+    /// When the consumers read; `live` unless the plan says otherwise.
+    public var reading: Reading
+
+    public enum Reading: String, Sendable, Equatable, Decodable {
+        /// From the first send on, as an application would.
+        case live
+        /// Only once the last message was sent: everything is backlog until then, and hangs on what the brokers keep.
+        case drain
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        producers = try container.decode(Int.self, forKey: .producers)
+        ratePerSecond = try container.decode(Double.self, forKey: .ratePerSecond)
+        bodyBytes = try container.decode(Int.self, forKey: .bodyBytes)
+        consumers = try container.decode(Int.self, forKey: .consumers)
+        reading = try container.decodeIfPresent(Reading.self, forKey: .reading) ?? .live
+    }
+
+    public init(producers: Int, ratePerSecond: Double, bodyBytes: Int, consumers: Int, reading: Reading = .live) {
+        self.producers = producers
+        self.ratePerSecond = ratePerSecond
+        self.bodyBytes = bodyBytes
+        self.consumers = consumers
+        self.reading = reading
+    }
 
     enum CodingKeys: String, CodingKey {
-        case producers, consumers
+        case producers, consumers, reading
         case ratePerSecond = "rate_per_second"
         case bodyBytes = "body_bytes"
     }

@@ -1,0 +1,84 @@
+/// The life of one fault, as a value: inputs are what the host said, outputs are what to record and do next.
+///
+///     uninitialised ──armed──▶ armed ──bit──▶ active ──healed──▶ healed
+///                                │               │
+///                                └──did not bite─┴──▶ (undone as well) ──▶ healed | stuck
+///
+/// Whatever happens in between, a fault that was armed is undone: by the plan, by its TTL, or by the kill switch.
+public struct FaultMachine: Sendable, Equatable {
+    public enum State: Sendable, Equatable {
+        // → armed
+        case uninitialised
+        // → active, ineffective, stuck
+        case armed
+        // → healed, stuck
+        case active(evidence: String)
+        // → healed, stuck: the deed was done and nothing was seen of it; the undo runs all the same
+        case ineffective(evidence: String)
+        // end
+        case healed(evidence: String)
+        // end: nobody could undo it; `hosts check` and a person must
+        case stuck(reason: String)
+    }
+
+    public enum Input: Sendable, Equatable {
+        /// The undo is on the host's disk.
+        case armed
+        case bit(evidence: String)
+        case didNotBite(evidence: String)
+        case undone(evidence: String)
+        case undoFailed(reason: String)
+    }
+
+    public enum Action: Sendable, Equatable {
+        case inject
+        case recordActive(String)
+        case recordIneffective(String)
+        case recordHealed(String)
+        case recordStuck(String)
+        /// The host said something that has no place in this state; nothing is done, the text goes into the log.
+        case ignore(String)
+    }
+
+    public private(set) var state: State = .uninitialised
+
+    public init() {}
+
+    /// Whether something of this fault may still be on a host.
+    public var isOpen: Bool {
+        switch state {
+        case .uninitialised, .healed: false
+        case .armed, .active, .ineffective, .stuck: true
+        }
+    }
+
+    public mutating func handle(_ input: Input) -> Action {
+        switch (state, input) {
+        case (.uninitialised, .armed):
+            state = .armed
+            return .inject
+        case (.armed, .bit(let evidence)):
+            state = .active(evidence: evidence)
+            return .recordActive(evidence)
+        case (.armed, .didNotBite(let evidence)):
+            state = .ineffective(evidence: evidence)
+            return .recordIneffective(evidence)
+        case (.armed, .undone(let evidence)), (.active, .undone(let evidence)), (.ineffective, .undone(let evidence)):
+            state = .healed(evidence: evidence)
+            return .recordHealed(evidence)
+        case (.stuck, .undone(let evidence)):
+            // A second try, by the TTL's timer or by hand, may succeed where the first did not.
+            state = .healed(evidence: evidence)
+            return .recordHealed(evidence)
+        case (.armed, .undoFailed(let reason)), (.active, .undoFailed(let reason)),
+            (.ineffective, .undoFailed(let reason)), (.stuck, .undoFailed(let reason)):
+            state = .stuck(reason: reason)
+            return .recordStuck(reason)
+        case (.healed, .undone):
+            // The undo is idempotent: the plan and the TTL may both have done it.
+            return .ignore("already healed")
+        case (.uninitialised, _), (.armed, .armed), (.active, _), (.ineffective, _), (.stuck, _), (.healed, _):
+            return .ignore("\(input) in state \(state)")
+        }
+    }
+}

@@ -1,0 +1,77 @@
+public import LabAgent
+public import LabInventory
+public import SystemPackage
+
+/// What the lab has on its hosts now, as the hosts themselves tell it: nothing of it is remembered on the controller,
+/// so it holds after a killed run as well.
+public struct FleetStatus: Sendable, Codable, CustomStringConvertible {
+    public struct Row: Sendable, Codable {
+        public var host: String
+        public var address: String
+        /// `up`, `nothing deployed`, or why it can't be reached.
+        public var state: String
+        public var daemons: [DaemonStatus]
+        public var faults: [FaultRecord]
+    }
+
+    public var rows: [Row]
+
+    /// Asks all hosts at once; a host that can't be reached is a row that says so, not an error.
+    public static func read(_ hosts: [InventoryHost], agent: FilePath) async -> FleetStatus {
+        let rows = await withTaskGroup(of: (Int, Row).self) { group in
+            for (place, host) in hosts.enumerated() {
+                group.addTask { (place, await row(host, agent: agent)) }
+            }
+            var rows: [(Int, Row)] = []
+            for await row in group { rows.append(row) }
+            return rows
+        }
+        return FleetStatus(rows: rows.sorted { $0.0 < $1.0 }.map(\.1))
+    }
+
+    private static func row(_ host: InventoryHost, agent: FilePath) async -> Row {
+        var row = Row(host: host.name, address: host.seatrialAddress, state: "up", daemons: [], faults: [])
+        do {
+            guard try await HostLink.hasAgent(host) else {
+                row.state = "nothing deployed"
+                return row
+            }
+            let link = try await HostLink.open(host, agent: agent)
+            do {
+                row.daemons = try await link.agent.daemons()
+                row.faults = try await link.agent.faults()
+            } catch {
+                row.state = "the agent failed: \(error)"
+            }
+            await link.close()
+        } catch {
+            row.state = "\(error)"
+        }
+        return row
+    }
+
+    /// Whether every host answered.
+    public var isComplete: Bool { rows.allSatisfy { $0.state == "up" || $0.state == "nothing deployed" } }
+
+    public var description: String {
+        var lines: [String] = []
+        for row in rows {
+            lines.append("\(row.host)  \(row.address)  \(row.state)")
+            for daemon in row.daemons { lines.append("  daemon \(daemon.name)  \(Self.text(daemon))") }
+            for fault in row.faults {
+                lines.append("  fault \(fault.loan.uid)  \(fault.state.rawValue)  \(fault.message ?? "")")
+            }
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    private static func text(_ daemon: DaemonStatus) -> String {
+        let port = daemon.spec.readiness.map { ", port \($0.port)" } ?? ""
+        switch daemon.state {
+        case .running, .stopped: return "\(daemon.state.rawValue), process \(daemon.pid)\(port)"
+        case .exited:
+            let how = daemon.exitSignal.map { " by signal \($0)" } ?? daemon.exitCode.map { " with \($0)" } ?? ""
+            return "exited\(how)"
+        }
+    }
+}

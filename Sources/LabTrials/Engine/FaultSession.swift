@@ -1,0 +1,123 @@
+import LabAgent
+import LabChaos
+import LabCluster
+import LabHistory
+import LabInventory
+
+/// The faults of one run: carries out what `FaultMachine` decides, and records every edge.
+actor FaultSession {
+    private struct Open {
+        var plan: FaultPlan
+        var uid: String
+        var daemon: DaemonPlan
+        var machine: FaultMachine
+    }
+
+    private let cluster: Cluster
+    private let recorder: HistoryRecorder
+    private let observe: @Sendable (TrialProgress) -> Void
+    /// In the order of injection; healed in the reverse one.
+    private var faults: [Open] = []
+
+    init(cluster: Cluster, recorder: HistoryRecorder, observe: @escaping @Sendable (TrialProgress) -> Void) {
+        self.cluster = cluster
+        self.recorder = recorder
+        self.observe = observe
+    }
+
+    /// Injects a fault and records whether it bit.
+    /// - Throws: `TrialError` when the host could not even arm it; a fault that did not bite is no error here, the
+    ///   checkers make the run inconclusive.
+    func inject(_ plan: FaultPlan) async throws {
+        guard let daemon = cluster.plan.daemon(named: plan.target) else {
+            throw TrialError(.badPlan, "no daemon '\(plan.target)' to strike")
+        }
+        let link = try cluster.fleet.link(daemon.host)
+        let uid = "\(plan.id)-\(recorder.now)"
+        var fault = Open(plan: plan, uid: uid, daemon: daemon, machine: FaultMachine())
+        perform(fault.machine.handle(.armed), on: fault)
+        faults.append(fault)
+        let place = faults.count - 1
+        let report: FaultRecord
+        do {
+            report = try await link.agent.injectFault(try Self.loan(plan, uid: uid, daemon: daemon))
+        } catch {
+            throw TrialError(.setUp, "host '\(daemon.host.name)': fault '\(plan.id)' could not be injected: \(error)")
+        }
+        let input: FaultMachine.Input =
+            report.bit == true ? .bit(evidence: Self.evidence(report)) : .didNotBite(evidence: Self.evidence(report))
+        perform(faults[place].machine.handle(input), on: faults[place])
+    }
+
+    /// Undoes one fault now, and records whether it is gone.
+    func heal(_ id: String) async throws {
+        guard let place = faults.firstIndex(where: { $0.plan.id == id }) else {
+            throw TrialError(.badPlan, "no fault '\(id)' to heal")
+        }
+        await heal(at: place)
+    }
+
+    /// Undoes everything that is still open, the latest first.
+    func healAll() async {
+        for place in faults.indices.reversed() where faults[place].machine.isOpen { await heal(at: place) }
+    }
+
+    private func heal(at place: Int) async {
+        let fault = faults[place]
+        let input: FaultMachine.Input
+        do {
+            let report = try await cluster.fleet.link(fault.daemon.host).agent.revertFault(fault.uid)
+            input =
+                report.state == .healed
+                ? .undone(evidence: Self.evidence(report)) : .undoFailed(reason: Self.evidence(report))
+        } catch {
+            input = .undoFailed(reason: "\(error)")
+        }
+        perform(faults[place].machine.handle(input), on: faults[place])
+    }
+
+    private func perform(_ action: FaultMachine.Action, on fault: Open) {
+        switch action {
+        case .inject: record(fault, .armed, "ttl \(fault.plan.ttlSeconds) s")
+        case .recordActive(let evidence): record(fault, .active, evidence)
+        case .recordIneffective(let evidence): record(fault, .didNotBite, evidence)
+        case .recordHealed(let evidence): record(fault, .healed, evidence)
+        case .recordStuck(let reason): record(fault, .stuck, reason)
+        case .ignore: break
+        }
+    }
+
+    private static func loan(_ plan: FaultPlan, uid: String, daemon: DaemonPlan) throws(TrialError) -> FaultLoan {
+        let kind: FaultKind
+        switch plan.kind {
+        case .processSignal:
+            guard let name = plan.signal, let number = SignalName.number(name) else {
+                throw TrialError(
+                    .badPlan, "fault '\(plan.id)': signal '\(plan.signal ?? "")' is none of \(SignalName.known)")
+            }
+            kind = .processSignal(daemon: daemon.name, signal: number)
+        case .storeWipe:
+            kind = .storeWipe(path: daemon.storePath)
+        }
+        return FaultLoan(uid: uid, kind: kind, ttlMilliseconds: Int64(plan.ttlSeconds * 1000))
+    }
+
+    /// What the host itself saw, in its own words where it has some.
+    private static func evidence(_ record: FaultRecord) -> String {
+        if let message = record.message { return message }
+        if let healed = record.healedAt { return "gone \((healed - record.armedAt) / 1_000_000) ms after it was armed" }
+        if let deed = record.deedAt, let active = record.activeAt {
+            return "seen \((active - deed) / 1_000_000) ms after the deed"
+        }
+        return record.bit == false ? "no effect was seen" : record.state.rawValue
+    }
+
+    private func record(_ fault: Open, _ edge: FaultEdge.Edge, _ detail: String) {
+        let label = fault.plan.signal.map { "\(fault.plan.kind.rawValue) \($0)" } ?? fault.plan.kind.rawValue
+        let event = FaultEdge(
+            uid: fault.uid, kind: label, target: "\(fault.daemon.name) on \(fault.daemon.host.name)", edge: edge,
+            detail: detail)
+        recorder.record(.fault(event))
+        observe(.fault(event))
+    }
+}

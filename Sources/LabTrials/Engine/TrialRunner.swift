@@ -1,0 +1,180 @@
+import LabAgent
+public import LabCluster
+import LabHistory
+import LabInventory
+import MQClient
+public import SystemPackage
+
+/// Runs one trial from hosts to history: deploy, load, break, heal, drain, scan, collect, take down.
+///
+/// Whatever goes wrong, and however it is interrupted (a cancelled task), every fault is healed, the cluster is taken
+/// down and the run's folder says how it ended. Only a `kill -9` leaves daemons behind: `seatrial status` finds them.
+public struct TrialRunner: Sendable {
+    /// What a trial needs to know of where it runs.
+    public struct Setting: Sendable {
+        public var lab: String
+        public var deployment: DeploymentPlan
+        public var subject: Subject
+        public var agent: FilePath
+        public var runsFolder: FilePath
+        public var seed: UInt64
+        /// Milliseconds since 1970, of the wall clock: names the run.
+        public var startedAtMilliseconds: Int64
+        public var controllerPID: Int32
+        /// Leave the cluster up afterwards.
+        public var keep: Bool
+
+        public init(
+            lab: String, deployment: DeploymentPlan, subject: Subject, agent: FilePath, runsFolder: FilePath,
+            seed: UInt64, startedAtMilliseconds: Int64, controllerPID: Int32, keep: Bool
+        ) {
+            self.lab = lab
+            self.deployment = deployment
+            self.subject = subject
+            self.agent = agent
+            self.runsFolder = runsFolder
+            self.seed = seed
+            self.startedAtMilliseconds = startedAtMilliseconds
+            self.controllerPID = controllerPID
+            self.keep = keep
+        }
+
+        var runID: String { RunID.make(atMilliseconds: startedAtMilliseconds, lab: lab, pid: controllerPID) }
+    }
+
+    let plan: TrialPlan
+    let setting: Setting
+    let observe: @Sendable (TrialProgress) -> Void
+
+    public init(plan: TrialPlan, setting: Setting, observe: @escaping @Sendable (TrialProgress) -> Void) {
+        self.plan = plan
+        self.setting = setting
+        self.observe = observe
+    }
+
+    /// - Returns: the folder of the run, whose history is complete and can be judged.
+    /// - Throws: `ClusterError` or `TrialError` when the lab itself could not do its work; the folder, where there is
+    ///   one already, says `aborted`.
+    public func run() async throws -> RunFolder {
+        try plan.validate(against: setting.deployment)
+        observe(.step("connecting to \(setting.deployment.hosts.map(\.name).joined(separator: ", "))"))
+        let fleet = try await Fleet.open(setting.deployment.hosts, agent: setting.agent)
+        do {
+            let folder = try await run(on: fleet)
+            await fleet.close()
+            return folder
+        } catch {
+            await fleet.close()
+            throw error
+        }
+    }
+
+    private func run(on fleet: Fleet) async throws -> RunFolder {
+        let cluster = Cluster(plan: setting.deployment, subject: setting.subject, fleet: fleet)
+        try await cluster.refuseLeftovers()
+        let folder = try RunFolder.create(setting.runID, under: setting.runsFolder)
+        observe(.folder(folder))
+        var manifest = try await manifest(fleet)
+        try folder.write(manifest)
+        let recorder = try HistoryRecorder(path: folder.historyPath, clock: RunClock())
+        let result = await Result.catching { try await record(cluster, folder, recorder) }
+        // From here on nothing is cancelled: a Ctrl-C must not stop the cleaning up.
+        let cleanUp = await Task.detached { await takeDown(cluster, folder) }.value
+        do {
+            try result.get()
+            recorder.record(.end(RunEnd(completed: true, detail: "")))
+            try recorder.close()
+            if let cleanUp { throw cleanUp }
+            manifest.state = .completed
+            try folder.write(manifest)
+            return folder
+        } catch {
+            recorder.record(.end(RunEnd(completed: false, detail: "\(error)")))
+            try? recorder.close()
+            manifest.state = .aborted
+            try? folder.write(manifest)
+            throw error
+        }
+    }
+
+    private func manifest(_ fleet: Fleet) async throws -> RunManifest {
+        var clocks: [String: RunManifest.ClockReading] = [:]
+        for (name, link) in fleet.links {
+            let reading = try await link.agent.calibrateClock(samples: 5)
+            clocks[name] = .init(
+                offsetNanoseconds: reading.offsetNanoseconds, errorNanoseconds: reading.errorNanoseconds)
+        }
+        let daemons = setting.deployment.daemons
+        return RunManifest(
+            runID: setting.runID, lab: setting.lab, mode: setting.deployment.topology.mode, seed: setting.seed,
+            startedAtMilliseconds: setting.startedAtMilliseconds, state: .running,
+            controllerPID: setting.controllerPID, lossAllowed: plan.promises.lost == .measured,
+            placement: Dictionary(uniqueKeysWithValues: daemons.map { ($0.name, $0.host.name) }),
+            configurations: Dictionary(uniqueKeysWithValues: daemons.map { ($0.name, $0.configText) }),
+            clocks: clocks, agentVersion: LabVersion.text)
+    }
+
+    private func record(_ cluster: Cluster, _ folder: RunFolder, _ recorder: HistoryRecorder) async throws {
+        recorder.record(
+            .run(
+                RunHeader(
+                    formatVersion: HistoryFormat.version, runID: setting.runID, seed: setting.seed,
+                    startedAtMilliseconds: setting.startedAtMilliseconds, topic: plan.topic.name)))
+        let flusher = Task { await recorder.keepFlushing() }
+        defer { flusher.cancel() }
+        try await cluster.deploy { observe(.step($0)) }
+        let client = MQConnection(
+            configuration: .init(nameservers: setting.deployment.nameserverAddresses, randomSeed: setting.seed))
+        do {
+            try await load(cluster, client, recorder)
+        } catch {
+            await client.shutdown()
+            throw error
+        }
+        await client.shutdown()
+        recorder.record(.phase("scan"))
+        observe(.step("reading every replica's commit log"))
+        for broker in cluster.plan.daemons where broker.role == .broker {
+            await StoreScan(cluster: cluster, broker: broker, topic: plan.topic.name).record(into: recorder)
+        }
+    }
+
+    private func load(_ cluster: Cluster, _ client: MQConnection, _ recorder: HistoryRecorder) async throws {
+        observe(.step("creating topic '\(plan.topic.name)'"))
+        try await TopicSetUp(topic: plan.topic, client: client).create(on: setting.deployment)
+        let faults = FaultSession(cluster: cluster, recorder: recorder, observe: observe)
+        let workload = Workload(plan: plan.workload, topic: plan.topic, runID: setting.runID, seed: setting.seed)
+        do {
+            try await workload.run(
+                through: client, recorder: recorder, drainTimeout: .seconds(plan.drainTimeoutSeconds)
+            ) {
+                try await ScheduleWalk(plan: plan, faults: faults, recorder: recorder, observe: observe).run()
+                // Nothing is judged under an open fault: what the plan left open is healed before the drain.
+                await faults.healAll()
+                observe(.step("draining: reading every queue to its end"))
+            }
+        } catch {
+            await Task.detached { await faults.healAll() }.value
+            throw error
+        }
+    }
+
+    /// Collects the logs and removes the cluster. Returns what could not be removed.
+    private func takeDown(_ cluster: Cluster, _ folder: RunFolder) async -> (any Error)? {
+        await cluster.collectLogs(into: folder.logsPath)
+        guard !setting.keep else { return nil }
+        observe(.step("taking the cluster down"))
+        do {
+            try await cluster.fleet.destroy()
+            return nil
+        } catch {
+            return error
+        }
+    }
+}
+
+extension Result where Failure == any Error {
+    fileprivate static func catching(_ body: () async throws -> Success) async -> Result {
+        do { return .success(try await body()) } catch { return .failure(error) }
+    }
+}

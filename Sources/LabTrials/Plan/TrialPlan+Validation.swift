@@ -1,0 +1,75 @@
+public import LabCluster
+
+extension TrialPlan {
+    /// Numbers past which a plan is likelier a mistake than an intention.
+    enum Limits {
+        static let producers = 256
+        static let queues = 1024
+        static let bodyBytes = 4 * 1024 * 1024
+        static let ratePerSecond = 100_000.0
+        static let phaseSeconds = 24.0 * 3600
+    }
+
+    /// Refuses a plan that can't be run, before a host is touched.
+    /// - Throws: `TrialError` `.badPlan` that names the field and what it takes.
+    public func validate(against deployment: DeploymentPlan) throws(TrialError) {
+        try check(1...Limits.producers, workload.producers, "workload.producers")
+        try check(1...Limits.producers, workload.consumers, "workload.consumers")
+        try check(1...Limits.queues, topic.queues, "topic.queues")
+        try check(1...Limits.bodyBytes, workload.bodyBytes, "workload.body_bytes")
+        guard workload.ratePerSecond > 0, workload.ratePerSecond <= Limits.ratePerSecond else {
+            throw TrialError(
+                .badPlan,
+                "workload.rate_per_second: \(workload.ratePerSecond) (above 0, at most \(Limits.ratePerSecond))")
+        }
+        var open: Set<String> = []
+        var known: Set<String> = []
+        for (place, step) in schedule.enumerated() {
+            switch step {
+            case .phase(let name, let seconds):
+                guard seconds >= 0, seconds <= Limits.phaseSeconds else {
+                    throw TrialError(
+                        .badPlan, "schedule[\(place)]: phase '\(name)' of \(seconds) s (0 to \(Limits.phaseSeconds))")
+                }
+            case .inject(let fault):
+                guard known.insert(fault.id).inserted else {
+                    throw TrialError(.badPlan, "schedule[\(place)]: two faults are called '\(fault.id)'")
+                }
+                open.insert(fault.id)
+                try validate(fault, at: place, against: deployment)
+            case .heal(let id):
+                guard open.remove(id) != nil else {
+                    let way =
+                        known.contains(id) ? "it is healed already" : "known: \(known.sorted().joined(separator: ", "))"
+                    throw TrialError(.badPlan, "schedule[\(place)]: heal: no open fault '\(id)' (\(way))")
+                }
+            }
+        }
+    }
+
+    private func validate(
+        _ fault: FaultPlan, at place: Int, against deployment: DeploymentPlan
+    ) throws(TrialError) {
+        guard deployment.daemon(named: fault.target) != nil else {
+            let names = deployment.daemons.map(\.name).joined(separator: ", ")
+            throw TrialError(
+                .badPlan, "schedule[\(place)]: no daemon '\(fault.target)' in this mode (there are: \(names))")
+        }
+        guard fault.ttlSeconds > 0, fault.ttlSeconds <= Limits.phaseSeconds else {
+            throw TrialError(.badPlan, "schedule[\(place)]: ttl_seconds: \(fault.ttlSeconds) (above 0)")
+        }
+        guard fault.kind == .processSignal else { return }
+        guard let signal = fault.signal, SignalName.number(signal) != nil else {
+            throw TrialError(
+                .badPlan,
+                "schedule[\(place)]: signal: '\(fault.signal ?? "")' (a process-signal needs one of \(SignalName.known))"
+            )
+        }
+    }
+
+    private func check(_ range: ClosedRange<Int>, _ value: Int, _ field: String) throws(TrialError) {
+        guard range.contains(value) else {
+            throw TrialError(.badPlan, "\(field): \(value) (\(range.lowerBound) to \(range.upperBound))")
+        }
+    }
+}

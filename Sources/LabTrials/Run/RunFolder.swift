@@ -1,0 +1,118 @@
+import FoundationEssentials
+import LabHistory
+public import SystemPackage
+
+/// One run's folder under `.seatrial/runs/`: manifest, history, the daemons' logs, verdict.
+///
+/// The manifest is written first, with state `running`, and again at the end. A run whose manifest still says
+/// `running` although nobody works on it was killed, and is reported as incomplete.
+public struct RunFolder: Sendable {
+    public let path: FilePath
+
+    public var historyPath: FilePath { path.appending("history.jsonl") }
+    public var manifestPath: FilePath { path.appending("manifest.json") }
+    public var verdictPath: FilePath { path.appending("verdict.json") }
+    public var logsPath: FilePath { path.appending("logs") }
+
+    public init(path: FilePath) { self.path = path }
+
+    /// Makes a new folder for `runID`.
+    /// - Throws: a `TrialError` that names the folder when it can't be made.
+    public static func create(_ runID: String, under runs: FilePath) throws(TrialError) -> RunFolder {
+        let folder = RunFolder(path: runs.appending(runID))
+        do {
+            try FileManager.default.createDirectory(
+                atPath: folder.logsPath.string, withIntermediateDirectories: true)
+        } catch {
+            throw TrialError(.runFolder, "\(folder.path): can't be made (\(error))")
+        }
+        return folder
+    }
+
+    /// All runs, oldest first: a run's id begins with the time at which it began.
+    public static func all(under runs: FilePath) -> [RunFolder] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: runs.string)) ?? []
+        return names.sorted().map { RunFolder(path: runs.appending($0)) }
+            .filter { FileManager.default.fileExists(atPath: $0.manifestPath.string) }
+    }
+
+    public func write(_ manifest: RunManifest) throws(TrialError) {
+        do {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+            try encoder.encode(manifest).write(to: URL(filePath: manifestPath.string), options: .atomic)
+        } catch {
+            throw TrialError(.runFolder, "\(manifestPath): can't be written (\(error))")
+        }
+    }
+
+    /// Keeps the verdict beside the history that it was drawn from.
+    public func write(verdict text: String) throws(TrialError) {
+        do {
+            try Data(text.utf8).write(to: URL(filePath: verdictPath.string), options: .atomic)
+        } catch {
+            throw TrialError(.runFolder, "\(verdictPath): can't be written (\(error))")
+        }
+    }
+
+    public func manifest() throws(TrialError) -> RunManifest {
+        do {
+            let data = try Data(contentsOf: URL(filePath: manifestPath.string))
+            return try JSONDecoder().decode(RunManifest.self, from: data)
+        } catch {
+            throw TrialError(.runFolder, "\(path): not a run's folder (manifest.json is missing or unreadable)")
+        }
+    }
+}
+
+/// What was run, with which seed, where, and how it ended.
+public struct RunManifest: Sendable, Codable, Equatable {
+    public enum State: String, Sendable, Codable { case running, completed, aborted }
+
+    public var runID: String
+    public var lab: String
+    public var mode: String
+    public var seed: UInt64
+    public var startedAtMilliseconds: Int64
+    public var state: State
+    /// The controller's process, so that a killed run can be told from one that is still at work.
+    public var controllerPID: Int32
+    public var lossAllowed: Bool
+    /// Host by daemon.
+    public var placement: [String: String]
+    /// The configuration file of each daemon.
+    public var configurations: [String: String]
+    /// Each host's clock against the controller's: offset and its error, in nanoseconds.
+    public var clocks: [String: ClockReading]
+    public var agentVersion: String
+
+    public struct ClockReading: Sendable, Codable, Equatable {
+        public var offsetNanoseconds: Int64
+        public var errorNanoseconds: Int64
+
+        public init(offsetNanoseconds: Int64, errorNanoseconds: Int64) {
+            self.offsetNanoseconds = offsetNanoseconds
+            self.errorNanoseconds = errorNanoseconds
+        }
+    }
+
+    /// Whether the run was cut off: it says that it is running, and its controller is gone.
+    public func wasKilled(isAlive: (Int32) -> Bool) -> Bool {
+        state == .running && !isAlive(controllerPID)
+    }
+}
+
+/// What broke in the lab itself, as opposed to the cluster under trial.
+public struct TrialError: Error, Sendable, CustomStringConvertible {
+    public enum Code: String, Sendable { case runFolder, badPlan, setUp, history, interrupted }
+
+    public let code: Code
+    public let message: String
+
+    public init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    public var description: String { message }
+}

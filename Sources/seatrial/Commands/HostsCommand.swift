@@ -1,0 +1,138 @@
+import ArgumentParser
+import LabHosts
+import SystemPackage
+
+struct HostsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "hosts",
+        abstract: "Hosts on this machine: each with its own network, processes, sshd and disk.",
+        discussion: """
+            Examples:
+              seatrial hosts up 3        three hosts, reached over SSH like any virtual machine
+              seatrial hosts list        their names and addresses
+              seatrial hosts check       what any lab left behind (exit status 1 if anything)
+            """,
+        subcommands: [Up.self, Down.self, List.self, Check.self])
+
+    private static func filesystem(_ name: String) throws -> HostFilesystem {
+        guard let filesystem = HostFilesystem(rawValue: name) else {
+            throw ValidationError(
+                "'\(name)' is none of \(HostFilesystem.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return filesystem
+    }
+
+    struct Up: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Bring up N hosts; again is harmless, and repairs what died.",
+            discussion: "Example: seatrial hosts up 5 --filesystem xfs")
+
+        @Argument(help: "How many hosts.") var count = 3
+        @Option(help: "Filesystem of each host's own disk: ext4 or xfs.", transform: HostsCommand.filesystem)
+        var filesystem = HostFilesystem.ext4
+        @Option(help: ArgumentHelp("Size of each disk in MiB; sparse, so it costs what is written.", valueName: "MiB"))
+        var disk = 2048
+        @OptionGroup var place: PlaceOptions
+
+        func validate() throws {
+            guard (1...200).contains(count) else {
+                throw ValidationError("\(count) hosts: a lab has 1 to 200 of them")
+            }
+            guard (64...1_048_576).contains(disk) else {
+                throw ValidationError("a disk of \(disk) MiB: 64 to 1048576 can be made")
+            }
+        }
+
+        func run() async throws {
+            let hosts = LocalHosts(stateDirectory: place.stateFolder)
+            let report = try await hosts.up(
+                count: count, filesystem: filesystem, diskBytes: Int64(disk) << 20,
+                progress: { Terminal.progress($0) })
+            print(
+                "\(report.hosts.count) host(s) up on \(report.subnet): \(report.hosts.map { "\($0.name) \($0.address)" }.joined(separator: ", "))"
+            )
+            print("inventory: \(hosts.inventoryPath)")
+        }
+    }
+
+    /// A host as `--json` prints it.
+    private struct HostRow: Encodable {
+        var name: String
+        var address: String
+        var state: String
+        var pid: Int32?
+        var disk: String
+
+        init(_ host: LocalHost) {
+            name = host.name
+            address = host.address
+            state = host.state.rawValue
+            pid = host.pid
+            disk = host.disk.string
+        }
+    }
+
+    struct Down: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Take all hosts down, and what killed runs left of them.",
+            discussion: "Example: seatrial hosts down")
+
+        @OptionGroup var place: PlaceOptions
+
+        func run() async throws {
+            let report = try await LocalHosts(stateDirectory: place.stateFolder).down(progress: {
+                Terminal.progress($0)
+            })
+            print(
+                report.removed.isEmpty
+                    ? "nothing was up" : "down: \(report.removed.count) things of the lab were removed")
+        }
+    }
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "The hosts, their addresses and whether they are up.",
+            discussion: "Example: seatrial hosts list --json")
+
+        @OptionGroup var place: PlaceOptions
+        @OptionGroup var output: OutputOptions
+
+        func run() async throws {
+            let hosts = LocalHosts(stateDirectory: place.stateFolder).list()
+            if output.json {
+                try output.print(hosts.map(HostRow.init))
+            } else if hosts.isEmpty {
+                print("no hosts; bring some up with 'seatrial hosts up 3'")
+            } else {
+                print(
+                    TextTable(
+                        header: ["HOST", "ADDRESS", "STATE", "PID", "DISK"],
+                        rows: hosts.map {
+                            [$0.name, $0.address, $0.state.rawValue, $0.pid.map { "\($0)" } ?? "-", $0.disk.string]
+                        }))
+            }
+        }
+    }
+
+    struct Check: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Look for what a lab left behind: namespaces, links, mounts, loops, processes, routes.",
+            discussion: "Example: seatrial hosts check   (exit status 1 when anything is found)")
+
+        @OptionGroup var place: PlaceOptions
+        @OptionGroup var output: OutputOptions
+
+        func run() async throws {
+            let leftovers = await LocalHosts(stateDirectory: place.stateFolder).check()
+            if output.json {
+                try output.print(leftovers.map { ["kind": $0.kind.rawValue, "name": $0.name] })
+            } else if leftovers.isEmpty {
+                print("nothing left behind")
+            } else {
+                for leftover in leftovers { print("left behind: \(leftover)") }
+                Terminal.complain("'seatrial hosts down' removes them")
+            }
+            if !leftovers.isEmpty { throw ExitCode(1) }
+        }
+    }
+}

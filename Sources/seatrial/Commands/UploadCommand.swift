@@ -1,0 +1,32 @@
+import ArgumentParser
+import LabCluster
+import LabInventory
+import SystemPackage
+
+struct UploadCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "upload",
+        abstract: "Copy a file to hosts; where it is there already, nothing is sent.",
+        discussion: "Example: seatrial upload ./mqbroker /srv/mqbroker --limit brokers --executable")
+
+    @Argument(help: "The file here.") var file: String
+    @Argument(help: "Its path on each host.") var remote: String
+    @Flag(help: "Let it be executed.") var executable = false
+    @OptionGroup var inventory: InventoryOptions
+    @OptionGroup var place: PlaceOptions
+
+    func validate() throws {
+        guard remote.hasPrefix("/") else {
+            throw ValidationError("'\(remote)': the path on the hosts must begin with /")
+        }
+    }
+
+    func run() async throws {
+        let hosts = try inventory.load(place).select("all", limit: inventory.limit)
+        for line in try await FileDistribution.upload(
+            FilePath(file), to: remote, mode: executable ? 0o755 : 0o644, on: hosts)
+        {
+            print(line)
+        }
+    }
+}

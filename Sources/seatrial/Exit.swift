@@ -1,0 +1,71 @@
+import ArgumentParser
+import Glibc
+import LabCluster
+import LabCourse
+import LabInventory
+import LabTrials
+
+/// Ends the program: one line for a person, one exit status for a machine.
+enum Exit {
+    /// Wrong words on the command line (`EX_USAGE` of sysexits.h).
+    static let usage: Int32 = 64
+    /// The lab itself broke.
+    static let labError: Int32 = 3
+
+    /// Runs the command; SIGINT and SIGTERM cancel it, so that it can clean up; a second one ends the program at once.
+    static func run(_ body: @escaping @Sendable () async throws -> Void) async -> Never {
+        signal(SIGPIPE, SIG_IGN)
+        let work = Task { try await body() }
+        let interrupts = Interrupts { count in
+            if count == 1 {
+                Terminal.complain("interrupted: healing and cleaning up (press Ctrl-C again to leave at once)")
+                work.cancel()
+            } else {
+                exit(130)
+            }
+        }
+        let status: Int32
+        do {
+            try await work.value
+            status = 0
+        } catch {
+            status = report(error, interrupted: interrupts.count > 0)
+        }
+        interrupts.stop()
+        exit(status)
+    }
+
+    private static func report(_ error: any Error, interrupted: Bool) -> Int32 {
+        if let code = error as? ExitCode { return interrupted ? 130 : code.rawValue }
+        if interrupted {
+            if !(error is CancellationError) { Terminal.complain("\(error)") }
+            return 130
+        }
+        let code = Seatrial.exitCode(for: error)
+        if code == .success || code == .validationFailure {
+            let text = Seatrial.fullMessage(for: error)
+            if !text.isEmpty {
+                if code == .success { print(text) } else { Terminal.complainVerbatim(text) }
+            }
+            return code == .success ? 0 : usage
+        }
+        Terminal.complain("\(error)")
+        return isCallersMistake(error) ? usage : labError
+    }
+
+    /// Whether the words on the command line, or the files that they name, are to blame.
+    private static func isCallersMistake(_ error: any Error) -> Bool {
+        switch error {
+        case is UsageError, is InventoryError, is CourseError: true
+        case let error as ClusterError: [.badTopology, .notEnoughHosts].contains(error.code)
+        case let error as TrialError: error.code == .badPlan
+        default: false
+        }
+    }
+}
+
+/// The caller's words are to blame: exit status 64.
+struct UsageError: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,50 @@
+import LabCourse
+
+/// Asks the lab's questions at a terminal, one after the other.
+struct Interview {
+    let lab: Lab
+
+    /// - Throws: `UsageError` when the input ends before the last answer.
+    func submission() throws -> Submission {
+        print(lab.guide)
+        print("Before the experiment: \(lab.questions.count) questions. An empty line skips one.\n")
+        var answers: [String: String] = [:]
+        for question in lab.questions {
+            print(QuestionText(question))
+            if let answer = try ask(question) { answers[question.id] = answer }
+            print()
+        }
+        return Submission(interactive: answers, lab: lab)
+    }
+
+    private func ask(_ question: Question) throws -> String? {
+        let parser = AnswerParser(question)
+        while true {
+            print("> ", terminator: "")
+            Terminal.flushOutput()
+            guard let line = readLine() else {
+                throw UsageError("the input ended before the last answer; nothing was run")
+            }
+            let text = String(line.drop { $0 == " " })
+            if text.isEmpty { return nil }
+            do {
+                return try parser.parse(text)
+            } catch {
+                print("  \(error)")
+            }
+        }
+    }
+}
+
+/// A question as a person reads it.
+struct QuestionText: CustomStringConvertible {
+    private let question: Question
+
+    init(_ question: Question) { self.question = question }
+
+    var description: String {
+        var lines = ["\(question.title) (\(question.points) point\(question.points == 1 ? "" : "s"))", question.prompt]
+        lines += question.choices.map { "  \($0.id)) \($0.text)" }
+        return lines.joined(separator: "\n")
+    }
+}

@@ -1,0 +1,172 @@
+import Glibc
+import LabHistory
+import Logging
+import MQBroker
+import MQClient
+import MQNameserver
+import MQStore
+import MQTransport
+import MQWire
+import NIOPosix
+import SystemPackage
+import Testing
+
+@testable import LabTrials
+
+/// Negative controls at the wire: real nameserver, real broker, real client, and between them a `WireDouble` that does
+/// one wrong thing. Each must be caught as what it is; without mischief the same load must pass.
+@Suite(.serialized, .timeLimit(.minutes(3)))
+struct WireControlTests {
+    @Test func anHonestBrokerPasses() async throws {
+        let (verdict, _) = try await Self.trial(.none)
+        #expect(verdict.status == .pass, "\(verdict)")
+        #expect(verdict.counts.ok > 50 && verdict.counts.deliveredValues == verdict.counts.ok, "\(verdict.counts)")
+    }
+
+    @Test func aMessageStoredTwiceIsCountedAsDuplicated() async throws {
+        let (verdict, strikes) = try await Self.trial(.storeTwice)
+        #expect(verdict.status == .pass, "duplicates are legal under at least once: \(verdict)")
+        #expect(strikes > 0 && verdict.counts.duplicated == strikes, "\(strikes) strikes, \(verdict.counts)")
+    }
+
+    @Test func aMessageDeliveredTwiceIsCountedAsDuplicated() async throws {
+        let (verdict, strikes) = try await Self.trial(.deliverTwice)
+        #expect(strikes > 0 && verdict.counts.duplicated > 0, "\(strikes) strikes, \(verdict.counts)")
+    }
+
+    @Test func aSwallowedMessageIsLost() async throws {
+        let (verdict, strikes) = try await Self.trial(.swallow)
+        #expect(verdict.status == .fail, "\(verdict)")
+        let lost = try #require(verdict.findings.first { $0.anomaly == .lost }, "\(verdict)")
+        #expect(strikes > 0 && lost.count == strikes, "\(strikes) strikes, \(lost)")
+        #expect(lost.witness != nil)
+    }
+
+    @Test func aMessageRefusedAndStoredIsUnexpected() async throws {
+        let (verdict, strikes) = try await Self.trial(.refuseAndStore)
+        #expect(verdict.status == .fail, "\(verdict)")
+        let unexpected = try #require(verdict.findings.first { $0.anomaly == .unexpected }, "\(verdict)")
+        #expect(strikes > 0 && unexpected.count >= strikes, "\(strikes) strikes, \(unexpected)")
+    }
+
+    @Test func anAlteredBodyIsCorrupted() async throws {
+        let (verdict, strikes) = try await Self.trial(.corrupt(marker: Array("control/p0-".utf8)))
+        #expect(verdict.status == .fail, "\(verdict)")
+        let corrupted = try #require(verdict.findings.first { $0.anomaly == .corrupted }, "\(verdict)")
+        #expect(strikes > 0 && corrupted.count == strikes, "\(strikes) strikes, \(corrupted)")
+    }
+
+    // MARK: The rig
+
+    static let topic = TopicPlan(name: "control", queues: 2)
+    static let plan = WorkloadPlan(producers: 1, ratePerSecond: 200, bodyBytes: 128, consumers: 1)
+
+    /// Runs the load for half a second and judges its history.
+    static func trial(_ mischief: WireDouble.Mischief) async throws -> (Verdict, strikes: Int) {
+        let folder = try temporaryFolder()
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let quiet = Logger(label: "control", factory: { _ in SwiftLogNoOpLogHandler() })
+        let nameserver = NameserverService(
+            configuration: NameserverConfiguration(bindAddress: "127.0.0.1", listenPort: 0), group: group, logger: quiet
+        )
+        let realNameserver = "127.0.0.1:\(try await nameserver.start().port ?? 0)"
+        var configuration = BrokerConfiguration()
+        configuration.bindAddress = "127.0.0.1"
+        configuration.listenPort = 0
+        configuration.nameservers = [realNameserver]
+        configuration.storeRoot = folder.appending("store")
+        configuration.segmentBytes = 16 << 20
+        let broker = BrokerService(configuration: configuration, group: group, logger: quiet)
+        let realBroker = "127.0.0.1:\(try await broker.start().port ?? 0)"
+
+        let before = WireDouble(target: realBroker, mischief: mischief, group: group)
+        let brokerDouble = RemotingServer(
+            configuration: .init(host: "127.0.0.1", port: 0), group: group, logger: quiet, handler: before)
+        let doubled = "127.0.0.1:\(try await brokerDouble.start().port ?? 0)"
+        let route = WireDouble(target: realNameserver, mischief: .none, reroute: (realBroker, doubled), group: group)
+        let nameserverDouble = RemotingServer(
+            configuration: .init(host: "127.0.0.1", port: 0), group: group, logger: quiet, handler: route)
+        let seen = "127.0.0.1:\(try await nameserverDouble.start().port ?? 0)"
+
+        let verdict = try await judge(nameserver: seen, broker: realBroker, store: configuration.storeRoot, folder)
+        await nameserverDouble.shutdown()
+        await brokerDouble.shutdown()
+        await route.shutdown()
+        await before.shutdown()
+        await broker.shutdown()
+        await nameserver.shutdown()
+        try await group.shutdownGracefully()
+        return (verdict, before.strikes)
+    }
+
+    private static func judge(
+        nameserver: String, broker: String, store: FilePath, _ folder: FilePath
+    ) async throws -> Verdict {
+        let client = MQConnection(configuration: .init(nameservers: [nameserver], randomSeed: 1))
+        let admin = MQAdmin(client: client)
+        for name in [topic.name, "swallowed"] {
+            try await admin.createTopic(name, readQueues: 2, writeQueues: 2, on: broker)
+        }
+        try await waitForRoute(admin)
+        let path = folder.appending("history.jsonl")
+        let recorder = try HistoryRecorder(path: path, clock: RunClock())
+        recorder.record(
+            .run(
+                RunHeader(
+                    formatVersion: HistoryFormat.version, runID: "control", seed: 1, startedAtMilliseconds: 0,
+                    topic: topic.name)))
+        let load = Workload(plan: plan, topic: topic, runID: "control", seed: 1)
+        try await load.run(through: client, recorder: recorder, drainTimeout: .seconds(10)) {
+            recorder.record(.phase("baseline"))
+            try await Task.sleep(for: .milliseconds(500))
+        }
+        await client.shutdown()
+        try scan(store, into: recorder)
+        recorder.record(.end(RunEnd(completed: true, detail: "")))
+        try recorder.close()
+
+        let run = RunFolder(path: folder)
+        try run.write(
+            RunManifest(
+                runID: "control", lab: "control", mode: "none", seed: 1, startedAtMilliseconds: 0, state: .completed,
+                controllerPID: 0, lossAllowed: false, placement: [:], configurations: [:], clocks: [:],
+                agentVersion: ""))
+        return try Judgement.judge(run, isAlive: { _ in false }).verdict
+    }
+
+    private static func waitForRoute(_ admin: MQAdmin) async throws {
+        let deadline = ContinuousClock.now + .seconds(10)
+        while ContinuousClock.now < deadline {
+            if (try? await admin.topicRoute(topic.name)) != nil { return }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        Issue.record("no route to the control's topic")
+    }
+
+    private static func scan(_ store: FilePath, into recorder: HistoryRecorder) throws {
+        var records = 0
+        let end = try StoreScanner(root: store).scan { found in
+            guard found.record.topic == topic.name else { return }
+            records += 1
+            let properties = found.record.properties
+            recorder.record(
+                .scanned(
+                    ScannedRecord(
+                        replica: "broker-a", queueID: Int(found.record.queueID),
+                        queueOffset: found.record.queueOffset, logOffset: found.record.logOffset,
+                        value: properties["KEYS"].flatMap { ValueID($0) },
+                        runID: properties[ProbeMessage.runProperty], checksumAgrees: found.isChecksumValid)))
+        }
+        recorder.record(
+            .scanEnded(
+                ReplicaScan(
+                    replica: "broker-a", records: records, endOffset: end.logOffset, complete: true,
+                    detail: end.tornReason ?? "")))
+    }
+
+    private static func temporaryFolder() throws -> FilePath {
+        var template = Array("/tmp/seatrial-control-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw Errno(rawValue: errno) }
+        return FilePath(String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self))
+    }
+}

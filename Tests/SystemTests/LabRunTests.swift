@@ -1,0 +1,81 @@
+import Glibc
+import Subprocess
+import SystemPackage
+import Testing
+
+/// Lab 01 on real hosts, from the command line.
+@Suite(.serialized, .timeLimit(.minutes(10)))
+struct LabRunTests {
+    static let lab = Program.checkout.appending("labs/01-first-message")
+
+    @Test func theSolutionGetsFullMarksAndNothingStaysBehind() async throws {
+        try await Rig.with(hosts: 3) { rig in
+            let run = try await rig.seatrial(
+                "grade", Self.lab.appending("solution").string, "--format", "json")
+            #expect(run.status == 0, "\(run)")
+            #expect(
+                run.output.contains("\"status\":\"pass\"") || run.output.contains("\"status\" : \"pass\""), "\(run)")
+            let status = try await rig.seatrial("status")
+            #expect(!status.output.contains("daemon "), "daemons survived the run: \(status)")
+        }
+    }
+
+    @Test func theStoreWipedBetweenKillAndRestartIsJudgedLost() async throws {
+        try await Rig.with(hosts: 3) { rig in
+            let run = try await rig.seatrial("lab", "run", "01", "--yes", "--control", "store-wiped")
+            #expect(run.status == 1, "\(run)")
+            #expect(run.output.contains("lost"), "\(run)")
+            let check = try await rig.seatrial("check", "last")
+            #expect(check.status == 1, "the same history must get the same verdict offline: \(check)")
+            #expect(check.output.contains("lost"), "\(check)")
+        }
+    }
+
+    @Test func aFaultThatDidNotBiteIsInconclusive() async throws {
+        try await Rig.with(hosts: 3) { rig in
+            let run = try await rig.seatrial("lab", "run", "01", "--yes", "--control", "no-bite")
+            #expect(run.status == 2, "\(run)")
+            #expect(run.output.contains("did not bite"), "\(run)")
+        }
+    }
+
+    @Test func aKilledControllerLeavesDaemonsThatAreFoundAndRemoved() async throws {
+        try await Rig.with(hosts: 3) { rig in
+            try await Self.killDuringLoad(rig)
+            let status = try await rig.seatrial("status")
+            #expect(status.output.contains("broker-a"), "\(status)")
+            #expect(status.output.contains("incomplete"), "\(status)")
+
+            let refused = try await rig.seatrial("lab", "run", "01", "--yes")
+            #expect(refused.status == 3, "\(refused)")
+            #expect(refused.errors.contains("seatrial destroy"), "\(refused)")
+
+            let check = try await rig.seatrial("check", "last")
+            #expect(check.status == 2, "a killed run must not pass: \(check)")
+            #expect(check.output.contains("incomplete"), "\(check)")
+
+            let destroy = try await rig.seatrial("destroy")
+            #expect(destroy.status == 0, "\(destroy)")
+            let after = try await rig.seatrial("status")
+            #expect(!after.output.contains("broker-a"), "\(after)")
+        }
+    }
+
+    /// Starts a run, waits until its history shows load under way, and kills the controller with SIGKILL.
+    private static func killDuringLoad(_ rig: Rig) async throws {
+        _ = try await Subprocess.run(
+            .path(Program.path("seatrial")),
+            arguments: Arguments(["lab", "run", "01", "--yes", "--state", rig.state.string]),
+            workingDirectory: Program.checkout, output: .discarded, error: .discarded
+        ) { execution in
+            let deadline = ContinuousClock.now + .seconds(60)
+            while ContinuousClock.now < deadline {
+                let grep = try await Program.run(
+                    "/bin/sh", ["-c", "grep -l '\"complete\"' \(rig.state)/runs/*/history.jsonl"])
+                if grep.status == 0 { break }
+                try await Task.sleep(for: .milliseconds(50))
+            }
+            try execution.send(signal: .kill)
+        }
+    }
+}
