@@ -95,7 +95,8 @@ struct HostBoot: Sendable {
             identity.marker, "SEATRIAL_HOST=\(name)", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C",
         ]
         let arguments = [
-            "unshare", "--mount", "--pid", "--net", "--uts", "--ipc", "--fork", "--", "/bin/sh", script.string,
+            "unshare", "--mount", "--pid", "--net", "--uts", "--ipc", "--fork", "--kill-child=KILL", "--", "/bin/sh",
+            script.string,
         ]
         return try HostProgram.spawn(
             try HostProgram.find("unshare"), arguments, environment: environment, newSession: true

@@ -74,6 +74,22 @@ struct HostProcesses: Sendable {
         }
     }
 
+    /// Ends all processes of the lab, looking again until none is found: one that was just becoming another program
+    /// (`exec`) shows no environment for a moment.
+    static func endAll(_ identity: LabIdentity) throws(LocalHostsError) {
+        for _ in 0..<rounds {
+            let found = find(identity)
+            if found.isEmpty { return }
+            try end(found, identity)
+        }
+        throw LocalHostsError(
+            .stillThere,
+            "processes of this lab keep appearing: end what starts them ('pgrep -f \(identity.stateDirectory)')")
+    }
+
+    /// How often ``endAll(_:)`` looks again.
+    private static let rounds = 20
+
     private static func isThere(_ process: Found) -> Bool {
         guard let stat = HostFiles.text(FilePath("/proc/\(process.pid)/stat")), let close = stat.lastIndex(of: ")")
         else {

@@ -236,7 +236,7 @@ struct HostsLab: Sendable {
     /// Removes all that is there of the lab, journal last, so that a kill in between leaves it to the next call.
     private func clear() throws(LocalHostsError) -> [Leftover] {
         let removed = remains(livingHosts: [])
-        try HostProcesses.end(HostProcesses.find(identity), identity)
+        try HostProcesses.endAll(identity)
         try network.lower()
         try HostDisk.release(in: disksPath)
         for image in HostDisk.images(in: disksPath) { unlink(image.string) }

@@ -4,7 +4,7 @@ public import SystemPackage
 ///
 /// Each has its own network, PID, mount, UTS and IPC namespace, its own `sshd` and host key, and its own disk on
 /// `/srv`. One lab belongs to one state directory; labs of several directories run side by side.
-/// Every call is idempotent and cleans up after one that was killed. Blocking work runs on threads of its own.
+/// Every call is idempotent and cleans up after one that was killed. What waits for programs runs on threads of its own.
 public struct LocalHosts: Sendable {
     /// The size of a host's disk unless another is asked for; the image is sparse.
     public static let defaultDiskBytes: Int64 = 2 << 30

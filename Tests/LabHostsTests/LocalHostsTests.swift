@@ -168,6 +168,19 @@ import Testing
         }
     }
 
+    @Test func aMissingRightOrProgramIsNamed() async throws {
+        try await withLab { _, state in
+            // In a user namespace without a mapping nobody is root.
+            let refused = try await run(
+                "/usr/bin/unshare", "--user", "--", Self.driver.string, state.string, "up", "1")
+            #expect(!refused.isSuccess && refused.output.contains("need root"), "\(refused)")
+            do throws(LocalHostsError) {
+                _ = try HostProgram.find("no-such-program")
+                Issue.record("found")
+            } catch { #expect(error.code == .missingProgram && error.message.contains("apt-get install")) }
+        }
+    }
+
     @Test func badRequestsAreRefusedInOneLine() async throws {
         try await withLab { hosts, _ in
             for count in [0, -1, LabIdentity.hostLimit + 1] {

@@ -57,7 +57,8 @@ enum ProcessTable {
         for pid in pids() {
             guard let environment = bytes("/proc/\(pid)/environ") else { continue }
             let isMatch = environment.split(separator: 0).contains { String(decoding: $0, as: UTF8.self) == variable }
-            if isMatch, let entry = look(pid), !entry.isZombie { return entry.identity }
+            // Its children inherit the variable; the daemon itself leads their session.
+            if isMatch, getsid(pid) == pid, let entry = look(pid), !entry.isZombie { return entry.identity }
         }
         return nil
     }
