@@ -82,6 +82,9 @@ final class IOThread: SerialExecutor, @unchecked Sendable {
         thread.withLock { thread in thread.map { pthread_equal($0, pthread_self()) != 0 } ?? false }
     }
 
+    /// The thread, once it runs.
+    var identity: pthread_t? { thread.withLock { $0 } }
+
     private func add(_ work: Work) {
         queue.withLock { $0.append(work) }
         if !isCurrent {
@@ -195,5 +198,17 @@ final class IOThread: SerialExecutor, @unchecked Sendable {
         if left <= .zero { return 0 }
         let whole = left.components.seconds * 1000 + left.components.attoseconds / 1_000_000_000_000_000 + 1
         return Int32(clamping: whole)
+    }
+}
+
+extension IOThread {
+    /// The processor time that the thread has used, by which tests tell a sleeping loop from a spinning one.
+    var processorTime: Duration {
+        var clock = clockid_t()
+        var time = timespec()
+        guard let id = identity, pthread_getcpuclockid(id, &clock) == 0, clock_gettime(clock, &time) == 0 else {
+            return .zero
+        }
+        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
     }
 }
