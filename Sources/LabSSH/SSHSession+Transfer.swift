@@ -67,12 +67,13 @@ extension SSHSession {
     }
 
     /// `$1` target, `$2` mode, `$3` SHA-256, `$4` temporary file. Answers `unchanged`, or `send` and after the
-    /// content `sent`. Single-quoted as a whole, so that it reaches `sh` whatever the account's shell is.
+    /// content `sent`. It takes its temporary file away however it ends; without us to read what it says, SIGPIPE
+    /// would end it before that. Single-quoted as a whole, so that it reaches `sh` whatever the account's shell is.
     private static let script = """
         if [ -d "$1" ]; then echo "$1: is a folder" >&2; exit 1; fi; \
         if [ -f "$1" ] && [ "$(sha256sum <"$1" | cut -c1-64)" = "$3" ]; then \
         chmod "$2" "$1" && echo unchanged; exit; fi; \
-        umask 077; trap "exit 1" HUP INT TERM; trap "rm -f \\"\\$4\\"" EXIT; : >"$4" || exit 1; \
+        umask 077; trap "" PIPE; trap "exit 1" HUP INT TERM; trap "rm -f \\"\\$4\\"" EXIT; : >"$4" || exit 1; \
         echo send; cat >"$4" || exit 1; \
         [ "$(sha256sum <"$4" | cut -c1-64)" = "$3" ] || { echo "the content arrived damaged or in part" >&2; exit 1; }; \
         chmod "$2" "$4" && mv -f "$4" "$1" && echo sent
