@@ -29,6 +29,8 @@ public final class AgentServer: Sendable {
     /// Serves until the channel ends, breaks, or everything was destroyed.
     public func serve() {
         signal(SIGPIPE, SIG_IGN)
+        // A loan whose record can't be read is told by `faultList`; it must not keep the agent from serving.
+        try? FaultKeeper(root: root).resume()
         var decoder = AgentFrameDecoder()
         var piece = [UInt8](repeating: 0, count: 1 << 16)
         while true {

@@ -139,6 +139,33 @@ import Testing
         }
     }
 
+    /// `kill -9` of the agent before the undo is on disk, between undo, timer, deed and probe, and after them all.
+    @Test(arguments: [0, 1, 2, 3, 4, 6, 8, 12, 20]) func anAgentKilledInTheMiddleOfADeedLeavesALoan(
+        _ milliseconds: UInt32
+    ) async throws {
+        try await withAgent { client, agent in
+            try await client.startDaemon(Self.sleeper)
+            let loan = FaultLoan(
+                uid: "k", kind: .processSignal(daemon: "d1", signal: SIGKILL), ttlMilliseconds: 150)
+            let request = AgentRequestEnvelope(id: 9_999, request: .faultInject(loan))
+            try await agent.send(AgentFrame.encode(request))
+            usleep(milliseconds * 1_000)
+            agent.kill9()
+            let second = try AgentProcess(root: agent.root)
+            let again = AgentClient(transport: second)
+            let deadline = HostClock.monotonicNanoseconds() + 10_000_000_000
+            while try await again.faults().contains(where: { $0.state != .healed }),
+                HostClock.monotonicNanoseconds() < deadline
+            {
+                usleep(5_000)
+            }
+            #expect(try await again.faults().allSatisfy { $0.state == .healed })
+            #expect(try await again.daemons().map(\.state) == [.running])
+            await again.close()
+            second.kill9()
+        }
+    }
+
     @Test func aStopIsSeenAndUndone() async throws {
         try await withAgent { client, _ in
             try await client.startDaemon(Self.sleeper)

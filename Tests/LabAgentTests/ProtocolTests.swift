@@ -79,9 +79,10 @@ import Testing
 
     @Test func aLoanRunsThroughItsLife() {
         let loan = FaultLoan(uid: "f", kind: .processSignal(daemon: "b", signal: 9), ttlMilliseconds: 5)
-        var record = FaultMachine.arm(loan, realtime: 10, boot: 100)
+        var record = FaultMachine.arm(loan, realtime: 10, boot: 100, bootID: "a")
         #expect(record.state == .armed && record.bit == nil && record.expiresAtBoot == 5_000_100)
-        #expect(record.remaining(boot: 5_000_000) == 100 && record.remaining(boot: 6_000_000) == 0)
+        #expect(record.remaining(boot: 5_000_000, bootID: "a") == 100)
+        #expect(record.remaining(boot: 6_000_000, bootID: "a") == 0 && record.remaining(boot: 1, bootID: "b") == 0)
         record.didDeed(at: 20, bit: true, seenAt: 30)
         #expect(record.state == .active && record.deedAt == 20 && record.activeAt == 30)
         record.didStick("no")

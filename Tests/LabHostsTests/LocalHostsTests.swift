@@ -143,7 +143,7 @@ import Testing
         async throws
     {
         try await withLab { hosts, state in
-            try spawnAndKill(state, after: milliseconds)
+            try spawnAndKill(state, "up", after: milliseconds)
             let isEven = milliseconds % 2 == 0
             if isEven {
                 try await hosts.down()
@@ -153,6 +153,16 @@ import Testing
             #expect(up.hosts.allSatisfy { $0.state == .up })
             #expect(await hosts.check().isEmpty)
             #expect(try await ssh(hosts, up.hosts[2].address, "touch /srv/x").isSuccess)
+        }
+    }
+
+    @Test(arguments: [5, 12, 25, 50, 90]) func aKillInTheMiddleOfDownIsCleanedUp(_ milliseconds: Int) async throws {
+        try await withLab { hosts, state in
+            _ = try await hosts.up(count: 3)
+            try spawnAndKill(state, "down", after: milliseconds)
+            let up = try await hosts.up(count: 3)
+            #expect(up.hosts.allSatisfy { $0.state == .up })
+            #expect(await hosts.check().isEmpty)
         }
     }
 
@@ -193,9 +203,9 @@ import Testing
         }
     }
 
-    /// Starts `up 3` in a process of its own and kills that, and only that, after a time.
-    private func spawnAndKill(_ state: FilePath, after milliseconds: Int) throws {
-        let arguments = [Self.driver.string, state.string, "up", "3"]
+    /// Starts `up 3` or `down` in a process of its own and kills that, and only that, after a time.
+    private func spawnAndKill(_ state: FilePath, _ command: String, after milliseconds: Int) throws {
+        let arguments = [Self.driver.string, state.string, command, "3"]
         var argv: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
         argv.append(nil)
         defer { for pointer in argv { free(pointer) } }

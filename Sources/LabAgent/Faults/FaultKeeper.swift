@@ -23,7 +23,8 @@ struct FaultKeeper: Sendable {
             }
             try checkTarget(loan.kind)
             var record = FaultMachine.arm(
-                loan, realtime: HostClock.realtimeNanoseconds(), boot: HostClock.bootNanoseconds())
+                loan, realtime: HostClock.realtimeNanoseconds(), boot: HostClock.bootNanoseconds(),
+                bootID: HostClock.bootID())
             try root.save(record, path(loan.uid))
             do throws(AgentFailure) {
                 record.timer = try startTimer(loan.uid)
@@ -77,11 +78,24 @@ struct FaultKeeper: Sendable {
         return try all()
     }
 
+    /// Gives a timer to each loan that has none: an agent was killed between undo and timer, or the host booted again.
+    func resume() throws(AgentFailure) {
+        for record in try all() where record.state != .healed {
+            try root.locked(lock(record.loan.uid)) { () throws(AgentFailure) in
+                guard var record = try root.load(FaultRecord.self, path(record.loan.uid)), record.state != .healed,
+                    record.timer.flatMap({ ProcessTable.look($0) })?.isZombie ?? true
+                else { return }
+                record.timer = try startTimer(record.loan.uid)
+                try root.save(record, path(record.loan.uid))
+            }
+        }
+    }
+
     /// The detached timer's whole life: sleeps until the loan is due, reverts it, tries again a few times if it sticks.
     func revertWhenDue(_ uid: String) {
         var tries = 0
         while let record = try? root.load(FaultRecord.self, path(uid)), record.state != .healed, tries < 5 {
-            let remaining = record.remaining(boot: HostClock.bootNanoseconds())
+            let remaining = record.remaining(boot: HostClock.bootNanoseconds(), bootID: HostClock.bootID())
             if remaining > 0 {
                 // In slices, so that a timer whose fault was healed or removed does not outlive it for long.
                 usleep(UInt32(min(remaining / 1_000 + 1, 500_000)))

@@ -58,10 +58,11 @@ enum FaultMachine {
     }
 
     /// A new record, before anything is done.
-    static func arm(_ loan: FaultLoan, realtime: Int64, boot: Int64) -> FaultRecord {
+    static func arm(_ loan: FaultLoan, realtime: Int64, boot: Int64, bootID: String) -> FaultRecord {
         FaultRecord(
             loan: loan, undo: undo(loan.kind), state: .armed, bit: nil, armedAt: realtime, deedAt: nil, activeAt: nil,
-            healedAt: nil, expiresAtBoot: boot + loan.ttlMilliseconds * 1_000_000, timer: nil, message: nil)
+            healedAt: nil, expiresAtBoot: boot + loan.ttlMilliseconds * 1_000_000, bootID: bootID,
+            timer: nil, message: nil)
     }
 }
 
@@ -90,6 +91,8 @@ extension FaultRecord {
         message = reason
     }
 
-    /// Nanoseconds until the timer reverts it; 0 when it is due.
-    func remaining(boot: Int64) -> Int64 { max(0, expiresAtBoot - boot) }
+    /// Nanoseconds until the timer reverts it; 0 when it is due, as it is after the host has booted again.
+    func remaining(boot: Int64, bootID: String) -> Int64 {
+        bootID == self.bootID ? max(0, expiresAtBoot - boot) : 0
+    }
 }

@@ -9,6 +9,11 @@ enum HostClock {
     /// `CLOCK_BOOTTIME` in nanoseconds: goes on in suspend and is never set.
     static func bootNanoseconds() -> Int64 { read(CLOCK_BOOTTIME) }
 
+    /// The kernel's name for this boot: what `CLOCK_BOOTTIME` counts from.
+    static func bootID() -> String {
+        String(ProcessTable.text("/proc/sys/kernel/random/boot_id")?.split(separator: "\n").first ?? "")
+    }
+
     private static func read(_ clock: clockid_t) -> Int64 {
         var time = timespec()
         let result = clock_gettime(clock, &time)

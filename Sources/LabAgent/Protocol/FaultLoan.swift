@@ -69,6 +69,8 @@ public struct FaultRecord: Codable, Sendable, Equatable {
     public var healedAt: Int64?
     /// Host boot-time clock (`CLOCK_BOOTTIME`, ns) at which the timer reverts; unlike realtime no clock fault moves it.
     public var expiresAtBoot: Int64
+    /// Which boot of the host that clock belongs to: after another boot the loan is due at once.
+    public var bootID: String
     /// The detached timer's process, to end it when the fault is healed early.
     public var timer: ProcessIdentity?
     /// What a person should know, as after a failed undo.
