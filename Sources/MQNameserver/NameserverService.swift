@@ -27,9 +27,13 @@ public final class NameserverService: RemotingRequestHandler {
     /// Listens; gives the address, with the real port. Throws ``TransportError/bindFailed(address:reason:)``.
     @discardableResult
     public func start() async throws(TransportError) -> SocketAddress {
+        // A broker that may be silent for long must not lose its connection, and with it its routes, before that.
+        let idleTimeout = max(.seconds(120), configuration.brokerExpiry)
         let server = RemotingServer(
-            configuration: .init(host: configuration.bindAddress, port: configuration.listenPort), group: group,
-            logger: logger, handler: self)
+            configuration: .init(
+                host: configuration.bindAddress, port: configuration.listenPort,
+                limits: ConnectionLimits(idleTimeout: idleTimeout, closesSilentConnections: false)),
+            group: group, logger: logger, handler: self)
         let address = try await server.start()
         let interval = TimeAmount(configuration.scanInterval)
         let scan = group.next().scheduleRepeatedTask(initialDelay: interval, delay: interval) { [self] _ in

@@ -31,6 +31,16 @@ import Testing
         #expect(Set(starts).count == 3)
     }
 
+    @Test func clientsWithTheSameSeedGiveDifferentIds() async throws {
+        let configuration = MQClientConfiguration(nameservers: [], randomSeed: 1)
+        let clients = (0..<4).map { _ in MQConnection(configuration: configuration) }
+        let ids = Set(clients.map { $0.ids.next(nowMilliseconds: 0).description })
+        #expect(ids.count == 4)
+        #expect(Set(clients.map(\.clientID)).count == 4)
+        #expect(Set(clients.map { $0.randomStart() }).count == 1)
+        for client in clients { await client.shutdown() }
+    }
+
     private func queues(_ names: String...) -> [MessageQueue] {
         names.flatMap { name in (0..<2).map { MessageQueue(topic: "t", brokerName: name, queueID: $0) } }
     }

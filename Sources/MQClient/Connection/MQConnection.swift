@@ -34,6 +34,7 @@ public final class MQConnection: Sendable {
     }
 
     private static let instances = Atomic<UInt32>(0)
+    private static let processSalt = UInt32.random(in: 0 ... .max)
 
     /// A client that has connected to nothing yet.
     public init(
@@ -48,8 +49,9 @@ public final class MQConnection: Sendable {
         clientID = "\(address.map { String($0) }.joined(separator: "."))@\(name)"
         group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.threads)
         var generator = SeededGenerator(seed: configuration.randomSeed ?? UInt64.random(in: 0 ... .max))
+        // Never from the seed: two clients with the same seed must not give the same ids.
         ids = UniqueMessageIDGenerator(
-            address: address, processID: getpid(), loaderHash: UInt32.random(in: 0 ... .max, using: &generator))
+            address: address, processID: getpid(), loaderHash: Self.processSalt &+ instance)
         let choice = NameserverChoice(addresses: configuration.nameservers, using: &generator)
         transport = RemotingClient(
             configuration: .init(connectTimeout: configuration.connectTimeout), group: group, logger: logger,
@@ -188,7 +190,11 @@ public final class MQConnection: Sendable {
     // MARK: Groups
 
     func addProducer(_ group: String) {
-        state.withLock { $0.groups.addProducer(group) }
+        state.withLock { state in
+            state.groups.addProducer(group)
+            state.greeted = []
+        }
+        greetNewBrokers()
         startBackground()
     }
 
@@ -198,7 +204,11 @@ public final class MQConnection: Sendable {
     }
 
     func addConsumer(_ group: String) {
-        state.withLock { $0.groups.addConsumer(group) }
+        state.withLock { state in
+            state.groups.addConsumer(group)
+            state.greeted = []
+        }
+        greetNewBrokers()
         startBackground()
     }
 

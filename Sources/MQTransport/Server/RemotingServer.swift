@@ -22,7 +22,7 @@ public final class RemotingServer: Sendable {
         /// The defaults, for a port.
         public init(
             host: String = "0.0.0.0", port: Int, connectionLimit: Int = 8192, backlog: Int32 = 1024,
-            limits: ConnectionLimits = ConnectionLimits()
+            limits: ConnectionLimits = ConnectionLimits(closesSilentConnections: false)
         ) {
             self.host = host
             self.port = port
