@@ -26,8 +26,8 @@ final class BrokerContext: Sendable {
     let connections = Mutex<[UInt64: RemotingConnection]>([:])
     let locks = Mutex(QueueLockTable())
     let tables: BrokerTables
-    /// Called when topics changed and the nameservers must hear of it.
-    let topicsChanged = Mutex<(@Sendable () -> Void)?>(nil)
+    /// Tells the nameservers of changed topics; there once the broker listens.
+    let registrations = Mutex<RegistrationRounds?>(nil)
 
     init(
         configuration: BrokerConfiguration, store: MessageStore, diskThreads: NIOThreadPool, logger: Logger,
@@ -48,10 +48,15 @@ final class BrokerContext: Sendable {
         groups = Mutex(try tables.groups.load().map { SubscriptionGroupTable(json: $0) } ?? SubscriptionGroupTable())
     }
 
-    /// Saves the topics on a disk thread and lets the nameservers know.
-    func topicsDidChange() {
-        diskThreads.submit { [self] _ in saveTopics() }
-        topicsChanged.withLock { $0 }?()
+    /// Saves the topics on a disk thread, lets the nameservers know, and then runs `then` on some thread.
+    ///
+    /// The topic is on the disk before anyone hears that a message of it is: a crash must not leave one without the
+    /// other.
+    func topicsDidChange(then: @escaping @Sendable () -> Void = {}) {
+        diskThreads.submit { [self] _ in
+            saveTopics()
+            if let rounds = registrations.withLock({ $0 }) { rounds.request(then: then) } else { then() }
+        }
     }
 
     /// Saves the topics now.
@@ -71,30 +76,19 @@ final class BrokerContext: Sendable {
         if groupsChanged { tables.groups.save({ groups.withLock { $0.json } }, logger: logger) }
     }
 
-    /// The topic a message is for, made if need be.
-    func resolveTopic(_ name: String, model: String, clientQueueNums: Int32) -> TopicConfig? {
+    /// The topic a message is for, made if need be; whoever gets a new one calls ``topicsDidChange(then:)``.
+    func resolveTopic(_ name: String, model: String, clientQueueNums: Int32) -> TopicTable.Resolution {
         let time = now()
-        switch topics.withLock({
+        return topics.withLock {
             $0.resolve(name, model: model, clientQueueNums: clientQueueNums, nowMilliseconds: time)
-        }) {
-        case .known(let topic): return topic
-        case .created(let topic):
-            topicsDidChange()
-            return topic
-        case .missing: return nil
         }
     }
 
-    /// A group's own topic, made if need be.
-    func ensureTopic(_ name: String, queues: Int32) -> TopicConfig? {
+    /// Makes a group's own topic if need be; `true` when it did, and then ``topicsDidChange(then:)`` is the caller's.
+    func makeTopicIfMissing(_ name: String, queues: Int32) -> Bool {
         let time = now()
-        switch topics.withLock({ $0.ensure(name, queues: queues, nowMilliseconds: time) }) {
-        case .known(let topic): return topic
-        case .created(let topic):
-            topicsDidChange()
-            return topic
-        case .missing: return nil
-        }
+        if case .created = topics.withLock({ $0.ensure(name, queues: queues, nowMilliseconds: time) }) { return true }
+        return false
     }
 
     /// Tells the members of these groups that they changed, so that they divide the queues anew.

@@ -25,7 +25,7 @@ public final class BrokerService: RemotingRequestHandler {
         var servers: [RemotingServer] = []
         var chores: [RepeatedTask] = []
         var registration: Registration?
-        var registrar: Task<Void, Never>?
+        var rounds: RegistrationRounds?
         var client: RemotingClient?
     }
 
@@ -128,7 +128,10 @@ public final class BrokerService: RemotingRequestHandler {
             running?.registration = registration
             running?.chores = chores(context: context, pull: pull, delays: delays)
         }
-        startRegistering(registration, context: context)
+        let rounds = RegistrationRounds(group: group) { await registration.registerEverywhere() }
+        context.registrations.withLock { $0 = rounds }
+        running.withLock { $0?.rounds = rounds }
+        rounds.start(period: TimeAmount(configuration.registrationPeriod))
         mainAddress.withLock { $0 = address }
     }
 
@@ -161,21 +164,6 @@ public final class BrokerService: RemotingRequestHandler {
         ]
     }
 
-    /// Registers now, at each period, and soon after topics changed; rounds never overlap.
-    private func startRegistering(_ registration: Registration, context: BrokerContext) {
-        let (changes, changed) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        context.topicsChanged.withLock { $0 = { changed.yield() } }
-        let period = TimeAmount(configuration.registrationPeriod)
-        let ticker = group.next().scheduleRepeatedTask(initialDelay: .zero, delay: period) { _ in changed.yield() }
-        let registrar = Task {
-            for await _ in changes { await registration.registerEverywhere() }
-        }
-        running.withLock { running in
-            running?.chores.append(ticker)
-            running?.registrar = registrar
-        }
-    }
-
     private func report(_ recovery: RecoveryReport) {
         var metadata: Logger.Metadata = [
             "clean": "\(recovery.wasCleanStop)", "logEnd": "\(recovery.logEnd)",
@@ -203,7 +191,7 @@ public final class BrokerService: RemotingRequestHandler {
         }
         guard let stopped else { return }
         for chore in stopped.chores { chore.cancel() }
-        stopped.registrar?.cancel()
+        stopped.rounds?.stop()
         await stopped.registration?.unregisterEverywhere()
         stopped.pull.stop()
         for server in stopped.servers { await server.shutdown() }

@@ -53,8 +53,7 @@ struct AdminProcessor: Sendable {
             order: header.order, filterType: header.topicFilterType ?? "SINGLE_TAG")
         let time = context.now()
         context.topics.withLock { $0.put(topic, nowMilliseconds: time) }
-        context.topicsDidChange()
-        reply.send(.success)
+        context.topicsDidChange { reply.send(.success) }
     }
 
     private func deleteTopic(_ request: RemotingCommand, reply: RemotingReply) throws {

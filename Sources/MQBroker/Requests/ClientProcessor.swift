@@ -9,16 +9,25 @@ struct ClientProcessor: Sendable {
     func heartbeat(_ request: RemotingCommand, from connection: RemotingConnection, reply: RemotingReply) throws {
         let data = try HeartbeatData(decoding: request.body)
         let time = context.now()
+        var hasNewTopics = false
         for consumer in data.consumers where !consumer.groupName.isEmpty {
             let group = context.groups.withLock { $0.ensure(consumer.groupName, nowMilliseconds: time) }
-            _ = context.ensureTopic(SystemTopic.retry(consumer.groupName), queues: max(1, group.retryQueues))
+            let retry = SystemTopic.retry(consumer.groupName)
+            if context.makeTopicIfMissing(retry, queues: max(1, group.retryQueues)) { hasNewTopics = true }
         }
         context.connections.withLock { $0[connection.id] = connection }
         let changed = context.clients.withLock {
             $0.heartbeat(data, connection: connection.id, nowMilliseconds: time)
         }
-        reply.send(.success)
-        context.notifyMembers(of: changed)
+        if hasNewTopics {
+            context.topicsDidChange { [context] in
+                reply.send(.success)
+                context.notifyMembers(of: changed)
+            }
+        } else {
+            reply.send(.success)
+            context.notifyMembers(of: changed)
+        }
     }
 
     func unregister(_ request: RemotingCommand, reply: RemotingReply) throws {

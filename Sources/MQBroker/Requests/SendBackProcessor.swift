@@ -28,12 +28,11 @@ struct SendBackProcessor: Sendable {
                 guard let record = try context.store.record(atLogOffset: header.offset) else {
                     return reply.send(.systemError, remark: "no message begins at log offset \(header.offset)")
                 }
-                let draft = retry(of: record, header: header, group: group)
-                context.store.append([draft]) { result in
-                    switch result {
-                    case .success: reply.send(.success)
-                    case .failure(let error): reply.send(StoreAnswers.code(for: error), remark: "\(error)")
-                    }
+                let (draft, isNewTopic) = retry(of: record, header: header, group: group)
+                if isNewTopic {
+                    context.topicsDidChange { append(draft, reply: reply) }
+                } else {
+                    append(draft, reply: reply)
                 }
             } catch {
                 reply.send(.systemError, remark: "\(error)")
@@ -41,10 +40,19 @@ struct SendBackProcessor: Sendable {
         }
     }
 
-    /// The message as it is stored for its next try.
+    private func append(_ draft: RecordDraft, reply: RemotingReply) {
+        context.store.append([draft]) { result in
+            switch result {
+            case .success: reply.send(.success)
+            case .failure(let error): reply.send(StoreAnswers.code(for: error), remark: "\(error)")
+            }
+        }
+    }
+
+    /// The message as it is stored for its next try, and whether its topic was made for it.
     private func retry(
         of record: StoredRecord, header: ConsumerSendMessageBackRequestHeader, group: SubscriptionGroup
-    ) -> RecordDraft {
+    ) -> (draft: RecordDraft, isNewTopic: Bool) {
         var properties = record.properties
         if properties[PropertyName.retryTopic] == nil { properties[PropertyName.retryTopic] = record.topic }
         if properties[PropertyName.originMessageID] == nil {
@@ -55,20 +63,21 @@ struct SendBackProcessor: Sendable {
         var draft = record.draft()
         draft.reconsumeTimes += 1
         draft.storeHost = context.storeHost.withLock { $0 }
+        let isNewTopic: Bool
         if record.reconsumeTimes >= maximum || header.delayLevel < 0 {
             draft.topic = SystemTopic.deadLetter(header.group)
             draft.queueID = 0
             properties[PropertyName.delayTimeLevel] = nil
-            _ = context.ensureTopic(draft.topic, queues: 1)
+            isNewTopic = context.makeTopicIfMissing(draft.topic, queues: 1)
         } else {
             let level = header.delayLevel == 0 ? Self.firstRetryLevel + record.reconsumeTimes : header.delayLevel
             draft.topic = SystemTopic.retry(header.group)
             draft.queueID = .random(in: 0..<group.retryQueues)
             properties[PropertyName.delayTimeLevel] = String(level)
-            _ = context.ensureTopic(draft.topic, queues: group.retryQueues)
+            isNewTopic = context.makeTopicIfMissing(draft.topic, queues: group.retryQueues)
             MessageIntake.applyDelay(topic: &draft.topic, queueID: &draft.queueID, properties: &properties)
         }
         draft.properties = ByteBuffer(string: properties.text)
-        return draft
+        return (draft, isNewTopic)
     }
 }

@@ -20,15 +20,30 @@ struct SendProcessor: Sendable {
         {
             return reply.send(.messageIllegal, remark: objection)
         }
-        guard
-            let topic = context.resolveTopic(
-                header.topic, model: header.defaultTopic, clientQueueNums: header.defaultTopicQueueNums)
-        else {
-            return reply.send(
+        switch context.resolveTopic(
+            header.topic, model: header.defaultTopic, clientQueueNums: header.defaultTopicQueueNums)
+        {
+        case .known(let topic): try accept(request, header: header, topic: topic, from: connection, reply: reply)
+        case .created(let topic):
+            context.topicsDidChange { [self] in
+                do {
+                    try accept(request, header: header, topic: topic, from: connection, reply: reply)
+                } catch { reply.send(.systemError, remark: "\(error)") }
+            }
+        case .missing:
+            reply.send(
                 .topicNotExist,
                 remark: "topic[\(header.topic)] not exist, apply first please! (make it with mqadmin updateTopic, "
                     + "or set autoCreateTopicEnable=true)")
         }
+    }
+
+    /// Checks the message against its topic and stores it.
+    private func accept(
+        _ request: RemotingCommand, header: SendMessageRequestHeader, topic: TopicConfig,
+        from connection: RemotingConnection, reply: RemotingReply
+    ) throws {
+        let body = request.body ?? ByteBuffer()
         guard topic.permission.contains(.write), header.topic != SystemTopic.schedule else {
             return reply.send(
                 .noPermission,
@@ -84,7 +99,7 @@ struct SendProcessor: Sendable {
         let configured = context.groups.withLock { $0[group]?.retryMaximum } ?? 16
         guard header.reconsumeTimes >= header.maxReconsumeTimes ?? configured else { return }
         let name = SystemTopic.deadLetter(group)
-        _ = context.ensureTopic(name, queues: 1)
+        if context.makeTopicIfMissing(name, queues: 1) { context.topicsDidChange() }
         draft.topic = name
         draft.queueID = 0
     }
