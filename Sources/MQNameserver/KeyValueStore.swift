@@ -18,6 +18,8 @@ struct KeyValueStore: Sendable {
 
     func value(for key: String, in namespace: String) -> String? { namespaces[namespace]?[key] }
 
+    func entries(in namespace: String) -> [String: String] { namespaces[namespace] ?? [:] }
+
     mutating func delete(_ key: String, in namespace: String) {
         guard namespaces[namespace]?.removeValue(forKey: key) != nil else { return }
         count -= 1

@@ -54,6 +54,13 @@ public struct NameserverRequests: Sendable {
         case .getBrokerClusterInfo: return (request.response(body: routes.clusterInfo.encoded()), nil)
         case .getAllTopicsFromNameserver:
             return (request.response(body: TopicList(topics: routes.topicNames).encoded()), nil)
+        case .getTopicsByCluster:
+            let cluster = try request.extFields.required("cluster")
+            return (request.response(body: TopicList(topics: routes.topicNames(inCluster: cluster)).encoded()), nil)
+        case .getSystemTopicsFromNameserver:
+            let info = routes.clusterInfo
+            let names = Set(info.clusters.keys).union(info.brokers.keys).sorted()
+            return (request.response(body: TopicList(topics: names).encoded()), nil)
         case .deleteTopicInNameserver:
             let header = try request.header(TopicRequestHeader.self)
             routes.deleteTopic(header.topic, cluster: request.extFields["clusterName"])
@@ -61,6 +68,7 @@ public struct NameserverRequests: Sendable {
         case .wipeWritePermission: return (try setWritable(false, request, countField: "wipeTopicCount"), nil)
         case .addWritePermission: return (try setWritable(true, request, countField: "addTopicCount"), nil)
         case .putKVConfig, .getKVConfig, .deleteKVConfig: return (try keyValue(request), nil)
+        case .getKVListByNamespace: return (try keyValues(request), nil)
         default: return (request.notSupported(), nil)
         }
     }
@@ -125,6 +133,16 @@ public struct NameserverRequests: Sendable {
         let name = try request.header(BrokerNameRequestHeader.self).brokerName
         let count = routes.setWritable(isWritable, brokerName: name)
         return request.response(extFields: [countField: String(count)])
+    }
+
+    private func keyValues(_ request: RemotingCommand) throws(HeaderError) -> RemotingCommand {
+        let namespace = try request.extFields.required("namespace")
+        let entries = keyValues.entries(in: namespace)
+        guard !entries.isEmpty else {
+            return request.response(.queryNotFound, remark: "No config item, Namespace: \(namespace)")
+        }
+        let table = entries.sorted { $0.key < $1.key }.map { JSONMember($0.key, .string($0.value)) }
+        return request.response(body: JSONValue.object([JSONMember("table", .object(table))]).encoded())
     }
 
     private mutating func keyValue(_ request: RemotingCommand) throws(HeaderError) -> RemotingCommand {

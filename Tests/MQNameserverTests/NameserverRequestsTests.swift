@@ -73,8 +73,24 @@ import Testing
                 == .success)
         let key = KeyValueRequestHeader(namespace: "n", key: "k")
         #expect(try ask(.request(.getKVConfig, key)).header(KeyValueResponseHeader.self).value == "v")
+        var list = RemotingCommand.request(.getKVListByNamespace)
+        list.extFields = ["namespace": "n"]
+        #expect(ask(list).body.map { String(buffer: $0) } == #"{"table":{"k":"v"}}"#)
         #expect(ask(.request(.deleteKVConfig, key)).responseCode == .success)
         #expect(ask(.request(.getKVConfig, key)).responseCode == .queryNotFound)
+    }
+
+    @Test func topicsAreListedByClusterAndOfTheSystem() throws {
+        var requests = NameserverRequests()
+        _ = requests.answer(registration(), connection: 1, now: now)
+        func topics(_ code: RequestCode, _ fields: ExtFields = [:]) throws -> [String] {
+            let request = RemotingCommand(code: code.rawValue, extFields: fields)
+            return try TopicList(decoding: requests.answer(request, connection: 1, now: now).response.body).topics
+        }
+        #expect(try topics(.getTopicsByCluster, ["cluster": "c"]) == ["t"])
+        #expect(try topics(.getTopicsByCluster, ["cluster": "other"]) == [])
+        #expect(try topics(.getAllTopicsFromNameserver) == ["t"])
+        #expect(try topics(.getSystemTopicsFromNameserver) == ["a", "c"])
     }
 
     @Test func permissionsAreWipedAndGivenBack() throws {

@@ -13,7 +13,8 @@ public struct ConnectionLimits: Sendable {
     /// Whether a time-out ends the connection if nothing at all came from the peer since the request was sent.
     ///
     /// After a partition heals, TCP repeats what it could not deliver only at the end of a back-off that has grown
-    /// meanwhile; a new connection works at once. For clients: a server cannot connect anew. Source: Apache's `clientCloseSocketIfTimeout`.
+    /// meanwhile; a new connection works at once. For clients only: a server cannot connect anew. Source: Apache's
+    /// `clientCloseSocketIfTimeout`.
     public var closesSilentConnections: Bool
 
     /// The defaults.

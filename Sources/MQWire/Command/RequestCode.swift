@@ -32,6 +32,8 @@ public struct RequestCode: RawRepresentable, Hashable, Sendable, CustomStringCon
         (.getAllTopicsFromNameserver, "GET_ALL_TOPIC_LIST_FROM_NAMESERVER"),
         (.deleteSubscriptionGroup, "DELETE_SUBSCRIPTIONGROUP"), (.getConsumeStats, "GET_CONSUME_STATS"),
         (.deleteTopicInBroker, "DELETE_TOPIC_IN_BROKER"), (.deleteTopicInNameserver, "DELETE_TOPIC_IN_NAMESRV"),
+        (.getKVListByNamespace, "GET_KVLIST_BY_NAMESPACE"), (.getTopicsByCluster, "GET_TOPICS_BY_CLUSTER"),
+        (.getSystemTopicsFromNameserver, "GET_SYSTEM_TOPIC_LIST_FROM_NS"),
         (.resetConsumerClientOffset, "RESET_CONSUMER_CLIENT_OFFSET"),
         (.getConsumerRunningInfo, "GET_CONSUMER_RUNNING_INFO"), (.sendMessageV2, "SEND_MESSAGE_V2"),
         (.sendBatchMessage, "SEND_BATCH_MESSAGE"), (.queryDataVersion, "QUERY_DATA_VERSION"),
@@ -137,6 +139,12 @@ extension RequestCode {
     public static let deleteTopicInBroker = RequestCode(rawValue: 215)
     /// Deletes a topic from the nameserver's routes.
     public static let deleteTopicInNameserver = RequestCode(rawValue: 216)
+    /// All entries of a namespace of the nameserver's key-value store.
+    public static let getKVListByNamespace = RequestCode(rawValue: 219)
+    /// The topics of a cluster.
+    public static let getTopicsByCluster = RequestCode(rawValue: 224)
+    /// The names of clusters and brokers, which are topics too.
+    public static let getSystemTopicsFromNameserver = RequestCode(rawValue: 304)
     /// Pushed to consumers: set your offsets to these.
     public static let resetConsumerClientOffset = RequestCode(rawValue: 220)
     /// A consumer's inner state, relayed by the broker.
