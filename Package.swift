@@ -97,7 +97,10 @@ let package = Package(
         tests("MQNameserver", ["MQWire", "MQTransport", nioCore, nioPosix, logging]),
         tests(
             "MQBroker",
-            ["MQWire", "MQTransport", "MQStore", "MQNameserver", "MQClient", nioCore, nioPosix, logging, system]),
+            [
+                "MQWire", "MQTransport", "MQStore", "MQNameserver", "MQClient", "mqbroker", "mqadmin", nioCore, nioPosix,
+                logging, system,
+            ]),
         tests("MQClient", ["MQWire", "MQTransport", "MQNameserver", "MQBroker", nioCore, nioPosix, logging, system]),
         tests("LabInventory", [yams, system]),
         tests("LabSSH", [system, subprocess]),
