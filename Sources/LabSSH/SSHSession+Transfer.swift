@@ -1,149 +1,171 @@
 public import SystemPackage
 
-// Files go through a small shell script rather than SFTP: SFTP version 3 can't replace a file by renaming (libssh2
-// lacks OpenSSH's extension for it), and one channel that streams is as fast as scp. The script needs a POSIX shell
-// and `sha256sum`, which every Debian has.
+// Contents travel by SFTP; two short commands go around them. SFTP has no digests, and its version 3 can't replace a
+// file by renaming: OpenSSH's `posix-rename@openssh.com` can, and libssh2 has it since 1.11 only. So `sha256sum`
+// compares, and `mv -T`, which is one rename(2) within a folder, replaces. They need a POSIX shell with coreutils.
+//
+// Nothing is forced to disk. The promise is the target's whole old content or its whole new one as processes see
+// it, which rename(2) gives; a host that loses its power is deployed to anew, and the digest finds what it lost.
 
 extension SSHSession {
     /// Brings a local file to the host, unless the host has it already.
     ///
-    /// The target is compared by SHA-256. Otherwise the content goes to a temporary file beside it (`NAME.seatrial-…`),
-    /// is compared there, and is then renamed over it: the target has the old content or the new, never a part.
+    /// The target is compared by SHA-256. Otherwise the content goes by SFTP to a temporary file beside it
+    /// (`NAME.seatrial-…`), is compared there, and is then renamed over it: the target has the old content or the new,
+    /// never a part. A connection that breaks leaves the temporary file behind, and the next upload to the same
+    /// target removes it. Of two processes that upload to one target at once, one may so lose its temporary file: it
+    /// fails, and the target is whole.
     ///
-    /// - Throws: `SSHError`: `fileFailed` when either side can't read or write, `connectionLost`, `cancelled`.
+    /// - Throws: `SSHError`: `fileFailed` when either side can't read or write, `channelRefused` when the host has no
+    ///   SFTP server, `connectionLost`, `cancelled`.
     public func upload(
         _ local: FilePath, to remote: String, mode: UInt16 = 0o644
     ) async throws(SSHError) -> SSHUploadResult {
-        let file: FileDescriptor
-        let digest: [UInt8]
-        let count: Int
-        do {
-            file = try FileDescriptor.open(local, .readOnly)
-            do {
-                (digest, count) = try Digests.sha256(of: file)
-            } catch {
-                try? file.close()
-                throw error
-            }
-        } catch {
-            throw SSHError(.fileFailed, "the file can't be read", cause: "\(error)", location: local.string)
-        }
-        // Nothing was written to it, so closing has nothing to report.
-        defer { try? file.close() }
-        return try await upload(digest, count, to: remote, mode: mode) { offset throws(SSHError) in
-            do {
-                return try [UInt8](unsafeUninitializedCapacity: SSHLimits.writeBytes) { buffer, used in
-                    used = try file.read(
-                        fromAbsoluteOffset: Int64(offset), into: UnsafeMutableRawBufferPointer(buffer))
-                }
-            } catch {
-                throw SSHError(.fileFailed, "the file can't be read", cause: "\(error)", location: local.string)
-            }
-        }
+        try await upload(try SFTPSource(local), to: remote, mode: mode)
     }
 
     /// Brings bytes to a file on the host; see `upload(_:to:mode:)` for files.
     public func upload(
         _ bytes: [UInt8], to remote: String, mode: UInt16 = 0o644
     ) async throws(SSHError) -> SSHUploadResult {
-        try await upload(Digests.sha256(bytes), bytes.count, to: remote, mode: mode) { offset in
-            Array(bytes[offset..<min(offset + SSHLimits.writeBytes, bytes.count)])
-        }
+        try await upload(SFTPSource(bytes), to: remote, mode: mode)
     }
 
-    /// The content of a file on the host.
+    /// The content of a file on the host, by SFTP.
     ///
-    /// - Throws: `SSHError`: `fileFailed` when the host can't read it, `outputTooLarge` above the limit.
+    /// - Throws: `SSHError`: `fileFailed` when the host can't read it, `outputTooLarge` above the limit,
+    ///   `channelRefused` when the host has no SFTP server, `connectionLost`, `cancelled`.
     public func download(
         _ remote: String, limitBytes: Int = SSHLimits.outputBytes
     ) async throws(SSHError) -> [UInt8] {
-        let result = try await execute(Shell.command(["cat", "--", remote]), outputLimitBytes: limitBytes)
-        guard result.isSuccess else {
-            throw SSHError(
-                .fileFailed, "'\(remote)' can't be read on the host", cause: Self.line(result.standardError),
-                location: endpoint.description)
+        try await transfer("downloading '\(remote)'") { session, isAbandoned throws(SSHError) -> [UInt8] in
+            let file = try await session.openFile(remote)
+            var content: [UInt8] = []
+            do throws(SSHError) {
+                while !isAbandoned() {
+                    let bytes = try await session.read(file)
+                    if bytes.isEmpty { break }
+                    content += bytes
+                    if content.count > limitBytes {
+                        throw SSHError(
+                            .outputTooLarge, "'\(remote)' has more than \(limitBytes) bytes (raise the limit)",
+                            location: session.endpoint.description)
+                    }
+                    await Task.yield()
+                }
+            } catch {
+                // What failed is told; that closing after it fails too is no news.
+                try? await session.close(file)
+                throw error
+            }
+            try await session.close(file)
+            return content
         }
-        return result.standardOutput
     }
-
-    /// `$1` target, `$2` mode, `$3` SHA-256, `$4` temporary file. Answers `unchanged`, or `send` and after the
-    /// content `sent`. It takes its temporary file away however it ends; without us to read what it says, SIGPIPE
-    /// would end it before that. Single-quoted as a whole, so that it reaches `sh` whatever the account's shell is.
-    private static let script = """
-        if [ -d "$1" ]; then echo "$1: is a folder" >&2; exit 1; fi; \
-        if [ -f "$1" ] && [ "$(sha256sum <"$1" | cut -c1-64)" = "$3" ]; then \
-        chmod "$2" "$1" && echo unchanged; exit; fi; \
-        umask 077; trap "" PIPE; trap "exit 1" HUP INT TERM; trap "rm -f \\"\\$4\\"" EXIT; : >"$4" || exit 1; \
-        echo send; cat >"$4" || exit 1; \
-        [ "$(sha256sum <"$4" | cut -c1-64)" = "$3" ] || { echo "the content arrived damaged or in part" >&2; exit 1; }; \
-        chmod "$2" "$4" && mv -f "$4" "$1" && echo sent
-        """
 
     private func upload(
-        _ digest: [UInt8], _ count: Int, to remote: String, mode: UInt16,
-        _ piece: (_ offset: Int) throws(SSHError) -> [UInt8]
+        _ source: SFTPSource, to remote: String, mode: UInt16
     ) async throws(SSHError) -> SSHUploadResult {
-        let token = String(UInt64.random(in: .min ... .max), radix: 36)
-        let words = ["sh", "-c", Self.script, "sh", remote, String(mode, radix: 8), Digests.hex(digest)]
-        let channel = try await start(Shell.command(words + ["\(remote).seatrial-\(token)"]))
-        defer { release(channel) }
-        var said = Said()
-        while !said.hasLine, try await said.take(read(from: channel)) {}
-        switch said.line {
-        case "unchanged": return .unchanged
-        case "send": break
-        default: throw uploadFailed(remote, said)
-        }
-        do throws(SSHError) {
-            var offset = 0
-            while offset < count {
-                let bytes = try piece(offset)
-                guard !bytes.isEmpty else {
-                    throw SSHError(
-                        .fileFailed, "the local file shrank while it was sent to '\(remote)' (try again)",
-                        location: endpoint.description)
+        let temporary = SFTPTemporary(beside: remote)
+        if let present = try await survey(remote, source.digest) {
+            if present != mode {
+                try await transfer("uploading '\(remote)'") { session, _ throws(SSHError) in
+                    try await session.setMode(mode, of: remote)
                 }
-                try await write(bytes, to: channel)
-                offset += bytes.count
             }
-            try await sendEndOfFile(to: channel)
-        } catch {
-            // The host's script ended early: what it said tells more than our failed write.
-            guard error.code == .channelRefused else { throw error }
+            return .unchanged
         }
-        while try await said.take(read(from: channel)) {}
-        let exit = try await exit(of: channel)
-        guard exit.status == 0, said.output.elementsEqual("send\nsent\n".utf8) else { throw uploadFailed(remote, said) }
-        return .sent(bytes: count)
+        try await transfer("uploading '\(remote)'") { session, isAbandoned throws(SSHError) in
+            let file = try await session.createFile(temporary.path)
+            do throws(SSHError) {
+                while !source.isThrough, !isAbandoned() {
+                    try await session.sendTurn(of: source, to: file)
+                    // Others on this thread have their turn.
+                    await Task.yield()
+                }
+                try await session.setMode(mode, of: file)
+                try await session.close(file)
+                guard !isAbandoned() else { throw session.left("uploading '\(remote)'") }
+                try await session.commit(temporary.path, as: remote, source.digest)
+            } catch {
+                // What failed is told; that tidying up after it fails too is no news: the next upload does it.
+                try? await session.close(file)
+                try? await session.remove(temporary.path)
+                throw error
+            }
+        }
+        return .sent(bytes: source.count)
     }
 
-    private func uploadFailed(_ remote: String, _ said: Said) -> SSHError {
-        SSHError(
+    /// Runs a transfer in its turn and in its own task, which the caller may leave at any time.
+    private func transfer<Value: Sendable>(
+        _ name: String,
+        _ work: @escaping @Sendable (isolated SSHSession, () -> Bool) async throws(SSHError) -> Value
+    ) async throws(SSHError) -> Value {
+        let transfer = SFTPTransfer<Value>()
+        Task {
+            await sftp.take()
+            defer { sftp.pass() }
+            do throws(SSHError) {
+                if transfer.isAbandoned { throw left(name) }
+                try await openSFTP()
+                transfer.end(.success(try await work(self) { transfer.isAbandoned }))
+            } catch {
+                transfer.end(.failure(error))
+            }
+        }
+        let outcome = await withTaskCancellationHandler {
+            await transfer.outcome()
+        } onCancel: {
+            transfer.abandon()
+        }
+        guard let outcome else { throw left(name) }
+        return try outcome.get()
+    }
+
+    private func left(_ name: String) -> SSHError {
+        SSHError(.cancelled, "cancelled while \(name)", location: endpoint.description)
+    }
+
+    /// Compares the target, and removes what cut uploads left beside it.
+    ///
+    /// - Returns: The target's permissions if it has the content already, else nil.
+    private func survey(_ remote: String, _ digest: [UInt8]) async throws(SSHError) -> UInt16? {
+        // $1 target, $2 SHA-256, then the temporary files in use.
+        let token = String(repeating: "[0-9a-f]", count: SFTPLimits.tokenDigits)
+        let script = """
+            t=$1; d=$2; shift 2; if [ -d "$t" ]; then echo "$t: is a folder" >&2; exit 1; fi; \
+            for f in "$t".seatrial-\(token); do [ -f "$f" ] || continue; \
+            for k; do [ "$f" = "$k" ] && continue 2; done; rm -f -- "$f"; done; \
+            [ -f "$t" ] && [ "$(sha256sum <"$t" | cut -c1-64)" = "$d" ] || { echo differs; exit 0; }; \
+            stat -L -c "same %a" -- "$t"
+            """
+        let words = ["sh", "-c", script, "sh", remote, Digests.hex(digest)] + SFTPTemporary.inUse(beside: remote)
+        let result = try await execute(Shell.command(words))
+        let answer = result.outputText.split(whereSeparator: \.isWhitespace)
+        switch (result.isSuccess, answer.first, answer.last.flatMap { UInt16($0, radix: 8) }) {
+        case (true, "same", let mode?): return mode
+        case (true, "differs", _): return nil
+        default: throw uploadFailed(remote, result)
+        }
+    }
+
+    /// Compares the temporary file and renames it.
+    private func commit(_ temporary: String, as remote: String, _ digest: [UInt8]) async throws(SSHError) {
+        // -T: a folder that has come up under the target's name is an error and not a place to move into.
+        let script = """
+            [ "$(sha256sum <"$1" | cut -c1-64)" = "$3" ] || { echo "the content arrived damaged or in part" >&2; exit 1; }; \
+            exec mv -f -T -- "$1" "$2"
+            """
+        let result = try await execute(
+            Shell.command(["sh", "-c", script, "sh", temporary, remote, Digests.hex(digest)]))
+        guard result.isSuccess else { throw uploadFailed(remote, result) }
+    }
+
+    private func uploadFailed(_ remote: String, _ result: SSHCommandResult) -> SSHError {
+        let line = result.standardError.prefix { $0 != 10 }.prefix(512)
+        return SSHError(
             .fileFailed, "'\(remote)' can't be written on the host (check folder, permissions and free space)",
-            cause: Self.line(said.error), location: endpoint.description)
-    }
-
-    /// The first line of what a command complained.
-    private static func line(_ bytes: [UInt8]) -> String {
-        String(decoding: bytes.prefix { $0 != 10 }.prefix(512), as: UTF8.self)
-    }
-}
-
-/// What the upload script said so far.
-private struct Said {
-    var output: [UInt8] = []
-    var error: [UInt8] = []
-
-    var hasLine: Bool { output.contains(10) }
-    var line: String { String(decoding: output.prefix { $0 != 10 }, as: UTF8.self) }
-
-    /// Takes a piece of output; false at the end.
-    mutating func take(_ piece: SSHCommandOutput?) -> Bool {
-        switch piece {
-        case .standardOutput(let bytes): output += bytes
-        case .standardError(let bytes): error += bytes
-        case nil: return false
-        }
-        return true
+            cause: String(decoding: line, as: UTF8.self), location: endpoint.description)
     }
 }

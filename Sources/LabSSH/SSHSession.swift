@@ -29,6 +29,8 @@ public actor SSHSession {
     var channels: [ObjectIdentifier: ChannelBox] = [:]
     /// The channel that was closed last. It is kept because libssh2 reads the socket only on behalf of a channel.
     var retired: OpaquePointer?
+    /// The SFTP subsystem, opened by the first transfer.
+    let sftp = SFTPBox()
     /// Ends the proxy, if there is one.
     var proxy: ProxyLink?
     private var attendants: [Task<Void, Never>] = []

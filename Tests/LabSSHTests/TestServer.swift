@@ -12,7 +12,10 @@ final class TestServer: Sendable {
     /// - Parameters:
     ///   - keys: Where host and account keys are; made there if they are missing.
     ///   - lines: More lines for its configuration.
-    init(keys: Scratch? = nil, lines: [String] = []) async throws {
+    ///   - sftp: The program of its SFTP subsystem; nil for a host that has none.
+    init(
+        keys: Scratch? = nil, lines: [String] = [], sftp: String? = "/usr/lib/openssh/sftp-server"
+    ) async throws {
         scratch = try keys ?? Scratch()
         port = try Self.freePort()
         mkdir("/run/sshd", 0o755)
@@ -36,7 +39,7 @@ final class TestServer: Sendable {
             MaxStartups 100
             LogLevel INFO
 
-            """ + lines.joined(separator: "\n") + "\n"
+            """ + (lines + (sftp.map { ["Subsystem sftp \($0)"] } ?? [])).joined(separator: "\n") + "\n"
         let file = try scratch.write(Array(configuration.utf8), to: "sshd-\(port).conf")
         daemon = try Spawned(
             ["/usr/sbin/sshd", "-D", "-e", "-f", file.string], log: scratch.file("sshd-\(port).log"))
