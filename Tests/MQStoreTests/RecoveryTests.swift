@@ -1,6 +1,7 @@
 import Foundation
 import MQWire
 import NIOCore
+import Synchronization
 import SystemPackage
 import Testing
 
@@ -102,6 +103,36 @@ import Testing
         defer { again.close() }
         #expect(again.recovery.wasCleanStop == cleanly && again.recovery.rebuiltEntries == 300)
         #expect(try bodies(again) == before)
+    }
+
+    @Test func aLargeSegmentIsNotReadWhole() async throws {
+        let fixture = try StoreFixture()
+        var configuration = fixture.configuration(segmentBytes: 32 << 20)
+        configuration.checkpointIntervalMilliseconds = 250
+        let clock = Atomic<Int64>(1000)
+        let store = try MessageStore(configuration: configuration, now: { clock.load(ordering: .relaxed) })
+        let body = String(repeating: "x", count: 100_000)
+        for index in 0..<120 {
+            clock.store(Int64(1000 + index), ordering: .relaxed)
+            try await store.append([message("t", Int32(index % 2), body: body)])
+        }
+        // The checkpoint covers the last message once the housekeeper has been round.
+        let deadline = ContinuousClock.now.advanced(by: .seconds(10))
+        while (try ReplacedFile.read(configuration.checkpointFile)).flatMap(Checkpoint.init)?.safeTimestamp != 1119,
+            ContinuousClock.now < deadline
+        {
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        let crashed = try fixture.crashed()
+        store.close()
+        for (copy, isClean) in [(crashed, false), (fixture, true)] {
+            configuration = copy.configuration(segmentBytes: 32 << 20)
+            let again = try MessageStore(configuration: configuration, now: { 5000 })
+            #expect(again.recovery.wasCleanStop == isClean && again.recovery.logEnd == store.maximumLogOffset)
+            #expect(again.recovery.walkedRecords == (isClean ? 83 : 2))
+            #expect(try again.bodies("t", 0).count == 60 && again.bodies("t", 1).count == 60)
+            again.close()
+        }
     }
 
     @Test func segmentsOfAnotherSizeAreRefused() async throws {

@@ -107,19 +107,25 @@ final class ConsumeQueue: Sendable {
         maximum.store(end, ordering: .releasing)
     }
 
-    /// Forgets all entries whose record does not end at `logOffset` or before; for recovery only.
-    func cut(atLogOffset logOffset: Int64) throws(StoreError) {
-        // Entries point forwards only, so the first one to forget is found by halving.
+    /// The first entry for which `isBehind` holds, else the end; for a condition that, once true, stays true.
+    ///
+    /// Entries point forwards only, so the place is found by halving. An entry that is missing counts as behind.
+    func firstOffset(where isBehind: (QueueEntry) throws(StoreError) -> Bool) throws(StoreError) -> Int64 {
         var low = minimumOffset
         var high = maximumOffset
         while low < high {
             let middle = low + (high - low) / 2
-            if let entry = try rawEntry(at: middle), entry.logOffset + Int64(entry.size) <= logOffset {
-                low = middle + 1
-            } else {
-                high = middle
-            }
+            let entry = try rawEntry(at: middle)
+            let isHigh: Bool
+            if let entry { isHigh = try isBehind(entry) } else { isHigh = true }
+            if isHigh { high = middle } else { low = middle + 1 }
         }
+        return low
+    }
+
+    /// Forgets all entries whose record does not end at `logOffset` or before; for recovery only.
+    func cut(atLogOffset logOffset: Int64) throws(StoreError) {
+        let low = try firstOffset { $0.logOffset + Int64($0.size) > logOffset }
         // Not durable: after another crash the same recovery does the same again.
         if chain.endOffset > 0 {
             try chain.cut(at: max(chain.firstOffset, low * QueueEntry.encodedSize), durably: false)

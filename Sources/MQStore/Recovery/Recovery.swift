@@ -4,9 +4,9 @@ import SystemPackage
 
 /// Brings a store's log and consume queues into agreement before it opens.
 ///
-/// 1. After a clean stop the last segment is walked, to find its end.
-/// 2. After a crash the walk begins with the last segment whose first record is older than the checkpoint: everything
-///    before is synced. Queue entries of walked records are forgotten and written anew.
+/// 1. After a clean stop the last few megabytes are walked, to find the end.
+/// 2. After a crash the walk begins with the last record older than the checkpoint: everything before is synced. Queue
+///    entries of walked records are forgotten and written anew.
 /// 3. The walk ends at the first thing that is no sound record. What follows is zeroed, or a later crash could take a
 ///    stale record for a new one.
 /// 4. A queue that lacks entries from before the walk (its files were lost) makes the walk begin at the log's start.
@@ -28,37 +28,33 @@ struct Recovery {
 
     /// Does the work and says what it found.
     func run() throws -> Outcome {
-        let start = try startOffset()
+        let place = RecoveryStart(log: log, queues: queues, wasCleanStop: wasCleanStop, checkpoint: checkpoint)
+        let start = try place.offset()
         do {
+            if start != (try place.segmentStart()), !(try isRecord(at: start)) {
+                return try walk(
+                    from: place.segmentStart(), rebuildsQueues: !wasCleanStop, acceptsLaterBeginning: false)
+            }
             return try walk(from: start, rebuildsQueues: !wasCleanStop, acceptsLaterBeginning: false)
         } catch is MissingEntries {
             return try walk(from: log.firstOffset, rebuildsQueues: true, acceptsLaterBeginning: true)
         }
     }
 
-    /// Where the walk begins: cases 1 and 2 above.
-    private func startOffset() throws(StoreError) -> Int64 {
-        let segments = log.all
-        if wasCleanStop {
-            // A prepared segment may follow the last one in use.
-            for segment in segments.reversed() where try firstStoreTimestamp(of: segment) != nil {
-                return segment.baseOffset
-            }
-            return log.firstOffset
+    /// Whether a record stands at an offset that a queue names.
+    private func isRecord(at offset: Int64) throws(StoreError) -> Bool {
+        var reader = reader(from: offset)
+        switch try reader.next() {
+        case .record, .damaged: return true
+        case .nextSegment, .unwritten, .torn: return false
         }
-        let safe = checkpoint?.safeTimestamp ?? 0
-        for segment in segments.reversed() {
-            if let timestamp = try firstStoreTimestamp(of: segment), timestamp <= safe { return segment.baseOffset }
-        }
-        return log.firstOffset
     }
 
-    private func firstStoreTimestamp(of segment: Segment) throws(StoreError) -> Int64? {
-        var buffer = ByteBuffer()
-        try segment.read(at: segment.baseOffset, count: LogReader.windowBytes, into: &buffer)
-        switch StoredRecord.read(from: &buffer, verifyingChecksum: false) {
-        case .record(let record): return record.storeTimestamp
-        default: return nil
+    private func reader(from position: Int64) -> LogReader {
+        LogReader(segmentBytes: log.segmentBytes, position: position) { [log] offset, count throws(StoreError) in
+            var buffer = ByteBuffer()
+            try log.read(at: offset, count: count, into: &buffer)
+            return buffer
         }
     }
 
@@ -72,12 +68,7 @@ struct Recovery {
                 wasCleanStop: wasCleanStop, walkedFrom: start, logEnd: start, walkedRecords: 0, rebuiltEntries: 0,
                 tornReason: nil, damagedOffsets: []),
             lastStoreTimestamp: 0)
-        var reader = LogReader(segmentBytes: log.segmentBytes, position: start) {
-            [log] offset, count throws(StoreError) in
-            var buffer = ByteBuffer()
-            try log.read(at: offset, count: count, into: &buffer)
-            return buffer
-        }
+        var reader = reader(from: start)
         var rebuild = QueueRebuild(queues: queues)
         walking: while true {
             let position = reader.position
