@@ -20,6 +20,8 @@ final class BrokerContext: Sendable {
     /// The address that records carry; its port is known once the broker listens.
     let storeHost: Mutex<RecordHost>
     let topics: Mutex<TopicTable>
+    /// Whether a topic table was found: only then is a topic that is not in it a deleted one.
+    let hadSavedTopics: Bool
     let offsets: Mutex<ConsumerOffsetTable>
     let groups: Mutex<SubscriptionGroupTable>
     let clients = Mutex(ClientTable())
@@ -43,6 +45,7 @@ final class BrokerContext: Sendable {
                 ?? RecordHost(address: [127, 0, 0, 1], port: Int32(configuration.listenPort)))
         tables = BrokerTables(directory: store.configuration.configDirectory)
         let savedTopics = try tables.topics.load().map { try TopicConfigTable(json: $0) }
+        hadSavedTopics = savedTopics != nil
         topics = Mutex(TopicTable(saved: savedTopics, configuration: configuration))
         offsets = Mutex(try tables.offsets.load().map { ConsumerOffsetTable(json: $0) } ?? ConsumerOffsetTable())
         groups = Mutex(try tables.groups.load().map { SubscriptionGroupTable(json: $0) } ?? SubscriptionGroupTable())

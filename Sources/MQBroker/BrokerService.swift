@@ -84,7 +84,21 @@ public final class BrokerService: RemotingRequestHandler {
 
     private let mainAddress = Mutex<SocketAddress?>(nil)
 
+    /// Recovery makes the queues of deleted topics anew when it meets their records; they are removed again.
+    private func forgetDeletedTopics(_ context: BrokerContext) {
+        guard context.hadSavedTopics else { return }
+        let stored = Set(context.store.queueKeys.map(\.topic))
+        let known = context.topics.withLock { $0.table.topics.keys }
+        for topic in stored.subtracting(known) {
+            logger.info("queues of a deleted topic are removed", metadata: ["topic": "\(topic)"])
+            context.store.deleteTopic(topic) { [logger] error in
+                if let error { logger.warning("queues could not be removed", metadata: ["error": "\(error)"]) }
+            }
+        }
+    }
+
     private func open(_ context: BrokerContext, arrivals: ArrivalRelay) async throws {
+        forgetDeletedTopics(context)
         let pull = PullProcessor(context: context)
         let delays = try DelaySchedule(context: context)
         arrivals.target.withLock { $0 = pull }

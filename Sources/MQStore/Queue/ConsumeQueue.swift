@@ -133,6 +133,15 @@ final class ConsumeQueue: Sendable {
         maximum.store(low, ordering: .releasing)
     }
 
+    /// Forgets the entries from the offset on, which may lie before the first one; for recovery only.
+    func cut(atQueueOffset offset: Int64) throws(StoreError) {
+        if chain.endOffset > 0 {
+            try chain.cut(at: max(chain.firstOffset, offset * QueueEntry.encodedSize), durably: false)
+        }
+        minimum.store(min(minimumOffset, offset), ordering: .releasing)
+        maximum.store(offset, ordering: .releasing)
+    }
+
     /// Syncs what was written since the last call.
     func sync() throws(StoreError) {
         guard isDirty.exchange(false, ordering: .relaxed) else { return }

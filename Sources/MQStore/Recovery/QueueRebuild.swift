@@ -28,25 +28,39 @@ struct QueueRebuild {
     mutating func add(
         _ entry: QueueEntry, to key: QueueKey, at offset: Int64, acceptsLaterBeginning: Bool
     ) throws(StoreError) -> Bool {
-        if pending[key] == nil {
-            let queue = try queues.makeIfMissing(key)
-            let isEmpty = queue.maximumOffset == queue.minimumOffset
-            if offset < queue.maximumOffset { return true }
-            if offset > queue.maximumOffset && !(isEmpty && acceptsLaterBeginning) { return false }
-            pending[key] = Run(queue: queue, start: offset, beginsQueue: isEmpty)
+        let queue = try queue(key)
+        let end = pending[key]?.end ?? queue.maximumOffset
+        if offset < end {
+            try flush(key)
+            if try isThere(entry, in: queue, at: offset) { return true }
+            try queue.cut(atQueueOffset: offset)
+        } else if offset > end {
+            let isEmpty = pending[key] == nil && queue.maximumOffset == queue.minimumOffset
+            guard isEmpty && acceptsLaterBeginning else { return false }
         }
-        guard let end = pending[key]?.end else { return true }
-        if offset < end { return true }
-        if offset > end { return false }
         if let bytes = pending[key]?.bytes.readableBytes, bytes >= Self.runBytes { try flush(key) }
         if pending[key] == nil {
-            pending[key] = Run(queue: try queues.makeIfMissing(key), start: offset, beginsQueue: false)
+            pending[key] = Run(
+                queue: queue, start: offset, beginsQueue: queue.maximumOffset == queue.minimumOffset)
         }
         var buffer = ByteBuffer()
         entry.write(to: &buffer)
         pending[key]?.bytes.writeBuffer(&buffer)
         writtenEntries += 1
         return true
+    }
+
+    private func queue(_ key: QueueKey) throws(StoreError) -> ConsumeQueue {
+        if let queue = pending[key]?.queue { return queue }
+        return try queues.makeIfMissing(key)
+    }
+
+    /// Whether the queue holds this entry or a later record's.
+    ///
+    /// A topic that was deleted and made anew begins at 0 again: of two records with one place the later one counts.
+    private func isThere(_ entry: QueueEntry, in queue: ConsumeQueue, at offset: Int64) throws(StoreError) -> Bool {
+        guard let present = try queue.entries(from: offset, count: 1).first else { return false }
+        return present.logOffset >= entry.logOffset
     }
 
     /// Writes what was gathered.

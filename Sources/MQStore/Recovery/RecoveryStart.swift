@@ -13,7 +13,7 @@ struct RecoveryStart {
     let checkpoint: Checkpoint?
 
     /// The bytes walked after a clean stop: enough to notice queues that fell behind, read within milliseconds.
-    static let cleanWalkBytes: Int64 = 8 << 20
+    static let cleanWalkBytes: Int64 = 1 << 20
 
     /// The beginning of the segment from which on something may be unknown.
     func segmentStart() throws(StoreError) -> Int64 {
