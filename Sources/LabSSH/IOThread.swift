@@ -30,6 +30,8 @@ final class IOThread: SerialExecutor, @unchecked Sendable {
         var descriptor: Int32
         var events: Int16
         var deadline: ContinuousClock.Instant?
+        /// How many wakes the waiting task knew of when it last looked; see `wakes`.
+        var seenWakes: UInt64?
         var continuation: CheckedContinuation<Wake, Never>
     }
 
@@ -39,6 +41,9 @@ final class IOThread: SerialExecutor, @unchecked Sendable {
     private let thread = Mutex<pthread_t?>(nil)
     private var waiters: [UInt64: Waiter] = [:]
     private let lastWaiter = Atomic<UInt64>(0)
+    /// Counts the calls of `wake`. A task reads it before it looks whether it must wait, and gives it to `wait`: a wake
+    /// that came in between ends that wait at once (an event count; the alternative is a wake that nobody hears).
+    private(set) var wakes: UInt64 = 0
 
     private static let all: [IOThread] = (0..<SSHLimits.threads).map { _ in IOThread() }
     private static let turn = Atomic<Int>(0)
@@ -101,14 +106,18 @@ final class IOThread: SerialExecutor, @unchecked Sendable {
     ///
     /// `poll` reports errors and hang-ups whatever the events are, so a broken connection ends every wait.
     func wait(
-        _ descriptor: Int32, _ events: Int16, until deadline: ContinuousClock.Instant?,
+        _ descriptor: Int32, _ events: Int16, until deadline: ContinuousClock.Instant?, since seenWakes: UInt64? = nil,
         isolation: isolated (any Actor)? = #isolation
     ) async -> Wake {
         let id = lastWaiter.add(1, ordering: .relaxed).newValue
         return await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
+            // Only a closure that captures the parameter is isolated to it (SE-0420); without this line every wait
+            // would go over the global executor and back.
+            _ = isolation
+            return await withCheckedContinuation { continuation in
                 let waiter = Waiter(
-                    descriptor: descriptor, events: events, deadline: deadline, continuation: continuation)
+                    descriptor: descriptor, events: events, deadline: deadline, seenWakes: seenWakes,
+                    continuation: continuation)
                 let isCancelled = Task.isCancelled
                 if isCurrent {
                     begin(id, waiter, isCancelled)
@@ -124,6 +133,7 @@ final class IOThread: SerialExecutor, @unchecked Sendable {
     /// Lets everyone who waits for the descriptor look again.
     func wake(_ descriptor: Int32) {
         onThread()
+        wakes += 1
         for (id, waiter) in waiters where waiter.descriptor == descriptor { end(id, .ready) }
     }
 
@@ -131,6 +141,8 @@ final class IOThread: SerialExecutor, @unchecked Sendable {
         onThread()
         if isCancelled {
             waiter.continuation.resume(returning: .cancelled)
+        } else if let seen = waiter.seenWakes, seen != wakes {
+            waiter.continuation.resume(returning: .ready)
         } else {
             waiters[id] = waiter
         }

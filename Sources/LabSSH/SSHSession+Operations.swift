@@ -31,7 +31,8 @@ extension SSHSession {
     ///    Anyone else who sent would get BAD_USE, or the packet's middle would be followed by another's start.
     /// 2. A caller who is cancelled leaves at once. If its packet is partly sent, or if the operation must finish,
     ///    a task of our own carries it on, with the same bytes.
-    /// 3. Bytes for one channel may be read by an operation on another. Whoever sees bytes come wakes all who wait.
+    /// 3. Bytes for one channel may be read by an operation on another. Whoever sees bytes come wakes all who wait, and
+    ///    itself: a try makes several calls, and a later one may take from the socket what an earlier one waited for.
     ///
     /// - Parameter leftOver: What to do with a result that came after its caller had gone.
     func perform<Result: Sendable>(
@@ -44,6 +45,7 @@ extension SSHSession {
         while true {
             if let failure { throw failure }
             var events: Int16 = 0
+            let wakes = thread.wakes
             if mayTry(id, manner) {
                 hasBegun = true
                 switch tryOnce(id, manner, attempt) {
@@ -52,7 +54,7 @@ extension SSHSession {
                 case .again: events = handle.awaitedEvents
                 }
             }
-            switch await thread.wait(handle.socket, events, until: deadline) {
+            switch await thread.wait(handle.socket, events, until: deadline, since: wakes) {
             case .ready: continue
             case .deadline:
                 carryOn(id, manner, hasBegun, leftOver, attempt)
@@ -113,6 +115,7 @@ extension SSHSession {
         }
         Task {
             while failure == nil {
+                let wakes = thread.wakes
                 switch tryOnce(id, manner, attempt) {
                 case .done(let result):
                     leftOver?(self, result)
@@ -124,7 +127,7 @@ extension SSHSession {
                     if release(id) { thread.wake(handle.socket) }
                     return
                 }
-                _ = await thread.wait(handle.socket, handle.awaitedEvents, until: nil)
+                _ = await thread.wait(handle.socket, handle.awaitedEvents, until: nil, since: wakes)
             }
         }
     }
