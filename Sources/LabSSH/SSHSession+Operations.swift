@@ -27,7 +27,7 @@ extension SSHSession {
     /// Tries an operation until it is through.
     ///
     /// Three rules of libssh2 are kept here:
-    /// 1. While a packet is partly sent (EAGAIN with direction OUTBOUND), only the operation that sends it goes on.
+    /// 1. While a packet is partly sent (`SessionHandle.isMidPacket`), only the operation that sends it goes on.
     ///    Anyone else who sent would get BAD_USE, or the packet's middle would be followed by another's start.
     /// 2. A caller who is cancelled leaves at once. If its packet is partly sent, or if the operation must finish,
     ///    a task of our own carries it on, with the same bytes.
@@ -77,9 +77,16 @@ extension SSHSession {
 
     /// One try with its book-keeping: who sends, who waits, and whether the session survived.
     private func tryOnce<Result>(_ id: UInt64, _ manner: Manner, _ attempt: Try<Result>) -> Attempt<Result> {
-        let received = handle.received
-        let outcome = attempt(self)
-        var mustWake = handle.received != received
+        let before = handle.received
+        var seen = before
+        var outcome = attempt(self)
+        // Rule 3 for ourselves: a try may be several calls, and the last of them may have read what the first one
+        // was after. Nothing would then be left in the socket to wake us, so look again until nothing comes.
+        while case .again = outcome, handle.received != seen {
+            seen = handle.received
+            outcome = attempt(self)
+        }
+        var mustWake = handle.received != before
         if case .again = outcome {
             if handle.isMidPacket {
                 sender = id

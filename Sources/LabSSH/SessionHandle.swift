@@ -11,39 +11,36 @@ final class SessionHandle: @unchecked Sendable {
     var socket: Int32 = -1
     /// Bytes received so far. libssh2 reads for all channels at once, so an operation that sees this number change
     /// knows that what another one waits for may be there.
-    private let receivedBytes: UnsafeMutablePointer<Int>
+    private let traffic: UnsafeMutablePointer<Traffic>
 
     private static let isReady: Bool = libssh2_init(0) == 0
 
     init() {
         precondition(Self.isReady, "libssh2 can't be initialised")
-        receivedBytes = .allocate(capacity: 1)
-        receivedBytes.initialize(to: 0)
-        guard let pointer = libssh2_session_init_ex(nil, nil, nil, receivedBytes) else {
+        traffic = .allocate(capacity: 1)
+        traffic.initialize(to: Traffic())
+        guard let pointer = libssh2_session_init_ex(nil, nil, nil, traffic) else {
             preconditionFailure("libssh2 has no memory for a session")
         }
         self.pointer = pointer
         libssh2_session_set_blocking(pointer, 0)
         libssh2_session_callback_set(
             pointer, LIBSSH2_CALLBACK_RECV, unsafeBitCast(countingReceive, to: UnsafeMutableRawPointer.self))
+        libssh2_session_callback_set(
+            pointer, LIBSSH2_CALLBACK_SEND, unsafeBitCast(watchedSend, to: UnsafeMutableRawPointer.self))
     }
 
     /// Bytes received so far.
-    var received: Int { receivedBytes.pointee }
+    var received: Int { traffic.pointee.received }
 
     /// Whether a packet is partly sent.
-    var isMidPacket: Bool {
-        libssh2_session_block_directions(pointer) & LIBSSH2_SESSION_BLOCK_OUTBOUND != 0
-    }
+    ///
+    /// libssh2's own block directions don't say so: after sending some of what was left, it answers EAGAIN without
+    /// the direction OUTBOUND. So the sends themselves are watched.
+    var isMidPacket: Bool { traffic.pointee.isMidPacket }
 
-    /// What `poll` should wait for after an EAGAIN.
-    var awaitedEvents: Int16 {
-        let directions = libssh2_session_block_directions(pointer)
-        let events =
-            (directions & LIBSSH2_SESSION_BLOCK_INBOUND != 0 ? Int16(POLLIN) : 0)
-            | (directions & LIBSSH2_SESSION_BLOCK_OUTBOUND != 0 ? Int16(POLLOUT) : 0)
-        return events == 0 ? Int16(POLLIN) : events
-    }
+    /// What `poll` should wait for after an EAGAIN. While a packet is partly sent, reading would not help.
+    var awaitedEvents: Int16 { isMidPacket ? Int16(POLLOUT) : Int16(POLLIN) }
 
     /// What libssh2 says about the last error.
     var lastMessage: String {
@@ -59,7 +56,7 @@ final class SessionHandle: @unchecked Sendable {
             if libssh2_session_free(pointer) != LIBSSH2_ERROR_EAGAIN { break }
         }
         if socket >= 0 { Glibc.close(socket) }
-        receivedBytes.deallocate()
+        traffic.deallocate()
     }
 }
 
@@ -70,6 +67,23 @@ private let countingReceive:
     ) -> Int = { socket, buffer, length, flags, abstract in
         let count = recv(socket, buffer, length, flags | Int32(MSG_NOSIGNAL))
         if count < 0 { return -Int(errno) }
-        abstract?.pointee?.assumingMemoryBound(to: Int.self).pointee += count
+        abstract?.pointee?.assumingMemoryBound(to: Traffic.self).pointee.received += count
         return count
     }
+
+/// `send` as libssh2 wants it, noting whether the packet went out whole.
+private let watchedSend:
+    @convention(c) (
+        Int32, UnsafeRawPointer?, Int, Int32, UnsafeMutablePointer<UnsafeMutableRawPointer?>?
+    ) -> Int = { socket, buffer, length, flags, abstract in
+        let count = send(socket, buffer, length, flags | Int32(MSG_NOSIGNAL))
+        let code = errno
+        abstract?.pointee?.assumingMemoryBound(to: Traffic.self).pointee.isMidPacket = count != length
+        return count < 0 ? -Int(code) : count
+    }
+
+/// What went through a session's socket.
+private struct Traffic {
+    var received = 0
+    var isMidPacket = false
+}

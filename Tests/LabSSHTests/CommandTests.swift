@@ -52,6 +52,23 @@ extension SSHTests {
             await session.close()
         }
 
+        /// Bytes that come between two calls of one try must not be slept upon until the next keepalive.
+        @Test func noTransferStalls() async throws {
+            let server = try await TestServer()
+            var configuration = server.configuration
+            configuration.keepaliveInterval = .seconds(60)
+            let session = try await SSHSession.connect(configuration)
+            let begun = ContinuousClock.now
+            for _ in 0..<8 {
+                let result = try await session.execute("head -c 30000000 /dev/zero", outputLimitBytes: 30_000_000)
+                #expect(result.standardOutput.count == 30_000_000)
+                let input = [UInt8](repeating: 1, count: 30_000_000)
+                #expect(try await session.execute("wc -c", standardInput: input).outputText == "30000000\n")
+            }
+            #expect(ContinuousClock.now - begun < .seconds(55))
+            await session.close()
+        }
+
         @Test func manyCommandsRunOnOneSession() async throws {
             let server = try await TestServer()
             let session = try await server.connect()
