@@ -17,6 +17,8 @@ final class BrokerContext: Sendable {
     let logger: Logger
     /// The wall clock, milliseconds since 1970.
     let now: @Sendable () -> Int64
+    /// The clock for holds, silences and locks, milliseconds: a changed wall clock must not end them.
+    let uptime = MonotonicClock.milliseconds
     /// The address that records carry; its port is known once the broker listens.
     let storeHost: Mutex<RecordHost>
     let topics: Mutex<TopicTable>

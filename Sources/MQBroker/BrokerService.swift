@@ -172,7 +172,7 @@ public final class BrokerService: RemotingRequestHandler {
                 }
             },
             repeated(TimeAmount(configuration.clientScanPeriod)) {
-                let limit = context.now() - expiry
+                let limit = context.uptime() - expiry
                 context.notifyMembers(of: context.clients.withLock { $0.expire(seenBefore: limit) })
             },
         ]

@@ -51,7 +51,10 @@ public final class MessageStore: Sendable {
         progress = StoreProgress(logEnd: outcome.report.logEnd, timestamp: outcome.lastStoreTimestamp)
         let writer = LogWriter(configuration: configuration)
         let failure = FailureBox()
-        flusher = LogFlusher(configuration: configuration, log: log, progress: progress, now: now) { cause in
+        flusher = LogFlusher(
+            configuration: configuration, progress: progress,
+            sync: { [log] range throws(StoreError) in try log.sync(range) }, now: MonotonicClock.milliseconds
+        ) { cause in
             let refusal = StoreError(
                 .unsafe, path: cause.path, message: "\(cause.message) failed; check the disk and restart",
                 cause: cause.cause)

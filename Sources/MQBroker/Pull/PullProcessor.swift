@@ -103,7 +103,7 @@ final class PullProcessor: Sendable {
                 + configuration.shortPolling.components.attoseconds / 1_000_000_000_000_000
         let waiting = HeldPulls<Pull>.Held(
             request: pull, connection: pull.connection, offset: pull.header.queueOffset, filter: pull.filter,
-            deadline: context.now() + limit)
+            deadline: context.uptime() + limit)
         guard held.withLock({ $0.hold(waiting, on: pull.key) }) else { return answer(pull, with: reading) }
         let maximum = context.store.maximumOffset(of: pull.key)
         if maximum > pull.header.queueOffset {
@@ -129,7 +129,9 @@ final class PullProcessor: Sendable {
 
     /// Answers those whose time is up.
     func expire() {
-        for pull in held.withLock({ $0.expire(nowMilliseconds: context.now()) }) { read(pull.request, mayHold: false) }
+        for pull in held.withLock({ $0.expire(nowMilliseconds: context.uptime()) }) {
+            read(pull.request, mayHold: false)
+        }
     }
 
     /// Forgets the pulls of a connection.

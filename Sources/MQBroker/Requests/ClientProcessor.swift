@@ -17,7 +17,7 @@ struct ClientProcessor: Sendable {
         }
         context.connections.withLock { $0[connection.id] = connection }
         let changed = context.clients.withLock {
-            $0.heartbeat(data, connection: connection.id, nowMilliseconds: time)
+            $0.heartbeat(data, connection: connection.id, nowMilliseconds: context.uptime())
         }
         if hasNewTopics {
             context.topicsDidChange { [context] in
@@ -51,7 +51,7 @@ struct ClientProcessor: Sendable {
 
     func lock(_ request: RemotingCommand, reply: RemotingReply) throws {
         let body = try LockBatchRequestBody(decoding: request.body)
-        let time = context.now()
+        let time = context.uptime()
         let locked = context.locks.withLock {
             $0.lock(group: body.consumerGroup, clientID: body.clientID, queues: body.queues, nowMilliseconds: time)
         }

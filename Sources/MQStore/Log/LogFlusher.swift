@@ -24,19 +24,26 @@ final class LogFlusher: Sendable {
     }
 
     private let configuration: StoreConfiguration
-    private let log: SegmentChain
+    private let sync: @Sendable (Range<Int64>) throws(StoreError) -> Void
     private let progress: StoreProgress
     private let now: @Sendable () -> Int64
     private let onFailure: @Sendable (StoreError) -> Void
     private let state: WaitableMutex<State>
     private let thread = Mutex<StoreThread?>(nil)
 
+    /// A flusher that does not run yet.
+    ///
+    /// - Parameters:
+    ///   - sync: brings a range of the log to the disk.
+    ///   - now: a monotonic clock in milliseconds, for the time-out.
+    ///   - onFailure: told when a sync failed; from then on nothing may be accepted.
     init(
-        configuration: StoreConfiguration, log: SegmentChain, progress: StoreProgress,
+        configuration: StoreConfiguration, progress: StoreProgress,
+        sync: @escaping @Sendable (Range<Int64>) throws(StoreError) -> Void,
         now: @escaping @Sendable () -> Int64, onFailure: @escaping @Sendable (StoreError) -> Void
     ) {
         self.configuration = configuration
-        self.log = log
+        self.sync = sync
         self.progress = progress
         self.now = now
         self.onFailure = onFailure
@@ -107,7 +114,7 @@ final class LogFlusher: Sendable {
         var outcome = AppendReceipt.Flush.flushed
         if target > progress.flushedOffset {
             do throws(StoreError) {
-                try log.sync(progress.flushedOffset..<target)
+                try sync(progress.flushedOffset..<target)
                 progress.synced(to: target, timestamp: timestamp)
             } catch {
                 // After a failed sync the kernel may call the lost pages clean: a later sync proves nothing.

@@ -1,0 +1,105 @@
+import Foundation
+import MQWire
+import NIOCore
+import Synchronization
+import SystemPackage
+import Testing
+
+@testable import MQStore
+
+/// The flusher with a sync that obeys the test: no real disk is as slow or as broken on demand.
+@Suite struct LogFlusherTests {
+    private final class Answers: Sendable {
+        private let outcomes = Mutex<[AppendReceipt.Flush]>([])
+        var all: [AppendReceipt.Flush] { outcomes.withLock { $0 } }
+
+        func waiter() -> LogFlusher.Waiter {
+            let append = Append(
+                drafts: [], awaitsFlush: true,
+                completion: { [self] result in
+                    if case .success(let receipt) = result { outcomes.withLock { $0.append(receipt.flush) } }
+                }, bytes: 0)
+            return .init(
+                append: append, receipt: .init(logOffsets: [], queueOffset: 0, storeTimestamp: 0, flush: .notAwaited))
+        }
+
+        /// Waits for that many answers; the deadline only bounds a failure.
+        func wait(for count: Int) -> Bool {
+            let deadline = ContinuousClock.now.advanced(by: .seconds(10))
+            while all.count < count {
+                if ContinuousClock.now > deadline { return false }
+                usleep(1000)
+            }
+            return true
+        }
+    }
+
+    private func configuration() -> StoreConfiguration {
+        var configuration = StoreConfiguration(root: "/nowhere")
+        configuration.flushPolicy = .sync
+        return configuration
+    }
+
+    @Test func whoeverComesDuringASyncSharesTheNextOne() {
+        let answers = Answers()
+        let ranges = Mutex<[Range<Int64>]>([])
+        let gate = DispatchSemaphore(value: 0)
+        let flusher = LogFlusher(
+            configuration: configuration(), progress: StoreProgress(logEnd: 0, timestamp: 0),
+            sync: { range throws(StoreError) in
+                ranges.withLock { $0.append(range) }
+                gate.wait()
+            }, now: { 0 }, onFailure: { _ in })
+        flusher.start()
+        flusher.add([answers.waiter()], writtenTo: 100, timestamp: 0)
+        while ranges.withLock({ $0.isEmpty }) { usleep(1000) }
+        for end in 2...9 { flusher.add([answers.waiter()], writtenTo: Int64(end) * 100, timestamp: 0) }
+        gate.signal()
+        gate.signal()
+        #expect(answers.wait(for: 9))
+        #expect(answers.all.allSatisfy { if case .flushed = $0 { true } else { false } })
+        #expect(ranges.withLock { $0 } == [0..<100, 100..<900])
+        flusher.stop()
+    }
+
+    @Test func aSlowSyncIsAnsweredWithATimeOutOnce() {
+        let answers = Answers()
+        let clock = Atomic<Int64>(0)
+        let gate = DispatchSemaphore(value: 0)
+        let began = Atomic(false)
+        let flusher = LogFlusher(
+            configuration: configuration(), progress: StoreProgress(logEnd: 0, timestamp: 0),
+            sync: { _ throws(StoreError) in
+                began.store(true, ordering: .releasing)
+                gate.wait()
+            }, now: { clock.load(ordering: .relaxed) }, onFailure: { _ in })
+        flusher.start()
+        flusher.add([answers.waiter()], writtenTo: 100, timestamp: 0)
+        while !began.load(ordering: .acquiring) { usleep(1000) }
+        clock.store(5000, ordering: .relaxed)
+        flusher.answerOverdue()
+        #expect(answers.all.isEmpty)
+        clock.store(5001, ordering: .relaxed)
+        flusher.answerOverdue()
+        gate.signal()
+        flusher.stop()
+        #expect(answers.all.count == 1)
+        #expect(answers.all.allSatisfy { if case .timedOut = $0 { true } else { false } })
+    }
+
+    @Test func aFailedSyncIsSaidToThoseItCoveredAndIsFinal() {
+        let answers = Answers()
+        let failures = Mutex<[StoreError]>([])
+        let flusher = LogFlusher(
+            configuration: configuration(), progress: StoreProgress(logEnd: 0, timestamp: 0),
+            sync: { _ throws(StoreError) in
+                throw StoreError(.inputOutput, path: "/nowhere", message: "fdatasync", cause: .ioError)
+            }, now: { 0 }, onFailure: { error in failures.withLock { $0.append(error) } })
+        flusher.start()
+        flusher.add([answers.waiter()], writtenTo: 100, timestamp: 0)
+        #expect(answers.wait(for: 1))
+        #expect(answers.all.allSatisfy { if case .failed = $0 { true } else { false } })
+        flusher.stop()
+        #expect(failures.withLock { $0.first?.code } == .inputOutput)
+    }
+}
