@@ -9,12 +9,13 @@ import SystemPackage
 final class SFTPSource: @unchecked Sendable {
     /// Bytes in all.
     let count: Int
-    /// Their SHA-256.
-    let digest: [UInt8]
     /// Bytes that the host has acknowledged.
     private(set) var acknowledged = 0
 
     private let file: FileDescriptor?
+    /// Takes a file's bytes as they are read for sending, so that a file is not read twice for its digest.
+    private let passing = SFTPDigest()
+    private var known: [UInt8]?
     private let location: String
     /// The bytes themselves, or for a file a buffer of `SFTPLimits.bufferBytes`.
     private var buffer: [UInt8]
@@ -28,15 +29,18 @@ final class SFTPSource: @unchecked Sendable {
         buffer = bytes
         count = bytes.count
         end = bytes.count
-        digest = Digests.sha256(bytes)
     }
 
-    /// Opens and digests a local file.
+    /// Opens a local file.
     init(_ local: FilePath) throws(SSHError) {
         do {
             let file = try FileDescriptor.open(local, .readOnly)
             do {
-                (digest, count) = try Digests.sha256(of: file)
+                count = Int(try file.seek(offset: 0, from: .end))
+                // A folder opens and seeks, and is told by the first read.
+                _ = try withUnsafeTemporaryAllocation(byteCount: 1, alignment: 1) {
+                    try file.read(fromAbsoluteOffset: 0, into: UnsafeMutableRawBufferPointer($0))
+                }
             } catch {
                 try? file.close()
                 throw error
@@ -55,6 +59,23 @@ final class SFTPSource: @unchecked Sendable {
 
     /// Whether the host has all of it.
     var isThrough: Bool { acknowledged == count }
+
+    /// The SHA-256 of all the bytes. Before the sending it costs a pass over the file, after it nothing.
+    func digest() throws(SSHError) -> [UInt8] {
+        if let known { return known }
+        let digest: [UInt8]
+        if let file, !isThrough || count == 0 {
+            do {
+                digest = try Digests.sha256(of: file).digest
+            } catch {
+                throw SSHError(.fileFailed, "the file can't be read", cause: "\(error)", location: location)
+            }
+        } else {
+            digest = file == nil ? Digests.sha256(buffer) : passing.finish()
+        }
+        known = digest
+        return digest
+    }
 
     /// Reads ahead until there is a full window, or all that is left.
     func fill() throws(SSHError) {
@@ -79,6 +100,11 @@ final class SFTPSource: @unchecked Sendable {
             }
             guard length > 0 else {
                 throw SSHError(.fileFailed, "the file shrank while it was sent (try again)", location: location)
+            }
+            if known == nil {
+                buffer.withUnsafeBytes {
+                    passing.update(UnsafeRawBufferPointer(rebasing: $0[end..<end + length]))
+                }
             }
             end += length
         }
