@@ -10,68 +10,6 @@ import Testing
 
 /// The real `mqbroker`, as a process of its own.
 @Suite(.serialized) struct DaemonTests {
-    /// A directory with a configuration and a store.
-    private final class Place {
-        let root: URL
-        let port: Int
-
-        init(_ extra: String = "") throws {
-            root = FileManager.default.temporaryDirectory.appendingPathComponent("daemon-\(UUID().uuidString)")
-            try FileManager.default.createDirectory(at: root, withIntermediateDirectories: true)
-            port = try Self.freePort()
-            try """
-            brokerName=broker-d
-            bindAddress=127.0.0.1
-            brokerIP1=127.0.0.1
-            listenPort=\(port)
-            storePathRootDir=\(root.path)/store
-            mapedFileSizeCommitLog=1048576
-            \(extra)
-            """.write(to: root.appendingPathComponent("b.properties"), atomically: true, encoding: .utf8)
-        }
-
-        deinit { try? FileManager.default.removeItem(at: root) }
-
-        /// A port that was free a moment ago; the daemon says so if it is not any more.
-        private static func freePort() throws -> Int {
-            let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-            defer { close(listener) }
-            var address = sockaddr_in()
-            address.sin_family = sa_family_t(AF_INET)
-            address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-            var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-            let port = withUnsafeMutablePointer(to: &address) {
-                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    bind(listener, $0, size) == 0 && getsockname(listener, $0, &size) == 0
-                }
-            }
-            try #require(port)
-            return Int(UInt16(bigEndian: address.sin_port))
-        }
-
-        func process(_ name: String, _ arguments: [String]) throws -> (Process, output: Pipe, errors: Pipe) {
-            // The programs are built beside the tests that depend on them.
-            let built = try #require(Bundle.main.executableURL).deletingLastPathComponent()
-            let process = Process()
-            process.executableURL = built.appendingPathComponent(name)
-            process.arguments = arguments
-            let (output, errors) = (Pipe(), Pipe())
-            process.standardOutput = output
-            process.standardError = errors
-            try process.run()
-            return (process, output, errors)
-        }
-
-        /// Starts the broker and waits for its line.
-        func broker() throws -> Process {
-            let (process, output, _) = try process(
-                "mqbroker", ["-c", root.appendingPathComponent("b.properties").path])
-            let line = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
-            #expect(line == "mqbroker broker-d listening on 127.0.0.1:\(port)\n")
-            return process
-        }
-    }
-
     private func send(_ body: String, to port: Int, through client: RemotingClient) async throws -> ResponseCode {
         let header = SendMessageRequestHeader(
             producerGroup: "PG", topic: "T", defaultTopic: "TBW102", defaultTopicQueueNums: 4, queueID: 0, sysFlag: 0,
@@ -83,7 +21,7 @@ import Testing
     }
 
     @Test func whatWasAnsweredSurvivesAKill() async throws {
-        let place = try Place("flushDiskType=SYNC_FLUSH")
+        let place = try DaemonPlace("flushDiskType=SYNC_FLUSH")
         let client = RemotingClient(group: MultiThreadedEventLoopGroup.singleton, logger: TestBroker.quiet)
         var sent: [String] = []
         for round in 0..<3 {
@@ -111,7 +49,7 @@ import Testing
     }
 
     @Test func itStopsCleanlyAndIgnoresAHangUp() throws {
-        let place = try Place()
+        let place = try DaemonPlace()
         let process = try place.broker()
         kill(process.processIdentifier, SIGHUP)
         usleep(100_000)
@@ -124,7 +62,7 @@ import Testing
     }
 
     @Test func aTakenPortAndABadValueAreOneLineEach() throws {
-        let place = try Place()
+        let place = try DaemonPlace()
         let first = try place.broker()
         defer {
             first.terminate()
