@@ -72,12 +72,14 @@ import Testing
         #expect(ProbeProducer.completion(1, CancellationError()).outcome == .info)
     }
 
+    static let refusals: [(code: Int32, outcome: SendOutcome)] = [
+        (1, .info), (2, .fail), (13, .fail), (14, .fail), (16, .fail), (17, .fail), (999, .info),
+    ]
+
     /// SYSTEM_ERROR may come after the append; the other codes are given before it.
-    @Test(arguments: [
-        (1, SendOutcome.info), (2, .fail), (13, .fail), (14, .fail), (16, .fail), (17, .fail), (999, .info),
-    ])
-    func aRefusalIsOnlyAsCertainAsItsCode(_ code: Int32, _ outcome: SendOutcome) {
-        let error = MQClientError.refused(address: "a", code: code, remark: "r")
-        #expect(ProbeProducer.completion(1, error).outcome == outcome)
+    @Test(arguments: refusals)
+    func aRefusalIsOnlyAsCertainAsItsCode(_ refusal: (code: Int32, outcome: SendOutcome)) {
+        let error = MQClientError.refused(address: "a", code: refusal.code, remark: "r")
+        #expect(ProbeProducer.completion(1, error).outcome == refusal.outcome)
     }
 }

@@ -7,6 +7,7 @@ import MQNameserver
 import MQStore
 import MQTransport
 import MQWire
+import NIOCore
 import NIOPosix
 import SystemPackage
 import Testing

@@ -66,7 +66,7 @@ struct LabRunTests {
         _ = try await Subprocess.run(
             .path(Program.path("seatrial")),
             arguments: Arguments(["lab", "run", "01", "--yes", "--state", rig.state.string]),
-            workingDirectory: Program.checkout, output: .discarded, error: .discarded
+            workingDirectory: Program.checkout, input: .none, output: .discarded, error: .discarded
         ) { execution in
             let deadline = ContinuousClock.now + .seconds(60)
             while ContinuousClock.now < deadline {

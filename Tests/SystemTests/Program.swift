@@ -39,7 +39,7 @@ struct Program: Sendable {
             case .exited(let code): Int32(code)
             case .signaled(let signal): -Int32(signal)
             }
-        return Outcome(status: status, output: result.standardOutput ?? "", errors: result.standardError ?? "")
+        return Outcome(status: status, output: result.standardOutput, errors: result.standardError)
     }
 }
 
