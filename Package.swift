@@ -98,7 +98,8 @@ let package = Package(
         tests(
             "MQBroker",
             [
-                "MQWire", "MQTransport", "MQStore", "MQNameserver", "MQClient", "mqbroker", "mqnamesrv", "mqadmin", nioCore,
+                "MQWire", "MQTransport", "MQStore", "MQNameserver", "MQClient", "mqbroker", "mqnamesrv", "mqadmin",
+                nioCore,
                 nioPosix, logging, system,
             ]),
         tests("MQClient", ["MQWire", "MQTransport", "MQNameserver", "MQBroker", nioCore, nioPosix, logging, system]),

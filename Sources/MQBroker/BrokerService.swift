@@ -71,6 +71,7 @@ public final class BrokerService: RemotingRequestHandler {
                     configuration: configuration, store: store, diskThreads: diskThreads, logger: logger, now: now)
                 try await open(context, arrivals: arrivals)
             } catch {
+                running.withLock { $0 = nil }
                 store.close()
                 throw error
             }
