@@ -23,19 +23,19 @@ public struct Cluster: Sendable {
     /// Call `refuseLeftovers()` first.
     /// - Throws: `.daemonFailed` with the daemon's own last line when it does not come up; what was started stays,
     ///   for `destroy()` to remove.
-    public func deploy(progress: @Sendable (String) -> Void) async throws(ClusterError) {
+    public func deploy(progress: @Sendable (String) -> Void) async throws {
         progress("uploading to \(plan.hosts.map(\.name).joined(separator: ", "))")
-        try await fleet.each(plan.hosts) { host throws(ClusterError) in try await upload(to: host) }
+        try await Concurrently.forEach(plan.hosts) { host in try await upload(to: host) }
         for role in [DaemonPlan.Role.nameserver, .broker] {
             let daemons = plan.daemons.filter { $0.role == role }
             progress("starting \(daemons.map(\.name).joined(separator: ", "))")
-            try await fleet.each(daemons) { daemon throws(ClusterError) in try await start(daemon) }
+            try await Concurrently.forEach(daemons) { daemon in try await start(daemon) }
         }
     }
 
     /// A daemon of another run is not this run's to stop: it is somebody's evidence.
-    public func refuseLeftovers() async throws(ClusterError) {
-        try await fleet.each(plan.hosts) { host throws(ClusterError) in
+    public func refuseLeftovers() async throws {
+        try await Concurrently.forEach(plan.hosts) { host in
             let found = try await status(of: host)
             if let daemon = found.first {
                 throw ClusterError(
@@ -46,7 +46,7 @@ public struct Cluster: Sendable {
         }
     }
 
-    private func upload(to host: InventoryHost) async throws(ClusterError) {
+    private func upload(to host: InventoryHost) async throws {
         let link = try fleet.link(host)
         do {
             let roles = Set(plan.daemons.filter { $0.host.name == host.name }.map(\.role))
@@ -74,7 +74,7 @@ public struct Cluster: Sendable {
 
     public func scanner(on host: InventoryHost) -> String { "\(host.directory)/bin/mqadmin" }
 
-    private func start(_ daemon: DaemonPlan) async throws(ClusterError) {
+    private func start(_ daemon: DaemonPlan) async throws {
         let link = try fleet.link(daemon.host)
         do {
             try await link.agent.startDaemon(
@@ -89,7 +89,7 @@ public struct Cluster: Sendable {
         }
     }
 
-    private func status(of host: InventoryHost) async throws(ClusterError) -> [DaemonStatus] {
+    private func status(of host: InventoryHost) async throws -> [DaemonStatus] {
         do {
             return try await fleet.link(host).agent.daemons()
         } catch {

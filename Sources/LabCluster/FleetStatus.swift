@@ -18,15 +18,8 @@ public struct FleetStatus: Sendable, Codable, CustomStringConvertible {
 
     /// Asks all hosts at once; a host that can't be reached is a row that says so, not an error.
     public static func read(_ hosts: [InventoryHost], agent: FilePath) async -> FleetStatus {
-        let rows = await withTaskGroup(of: (Int, Row).self) { group in
-            for (place, host) in hosts.enumerated() {
-                group.addTask { (place, await row(host, agent: agent)) }
-            }
-            var rows: [(Int, Row)] = []
-            for await row in group { rows.append(row) }
-            return rows
-        }
-        return FleetStatus(rows: rows.sorted { $0.0 < $1.0 }.map(\.1))
+        let rows = await Concurrently.map(hosts) { await row($0, agent: agent) }
+        return FleetStatus(rows: rows.compactMap { try? $0.get() })
     }
 
     private static func row(_ host: InventoryHost, agent: FilePath) async -> Row {

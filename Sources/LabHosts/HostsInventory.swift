@@ -17,7 +17,6 @@ enum HostsInventory {
                 ansible_user: root
                 ansible_ssh_private_key_file: \(quoted(key.string))
                 ansible_ssh_common_args: \(quoted("-o UserKnownHostsFile=\(knownHosts.string)"))
-                seatrial_known_hosts: \(quoted(knownHosts.string))
                 seatrial_dir: /srv/seatrial
                 seatrial_allow: [reboot, clock, disk]
               hosts:

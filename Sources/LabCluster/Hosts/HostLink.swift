@@ -15,7 +15,7 @@ public struct HostLink: Sendable {
     /// The agent's file is named by nothing but its role: its content is compared by hash, so that an older agent is
     /// replaced and a matching one is not sent again.
     /// - Throws: `ClusterError` that names the host, and what to do.
-    public static func open(_ host: InventoryHost, agent binary: FilePath) async throws(ClusterError) -> HostLink {
+    public static func open(_ host: InventoryHost, agent binary: FilePath) async throws -> HostLink {
         let session = try await connect(host)
         do {
             let remote = "\(host.directory)/bin/seatrial-agent"
@@ -42,7 +42,7 @@ public struct HostLink: Sendable {
     }
 
     /// Whether the lab ever put anything on the host, without putting anything there to find out.
-    public static func hasAgent(_ host: InventoryHost) async throws(ClusterError) -> Bool {
+    public static func hasAgent(_ host: InventoryHost) async throws -> Bool {
         let session = try await connect(host)
         do {
             let answer = try await session.execute(
@@ -55,7 +55,7 @@ public struct HostLink: Sendable {
         }
     }
 
-    static func connect(_ host: InventoryHost) async throws(ClusterError) -> SSHSession {
+    static func connect(_ host: InventoryHost) async throws -> SSHSession {
         guard host.connection.kind == .ssh else {
             throw ClusterError(
                 .unreachableHost,

@@ -13,7 +13,7 @@ public enum HostTrust: Sendable {
 
     /// Asks the host for its key and the inventory's `known_hosts` files for what is on record.
     /// - Throws: `ClusterError` `.unreachableHost`.
-    public static func look(at host: InventoryHost) async throws(ClusterError) -> HostTrust {
+    public static func look(at host: InventoryHost) async throws -> HostTrust {
         let configuration = SSHConfiguration(host)
         do {
             let key = try await HostKeys.fetch(configuration.endpoint, proxy: configuration.proxy)
