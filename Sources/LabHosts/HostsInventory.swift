@@ -2,11 +2,14 @@ import SystemPackage
 
 /// The text of the inventory and the known hosts that `up` leaves for Ansible and for the controller.
 enum HostsInventory {
-    /// Ansible's YAML: the first host is the nameserver, the last the client, those between (or the last) brokers.
+    /// Ansible's YAML. The first hosts are nameservers (one of up to three hosts, two of up to seven, else three), the
+    /// last one is the client, those between are brokers; of one or two hosts the last is both.
     static func yaml(names: [String], addresses: [String], key: FilePath, knownHosts: FilePath) -> String {
         precondition(
             names.count == addresses.count && !names.isEmpty, "\(names.count) names, \(addresses.count) addresses")
-        let brokers = names.count >= 3 ? Array(names[1..<(names.count - 1)]) : [names[names.count - 1]]
+        let nameservers = names.count < 4 ? 1 : names.count < 8 ? 2 : 3
+        let brokers =
+            names.count >= 3 ? Array(names[nameservers..<(names.count - 1)]) : [names[names.count - 1]]
         func group(_ name: String, _ members: [String]) -> String {
             "    \(name):\n      hosts:\n" + members.map { "        \($0):\n" }.joined()
         }
@@ -27,7 +30,7 @@ enum HostsInventory {
         }
         text += "  children:\n"
         text +=
-            group("nameservers", [names[0]]) + group("brokers", brokers) + group("clients", [names[names.count - 1]])
+            group("nameservers", Array(names[..<nameservers])) + group("brokers", brokers) + group("clients", [names[names.count - 1]])
         return text
     }
 

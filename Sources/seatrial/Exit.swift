@@ -11,6 +11,8 @@ enum Exit {
     static let usage: Int32 = 64
     /// The lab itself broke.
     static let labError: Int32 = 3
+    /// What a shell shows for a program that SIGINT ended.
+    static let interrupted: Int32 = 130
 
     /// Runs the command; SIGINT and SIGTERM cancel it, so that it can clean up; a second one ends the program at once.
     static func run(_ body: @escaping @Sendable () async throws -> Void) async -> Never {
@@ -21,7 +23,7 @@ enum Exit {
                 Terminal.complain("interrupted: healing and cleaning up (press Ctrl-C again to leave at once)")
                 work.cancel()
             } else {
-                exit(130)
+                exit(interrupted)
             }
         }
         let status: Int32
@@ -29,28 +31,29 @@ enum Exit {
             try await work.value
             status = 0
         } catch {
-            status = report(error, interrupted: interrupts.count > 0)
+            status = report(error, wasInterrupted: interrupts.count > 0)
         }
         interrupts.stop()
         exit(status)
     }
 
-    private static func report(_ error: any Error, interrupted: Bool) -> Int32 {
-        if let code = error as? ExitCode { return interrupted ? 130 : code.rawValue }
-        if interrupted {
-            if !(error is CancellationError) { Terminal.complain("\(error)") }
-            return 130
+    private static func report(_ error: any Error, wasInterrupted: Bool) -> Int32 {
+        if wasInterrupted {
+            if !(error is CancellationError || error is ExitCode) { Terminal.complain("\(error)") }
+            return interrupted
         }
-        let code = Seatrial.exitCode(for: error)
-        if code == .success || code == .validationFailure {
-            let text = Seatrial.fullMessage(for: error)
-            if !text.isEmpty {
-                if code == .success { print(text) } else { Terminal.complainVerbatim(text) }
-            }
-            return code == .success ? 0 : usage
+        if let code = error as? ExitCode { return code.rawValue }
+        switch Seatrial.exitCode(for: error) {
+        case .success:
+            print(Seatrial.fullMessage(for: error))
+            return 0
+        case .validationFailure:
+            Terminal.complain(UsageLine.of(error))
+            return usage
+        default:
+            Terminal.complain("\(error)")
+            return isCallersMistake(error) ? usage : labError
         }
-        Terminal.complain("\(error)")
-        return isCallersMistake(error) ? usage : labError
     }
 
     /// Whether the words on the command line, or the files that they name, are to blame.

@@ -15,16 +15,20 @@ struct ReportOptions: ParsableArguments {
         try self.print([report], showsHints: showsHints)
     }
 
-    /// JUnit and TAP hold several reports in one document; the others are written one after the other.
+    /// One document, however many reports there are; Gradescope's format holds one submission only.
     func print(_ reports: [GradeReport], showsHints: Bool = false) throws {
         switch json ? .json : format {
         case .terminal:
             let writer = TerminalReport(usesColor: Terminal.usesColour, showsHints: showsHints)
             for report in reports { Swift.print(writer.text(report)) }
-        case .json: for report in reports { Swift.print(JSONReport.text(report)) }
-        case .junit: for report in reports { Swift.print(JUnitReport.text(report)) }
-        case .tap: for report in reports { Swift.print(TAPReport.text(report)) }
-        case .gradescope: for report in reports { Swift.print(GradescopeReport.text(report)) }
+        case .json: Swift.print(reports.count == 1 ? JSONReport.text(reports[0]) : JSONReport.text(reports))
+        case .junit: Swift.print(JUnitReport.text(reports))
+        case .tap: Swift.print(TAPReport.text(reports))
+        case .gradescope:
+            guard reports.count == 1 else {
+                throw UsageError("--format gradescope is for one submission; here are \(reports.count)")
+            }
+            Swift.print(GradescopeReport.text(reports[0]))
         }
     }
 }

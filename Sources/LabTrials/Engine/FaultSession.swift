@@ -47,6 +47,8 @@ actor FaultSession {
         let input: FaultMachine.Input =
             report.bit == true ? .bit(evidence: Self.evidence(report)) : .didNotBite(evidence: Self.evidence(report))
         perform(faults[place].machine.handle(input), on: faults[place])
+        // A deed that can't be undone is over when it is done: what follows is its consequence, not the fault.
+        if case .nothing = report.undo, report.bit == true { await heal(at: place) }
     }
 
     /// Undoes one fault now, and records whether it is gone.
@@ -54,7 +56,7 @@ actor FaultSession {
         guard let place = faults.firstIndex(where: { $0.plan.id == id }) else {
             throw TrialError(.badPlan, "no fault '\(id)' to heal")
         }
-        await heal(at: place)
+        if faults[place].machine.isOpen { await heal(at: place) }
     }
 
     /// Undoes everything that is still open, the latest first.
