@@ -13,9 +13,6 @@ final class SFTPSource: @unchecked Sendable {
     private(set) var acknowledged = 0
 
     private let file: FileDescriptor?
-    /// Takes a file's bytes as they are read for sending, so that a file is not read twice for its digest.
-    private let passing = SFTPDigest()
-    private var known: [UInt8]?
     private let location: String
     /// The bytes themselves, or for a file a buffer of `SFTPLimits.bufferBytes`.
     private var buffer: [UInt8]
@@ -60,21 +57,14 @@ final class SFTPSource: @unchecked Sendable {
     /// Whether the host has all of it.
     var isThrough: Bool { acknowledged == count }
 
-    /// The SHA-256 of all the bytes. Before the sending it costs a pass over the file, after it nothing.
+    /// The SHA-256 of all the bytes, at the cost of a pass over the file.
     func digest() throws(SSHError) -> [UInt8] {
-        if let known { return known }
-        let digest: [UInt8]
-        if let file, !isThrough || count == 0 {
-            do {
-                digest = try Digests.sha256(of: file).digest
-            } catch {
-                throw SSHError(.fileFailed, "the file can't be read", cause: "\(error)", location: location)
-            }
-        } else {
-            digest = file == nil ? Digests.sha256(buffer) : passing.finish()
+        guard let file else { return Digests.sha256(buffer) }
+        do {
+            return try Digests.sha256(of: file).digest
+        } catch {
+            throw SSHError(.fileFailed, "the file can't be read", cause: "\(error)", location: location)
         }
-        known = digest
-        return digest
     }
 
     /// Reads ahead until there is a full window, or all that is left.
@@ -100,11 +90,6 @@ final class SFTPSource: @unchecked Sendable {
             }
             guard length > 0 else {
                 throw SSHError(.fileFailed, "the file shrank while it was sent (try again)", location: location)
-            }
-            if known == nil {
-                buffer.withUnsafeBytes {
-                    passing.update(UnsafeRawBufferPointer(rebasing: $0[end..<end + length]))
-                }
             }
             end += length
         }
