@@ -60,9 +60,10 @@ struct WireControlTests {
     // MARK: The rig
 
     static let topic = TopicPlan(name: "control", queues: 2)
+    static let sends = 100
     static let plan = WorkloadPlan(producers: 1, ratePerSecond: 200, bodyBytes: 128, consumers: 1)
 
-    /// Runs the load for half a second and judges its history.
+    /// Runs the load for a hundred sends and judges its history.
     static func trial(_ mischief: WireDouble.Mischief) async throws -> (Verdict, strikes: Int) {
         let folder = try temporaryFolder()
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
@@ -119,7 +120,11 @@ struct WireControlTests {
         let load = Workload(plan: plan, topic: topic, runID: "control", seed: 1)
         try await load.run(through: client, recorder: recorder, drainTimeout: .seconds(10)) {
             recorder.record(.phase("baseline"))
-            try await Task.sleep(for: .milliseconds(500))
+            // As many sends as the mischief needs, however slow the machine is; bounded, should none succeed.
+            let deadline = ContinuousClock.now + .seconds(30)
+            while recorder.tally.invoked < sends, ContinuousClock.now < deadline {
+                try await Task.sleep(for: .milliseconds(10))
+            }
         }
         await client.shutdown()
         try scan(store, into: recorder)

@@ -16,9 +16,11 @@ struct MistakeTests {
 
     static let mistakes: [Mistake] = [
         Mistake(name: "no hosts", words: ["status"], status: 64, says: ["seatrial hosts up"]),
-        Mistake(name: "unknown lab", words: ["lab", "show", "99"], status: 64, says: ["99", "seatrial lab list"]),
-        Mistake(name: "mistyped lab", words: ["lab", "show", "first-mesage"], status: 64, says: ["01-first-message"]),
-        Mistake(name: "unknown command", words: ["hots"], status: 64, says: ["hosts"]),
+        Mistake(name: "unknown lab", words: ["lab", "show", "99"], status: 64, says: ["99", "01-first-message"]),
+        Mistake(
+            name: "mistyped lab", words: ["lab", "show", "first-mesage"], status: 64,
+            says: ["did you mean 'first-message'"]),
+        Mistake(name: "unknown command", words: ["hots"], status: 64, says: ["did you mean 'seatrial hosts'"]),
         Mistake(name: "unknown mode", words: ["deploy", "m9", "-i", "TESTS/hosts.yaml"], status: 64, says: ["m9"]),
         Mistake(
             name: "unknown host", words: ["inventory", "list", "brokrs", "-i", "TESTS/hosts.yaml"], status: 64,
@@ -49,7 +51,7 @@ struct MistakeTests {
     @Test func notRoot() async throws {
         let state = try Rig.temporaryFolder()
         let outcome = try await Program.run(
-            "/usr/bin/setpriv",
+            at: "/usr/bin/setpriv",
             [
                 "--reuid=65534", "--regid=65534", "--clear-groups", Program.path("seatrial").string, "hosts", "up", "1",
                 "--state", state.string,

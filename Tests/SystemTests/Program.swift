@@ -27,10 +27,11 @@ struct Program: Sendable {
 
     /// Runs a program in the checkout to its end.
     static func run(_ name: String, _ arguments: [String], in folder: FilePath? = nil) async throws -> Outcome {
-        try await run(path(name), arguments, in: folder)
+        try await run(at: path(name), arguments, in: folder)
     }
 
-    static func run(_ program: FilePath, _ arguments: [String], in folder: FilePath? = nil) async throws -> Outcome {
+    /// Any other program, by its path.
+    static func run(at program: FilePath, _ arguments: [String], in folder: FilePath? = nil) async throws -> Outcome {
         let result = try await Subprocess.run(
             .path(program), arguments: Arguments(arguments), workingDirectory: folder ?? checkout,
             output: .string(limit: outputLimitBytes), error: .string(limit: outputLimitBytes))
@@ -69,7 +70,7 @@ struct Rig: Sendable {
         #expect(down.status == 0, "\(down)")
         let check = try await rig.seatrial("hosts", "check")
         #expect(check.status == 0, "left behind: \(check)")
-        _ = try await Program.run("/bin/rm", ["-rf", rig.state.string])
+        _ = try await Program.run(at: "/bin/rm", ["-rf", rig.state.string])
     }
 
     static func temporaryFolder() throws -> FilePath {
