@@ -23,7 +23,7 @@ enum Exit {
                 Terminal.complain("interrupted: healing and cleaning up (press Ctrl-C again to leave at once)")
                 work.cancel()
             } else {
-                exit(interrupted)
+                leave(interrupted)
             }
         }
         let status: Int32
@@ -34,7 +34,14 @@ enum Exit {
             status = report(error, wasInterrupted: interrupts.count > 0)
         }
         interrupts.stop()
-        exit(status)
+        leave(status)
+    }
+
+    /// Ends the process without running the libraries' exit handlers: OpenSSL's would take away what sessions on other
+    /// threads are still closing with.
+    private static func leave(_ status: Int32) -> Never {
+        fflush(nil)
+        _exit(status)
     }
 
     private static func report(_ error: any Error, wasInterrupted: Bool) -> Int32 {

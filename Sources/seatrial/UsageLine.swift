@@ -6,7 +6,8 @@ enum UsageLine {
         let words = Array(CommandLine.arguments.dropFirst())
         let (path, unknown) = walk(words)
         if let unknown, let nearest = nearest(to: unknown, among: children(of: path.last)) {
-            return "no command '\(unknown)'; did you mean 'seatrial \((path.names + [nearest]).joined(separator: " "))'?"
+            return
+                "no command '\(unknown)'; did you mean 'seatrial \((path.names + [nearest]).joined(separator: " "))'?"
         }
         let help = (["seatrial"] + path.names + ["--help"]).joined(separator: " ")
         let message = Seatrial.message(for: error)

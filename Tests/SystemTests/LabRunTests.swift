@@ -41,7 +41,7 @@ struct LabRunTests {
 
     @Test func aKilledControllerLeavesDaemonsThatAreFoundAndRemoved() async throws {
         try await Rig.with(hosts: 3) { rig in
-            try await Self.killDuringLoad(rig)
+            #expect(try await Self.signalDuringLoad(rig, .kill) == .signaled(9))
             let status = try await rig.seatrial("status")
             #expect(status.output.contains("broker-a"), "\(status)")
             #expect(status.output.contains("incomplete"), "\(status)")
@@ -61,9 +61,20 @@ struct LabRunTests {
         }
     }
 
-    /// Starts a run, waits until its history shows load under way, and kills the controller with SIGKILL.
-    private static func killDuringLoad(_ rig: Rig) async throws {
-        _ = try await Subprocess.run(
+    @Test func anInterruptedRunCleansUpAndIsNoPass() async throws {
+        try await Rig.with(hosts: 3) { rig in
+            let status = try await Self.signalDuringLoad(rig, .interrupt)
+            #expect(status == .exited(130))
+            let left = try await rig.seatrial("status")
+            #expect(!left.output.contains("broker-a"), "\(left)")
+            let check = try await rig.seatrial("check", "last")
+            #expect(check.status == 3 && check.output.contains("interrupted"), "\(check)")
+        }
+    }
+
+    /// Starts a run, waits until its history shows load under way, and sends the controller a signal.
+    private static func signalDuringLoad(_ rig: Rig, _ signal: Signal) async throws -> TerminationStatus {
+        try await Subprocess.run(
             .path(Program.path("seatrial")),
             arguments: Arguments(["lab", "run", "01", "--yes", "--state", rig.state.string]),
             workingDirectory: Program.checkout, input: .none, output: .discarded, error: .discarded
@@ -75,7 +86,7 @@ struct LabRunTests {
                 if grep.status == 0 { break }
                 try await Task.sleep(for: .milliseconds(50))
             }
-            try execution.send(signal: .kill)
-        }
+            try execution.send(signal: signal)
+        }.terminationStatus
     }
 }

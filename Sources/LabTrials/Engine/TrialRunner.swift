@@ -89,7 +89,8 @@ public struct TrialRunner: Sendable {
             try folder.write(manifest)
             return folder
         } catch {
-            recorder.record(.end(RunEnd(completed: false, detail: "\(error)")))
+            let why = error is CancellationError ? "interrupted by whoever started it" : "\(error)"
+            recorder.record(.end(RunEnd(completed: false, detail: why)))
             try? recorder.close()
             manifest.state = .aborted
             try? folder.write(manifest)
