@@ -66,18 +66,19 @@ let package = Package(
 
         // The laboratory. `LabTrials` → `MQClient` is its only way into the message system.
         .systemLibrary(name: "CLibSSH2", pkgConfig: "libssh2", providers: [.apt(["libssh2-1-dev"])]),
-        library("LabInventory", [yams, system]),
+        library("LabText"),
+        library("LabInventory", ["LabText", yams, system]),
         library("LabSSH", ["CLibSSH2", system, logging]),
         library("LabAgent", [system]),
         library("LabHosts", [system, subprocess]),
         library("LabCluster", ["LabInventory", "LabSSH", "LabAgent", system, yams]),
-        library("LabChaos", ["LabCluster", "LabAgent"]),
+        library("LabChaos", ["LabCluster", "LabAgent", "LabInventory"]),
         library("LabHistory"),
         library(
             "LabTrials",
             ["MQClient", "LabChaos", "LabCluster", "LabAgent", "LabSSH", "LabInventory", "LabHistory", system]),
         library("LabReport", ["LabHistory"]),
-        library("LabCourse", ["LabTrials", "LabHistory", "LabReport", yams, system]),
+        library("LabCourse", ["LabTrials", "LabHistory", "LabReport", "LabText", yams, system]),
 
         // Programs of a screen or two.
         program("mqnamesrv", ["MQNameserver", "MQTransport", arguments, unixSignals, logging, nioCore, nioPosix]),
@@ -88,7 +89,7 @@ let package = Package(
             "seatrial",
             [
                 "LabHosts", "LabInventory", "LabSSH", "LabAgent", "LabCluster", "LabChaos", "LabHistory", "LabTrials",
-                "LabCourse", "LabReport", arguments, system, logging,
+                "LabCourse", "LabReport", "LabText", arguments, system, logging,
             ]),
 
         tests("MQWire", [nioCore, nioEmbedded], resources: [.copy("Fixtures")]),
@@ -103,7 +104,7 @@ let package = Package(
                 nioPosix, logging, system,
             ]),
         tests("MQClient", ["MQWire", "MQTransport", "MQNameserver", "MQBroker", nioCore, nioPosix, logging, system]),
-        tests("LabInventory", [yams, system]),
+        tests("LabInventory", ["LabText", yams, system]),
         tests("LabSSH", [system, subprocess]),
         tests("LabAgent", ["seatrial-agent", system, subprocess]),
         .executableTarget(
@@ -116,12 +117,13 @@ let package = Package(
         tests(
             "LabTrials",
             [
-                "LabHistory", "LabReport", "MQWire", "MQTransport", "MQStore", "MQNameserver", "MQBroker", "MQClient",
+                "LabChaos", "LabHistory", "LabReport", "MQWire", "MQTransport", "MQStore", "MQNameserver", "MQBroker",
+                "MQClient",
                 nioCore, nioPosix, logging, system,
             ]),
         tests("LabReport", ["LabHistory"]),
         .testTarget(
             name: "SystemTests", dependencies: [subprocess, system], exclude: ["Fixtures"], swiftSettings: house),
-        tests("LabCourse", ["LabHistory", "LabReport", "LabTrials", system]),
+        tests("LabCourse", ["LabChaos", "LabText", "LabHistory", "LabReport", "LabTrials", system]),
     ]
 )

@@ -30,7 +30,8 @@ enum HostsInventory {
         }
         text += "  children:\n"
         text +=
-            group("nameservers", Array(names[..<nameservers])) + group("brokers", brokers) + group("clients", [names[names.count - 1]])
+            group("nameservers", Array(names[..<nameservers])) + group("brokers", brokers)
+            + group("clients", [names[names.count - 1]])
         return text
     }
 

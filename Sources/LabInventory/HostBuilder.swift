@@ -1,3 +1,4 @@
+import LabText
 import SystemPackage
 
 /// Makes hosts out of variables: a host's own words first, then ssh_config, then the defaults. A pure value.
@@ -28,7 +29,7 @@ struct HostBuilder {
             if variable.hasPrefix("seatrial_"), !Self.known.contains(variable) {
                 warn(
                     "\(value.place): host '\(name)': nobody reads '\(variable)'"
-                        + Suggestion.text(for: variable, among: Self.known))
+                        + Nearest.aside(for: variable, among: Self.known))
             }
             if ["ansible_password", "ansible_ssh_pass", "ansible_become_password", "ansible_become_pass"]
                 .contains(variable)
@@ -58,7 +59,7 @@ struct HostBuilder {
             throw InventoryError(
                 .invalid,
                 "seatrial_allow: nothing is called '\(word)'"
-                    + "\(Suggestion.text(for: word, among: InventoryHost.allowable)) (expected reboot, clock or disk)",
+                    + "\(Nearest.aside(for: word, among: InventoryHost.allowable)) (expected reboot, clock or disk)",
                 at: placed.place)
         }
         guard placed.value.texts != nil else {

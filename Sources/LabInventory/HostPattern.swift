@@ -1,3 +1,5 @@
+import LabText
+
 /// Ansible's host patterns. Unions are taken first, then intersections, then exclusions, wherever they stand.
 struct HostPattern {
     private let text: String
@@ -55,7 +57,7 @@ struct HostPattern {
         guard !found.isEmpty else {
             let known = inventory.groups.map(\.name) + inventory.hosts.map(\.name)
             throw InventoryError(
-                .unknownName, "no host or group is called '\(term)'\(Suggestion.text(for: term, among: known))",
+                .unknownName, "no host or group is called '\(term)'\(Nearest.aside(for: term, among: known))",
                 location: "pattern '\(text)'")
         }
         return found

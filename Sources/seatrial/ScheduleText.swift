@@ -1,3 +1,4 @@
+import LabChaos
 import LabTrials
 
 /// A trial's schedule as `--dry-run` prints it.

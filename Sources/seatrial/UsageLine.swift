@@ -1,11 +1,12 @@
 import ArgumentParser
+import LabText
 
 /// One line for words that the parser could not take: what is wrong, and where to look.
 enum UsageLine {
     static func of(_ error: any Error) -> String {
         let words = Array(CommandLine.arguments.dropFirst())
         let (path, unknown) = walk(words)
-        if let unknown, let nearest = nearest(to: unknown, among: children(of: path.last)) {
+        if let unknown, let nearest = Nearest.nearest(to: unknown, among: children(of: path.last).names) {
             return
                 "no command '\(unknown)'; did you mean 'seatrial \((path.names + [nearest]).joined(separator: " "))'?"
         }
@@ -30,28 +31,6 @@ enum UsageLine {
 
     private static func children(of command: (any ParsableCommand.Type)?) -> [any ParsableCommand.Type] {
         (command ?? Seatrial.self).configuration.subcommands
-    }
-
-    /// The name that most likely was meant; nil when none is near.
-    private static func nearest(to word: String, among commands: [any ParsableCommand.Type]) -> String? {
-        let scored = commands.map { ($0._commandName, distance($0._commandName, word)) }
-        guard let best = scored.min(by: { $0.1 < $1.1 }), best.1 <= max(2, word.count / 3) else { return nil }
-        return best.0
-    }
-
-    /// Levenshtein's distance.
-    private static func distance(_ a: String, _ b: String) -> Int {
-        var row = Array(0...b.count)
-        for (i, x) in a.enumerated() {
-            var previous = row[0]
-            row[0] = i + 1
-            for (j, y) in b.enumerated() {
-                let current = row[j + 1]
-                row[j + 1] = x == y ? previous : min(previous, row[j], row[j + 1]) + 1
-                previous = current
-            }
-        }
-        return row[b.count]
     }
 }
 

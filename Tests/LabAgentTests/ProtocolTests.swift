@@ -56,7 +56,7 @@ import Testing
 }
 
 @Suite struct DecisionTests {
-    static let undos: [(FaultKind, FaultUndo?, FaultMachine.Expectation)] = [
+    static let undos: [(FaultKind, FaultUndo?, LoanRules.Expectation)] = [
         (.processSignal(daemon: "b", signal: SIGKILL), .startDaemon("b"), .gone),
         (.processSignal(daemon: "b", signal: SIGTERM), .startDaemon("b"), .gone),
         (.processSignal(daemon: "b", signal: SIGSTOP), .continueDaemon("b"), .stopped),
@@ -65,21 +65,21 @@ import Testing
     ]
 
     @Test(arguments: undos)
-    func eachDeedHasItsUndo(_ kind: FaultKind, _ undo: FaultUndo?, _ expectation: FaultMachine.Expectation) {
+    func eachDeedHasItsUndo(_ kind: FaultKind, _ undo: FaultUndo?, _ expectation: LoanRules.Expectation) {
         if let undo {
-            #expect(FaultMachine.undo(kind) == undo)
+            #expect(LoanRules.undo(kind) == undo)
         } else {
-            guard case .nothing = FaultMachine.undo(kind) else {
+            guard case .nothing = LoanRules.undo(kind) else {
                 Issue.record("\(kind) has an undo")
                 return
             }
         }
-        #expect(FaultMachine.expectation(kind) == expectation)
+        #expect(LoanRules.expectation(kind) == expectation)
     }
 
     @Test func aLoanRunsThroughItsLife() {
         let loan = FaultLoan(uid: "f", kind: .processSignal(daemon: "b", signal: 9), ttlMilliseconds: 5)
-        var record = FaultMachine.arm(loan, realtime: 10, boot: 100, bootID: "a")
+        var record = LoanRules.arm(loan, realtime: 10, boot: 100, bootID: "a")
         #expect(record.state == .armed && record.bit == nil && record.expiresAtBoot == 5_000_100)
         #expect(record.remaining(boot: 5_000_000, bootID: "a") == 100)
         #expect(record.remaining(boot: 6_000_000, bootID: "a") == 0 && record.remaining(boot: 1, bootID: "b") == 0)
@@ -98,7 +98,7 @@ import Testing
         FaultLoan(uid: "x", kind: .storeWipe(path: "s"), ttlMilliseconds: .max),
         FaultLoan(uid: "x", kind: .processSignal(daemon: "b", signal: 65), ttlMilliseconds: 1),
     ]) func badLoansAreRefused(_ loan: FaultLoan) {
-        #expect(throws: AgentFailure.self) { try FaultMachine.validate(loan) }
+        #expect(throws: AgentFailure.self) { try LoanRules.validate(loan) }
     }
 
     @Test func aReusedProcessIDIsNotTheDaemon() {

@@ -1,3 +1,4 @@
+import LabChaos
 import LabCourse
 import LabHistory
 import LabReport

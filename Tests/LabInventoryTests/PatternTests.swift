@@ -1,3 +1,4 @@
+import LabText
 import Testing
 
 @testable import LabInventory
@@ -60,7 +61,7 @@ import Testing
 
     @Test(arguments: [("kitten", "sitting", 3), ("ab", "ba", 1), ("", "abc", 3), ("same", "same", 0)])
     func distances(first: String, second: String, distance: Int) {
-        #expect(Suggestion.distance(first, second) == distance)
+        #expect(Nearest.distance(first, second) == distance)
     }
 
     @Test(arguments: [

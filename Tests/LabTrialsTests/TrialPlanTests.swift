@@ -1,3 +1,4 @@
+import LabChaos
 import LabHistory
 import MQClient
 import Testing

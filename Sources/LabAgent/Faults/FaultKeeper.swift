@@ -15,14 +15,14 @@ struct FaultKeeper: Sendable {
     ///
     /// One that did not bite is undone at once and answered as healed with `bit` false.
     func inject(_ loan: FaultLoan) throws(AgentFailure) -> FaultRecord {
-        try FaultMachine.validate(loan)
+        try LoanRules.validate(loan)
         return try root.locked(lock(loan.uid)) { () throws(AgentFailure) in
             if let old = try root.load(FaultRecord.self, path(loan.uid)), old.state != .healed {
                 throw AgentFailure(
                     .alreadyExists, "fault '\(loan.uid)' is lent already (\(old.state.rawValue)); heal it first")
             }
             try checkTarget(loan.kind)
-            var record = FaultMachine.arm(
+            var record = LoanRules.arm(
                 loan, realtime: HostClock.realtimeNanoseconds(), boot: HostClock.bootNanoseconds(),
                 bootID: HostClock.bootID())
             try root.save(record, path(loan.uid))
@@ -145,7 +145,7 @@ struct FaultKeeper: Sendable {
             let before = try daemons.status(daemon)
             let process = ProcessIdentity(pid: before.pid, startTicks: before.startTicks)
             guard ProcessTable.signal(process, signal) else { return false }
-            let expectation = FaultMachine.expectation(kind)
+            let expectation = LoanRules.expectation(kind)
             guard expectation != .nothing else { return false }
             let bit = ProcessTable.wait(milliseconds: AgentLimits.faultProbeMilliseconds) {
                 let entry = ProcessTable.look(process)

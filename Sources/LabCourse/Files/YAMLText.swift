@@ -1,3 +1,4 @@
+import LabText
 import Yams
 
 /// A YAML file taken apart, with the line of everything in it.

@@ -1,5 +1,6 @@
 public import LabHistory
 public import LabReport
+import LabText
 
 /// Turns a submission and a run into records; pure.
 ///

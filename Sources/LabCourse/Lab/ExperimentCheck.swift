@@ -1,4 +1,5 @@
 public import LabHistory
+import LabText
 
 /// Something that the trial must show.
 public struct ExperimentCheck: Sendable, Equatable, Decodable {

@@ -1,3 +1,4 @@
+import LabText
 import SystemPackage
 
 extension Lab {

@@ -1,3 +1,4 @@
+import LabText
 public import SystemPackage
 
 /// The labs of a folder, `labs/` of the project as a rule.

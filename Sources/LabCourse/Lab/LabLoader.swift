@@ -1,3 +1,4 @@
+import LabText
 import LabTrials
 import SystemPackage
 import Yams

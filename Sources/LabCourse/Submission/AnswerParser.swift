@@ -1,3 +1,5 @@
+import LabText
+
 /// Reads what a learner wrote as the answer to one question, leniently in form and strictly in meaning.
 public struct AnswerParser: Sendable {
     /// Longer text is no answer to any question of the course.

@@ -1,3 +1,4 @@
+import LabText
 public import SystemPackage
 import Yams
 

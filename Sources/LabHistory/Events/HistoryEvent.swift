@@ -176,7 +176,7 @@ public struct Delivery: Sendable, Equatable {
 /// A fault passed from one state of its life to the next.
 public struct FaultEdge: Sendable, Equatable {
     public enum Edge: String, Sendable, Equatable, CaseIterable {
-        /// The undo is on the host's disk; nothing has been done yet.
+        /// The host was told to lend it: from here on it may be there, and its undo is on the host's disk before it is.
         case armed
         /// Done, and a probe from the affected side saw it bite.
         case active

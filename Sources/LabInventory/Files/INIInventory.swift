@@ -1,3 +1,5 @@
+import LabText
+
 /// Ansible's INI inventory: `[group]`, `[group:vars]`, `[group:children]`, and hosts with `key=value` behind them.
 struct INIInventory {
     private enum Section {
@@ -62,7 +64,7 @@ struct INIInventory {
             throw InventoryError(
                 .invalid,
                 "section [\(title)]: unknown kind '\(kind)'"
-                    + "\(Suggestion.text(for: kind, among: ["vars", "children", "hosts"])) "
+                    + "\(Nearest.aside(for: kind, among: ["vars", "children", "hosts"])) "
                     + "(expected [\(name)], [\(name):vars] or [\(name):children])", at: place)
         }
     }

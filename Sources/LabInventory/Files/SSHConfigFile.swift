@@ -1,3 +1,4 @@
+import LabText
 import SystemPackage
 
 /// An `ssh_config` file (ssh_config(5)), as far as the lab needs it: `Host` blocks, first value wins.
@@ -69,7 +70,7 @@ struct SSHConfigFile: Sendable {
             case _ where Self.ignored.contains(name): break
             default:
                 let known = Self.understood + Self.ignored
-                warnings.append("\(place): '\(keyword)' is passed over\(Suggestion.text(for: name, among: known))")
+                warnings.append("\(place): '\(keyword)' is passed over\(Nearest.aside(for: name, among: known))")
             }
         }
     }

@@ -1,3 +1,4 @@
+import LabText
 import Yams
 
 /// Ansible's YAML inventory: group names over `hosts`, `vars` and `children`.
@@ -38,7 +39,7 @@ struct YAMLInventory {
             guard Self.sections.contains(title) else {
                 throw InventoryError(
                     .invalid,
-                    "group '\(name)': unknown key '\(title)'\(Suggestion.text(for: title, among: Self.sections)) "
+                    "group '\(name)': unknown key '\(title)'\(Nearest.aside(for: title, among: Self.sections)) "
                         + "(expected hosts:, vars: or children:; hosts belong below hosts:)", at: yaml.place(key))
             }
             if isEmpty(section) { continue }

@@ -1,3 +1,4 @@
+import LabChaos
 import LabHistory
 
 /// Walks a trial's schedule from step to step while the load runs.

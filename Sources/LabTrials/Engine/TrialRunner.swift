@@ -1,4 +1,5 @@
 import LabAgent
+import LabChaos
 public import LabCluster
 import LabHistory
 import LabInventory
@@ -143,7 +144,11 @@ public struct TrialRunner: Sendable {
     private func load(_ cluster: Cluster, _ client: MQConnection, _ recorder: HistoryRecorder) async throws {
         observe(.step("creating topic '\(plan.topic.name)'"))
         try await TopicSetUp(topic: plan.topic, client: client).create(on: setting.deployment)
-        let faults = FaultSession(cluster: cluster, recorder: recorder, observe: observe)
+        let faults = FaultSession(cluster: cluster) { news in
+            let edge = FaultEdge(news)
+            recorder.record(.fault(edge))
+            observe(.fault(edge))
+        }
         let workload = Workload(plan: plan.workload, topic: plan.topic, runID: setting.runID, seed: setting.seed)
         do {
             try await workload.run(

@@ -1,3 +1,4 @@
+import LabChaos
 public import LabCluster
 
 extension TrialPlan {

@@ -1,3 +1,5 @@
+public import LabChaos
+
 /// A trial as data: which cluster, which load, what is done to it, and what must hold.
 ///
 /// Decoded from the `trial:` part of a `lab.yaml`. A plan is valid by itself: `validate()` refuses what the engine
@@ -89,28 +91,6 @@ public enum TrialStep: Sendable, Equatable, Decodable {
             throw DecodingError.dataCorrupted(
                 .init(codingPath: decoder.codingPath, debugDescription: "expected one of phase, fault, heal"))
         }
-    }
-}
-
-public struct FaultPlan: Sendable, Equatable, Decodable {
-    /// Unique in the schedule; `heal:` names it.
-    public var id: String
-    public var kind: Kind
-    /// Name of the daemon that it strikes, as in the mode's file.
-    public var target: String
-    /// For `process-signal`: `KILL`, `TERM`, `STOP`, `WINCH`, …
-    public var signal: String?
-    /// The fault is undone by the host itself after so long, whatever becomes of the controller.
-    public var ttlSeconds: Double
-
-    public enum Kind: String, Sendable, Equatable, Decodable, CaseIterable {
-        case processSignal = "process-signal"
-        case storeWipe = "store-wipe"
-    }
-
-    enum CodingKeys: String, CodingKey {
-        case id, kind, target, signal
-        case ttlSeconds = "ttl_seconds"
     }
 }
 

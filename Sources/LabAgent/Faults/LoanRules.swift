@@ -1,7 +1,7 @@
 import Glibc
 
 /// The decisions of a loan: what undoes it, what shows that it bit, which state follows which. Pure.
-enum FaultMachine {
+enum LoanRules {
     /// What the probe after a deed waits for.
     enum Expectation: Sendable, Equatable {
         /// The process is gone from `/proc`.

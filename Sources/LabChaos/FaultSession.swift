@@ -1,11 +1,9 @@
 import LabAgent
-import LabChaos
-import LabCluster
-import LabHistory
+public import LabCluster
 import LabInventory
 
-/// The faults of one run: carries out what `FaultMachine` decides, and records every edge.
-actor FaultSession {
+/// The faults of one run: carries out on the hosts what `FaultMachine` decides, and tells every edge.
+public actor FaultSession {
     private struct Open {
         var plan: FaultPlan
         var uid: String
@@ -14,35 +12,37 @@ actor FaultSession {
     }
 
     private let cluster: Cluster
-    private let recorder: HistoryRecorder
-    private let observe: @Sendable (TrialProgress) -> Void
+    private let tell: @Sendable (FaultNews) -> Void
     /// In the order of injection; healed in the reverse one.
     private var faults: [Open] = []
 
-    init(cluster: Cluster, recorder: HistoryRecorder, observe: @escaping @Sendable (TrialProgress) -> Void) {
+    /// - Parameter tell: hears every edge when it becomes known.
+    public init(cluster: Cluster, tell: @escaping @Sendable (FaultNews) -> Void) {
         self.cluster = cluster
-        self.recorder = recorder
-        self.observe = observe
+        self.tell = tell
     }
 
-    /// Injects a fault and records whether it bit.
-    /// - Throws: `TrialError` when the host could not even arm it; a fault that did not bite is no error here, the
+    /// Injects a fault and tells whether it bit.
+    /// - Throws: `ChaosError` when the host did not answer for it; a fault that did not bite is no error here, the
     ///   checkers make the run inconclusive.
-    func inject(_ plan: FaultPlan) async throws {
+    public func inject(_ plan: FaultPlan) async throws {
         guard let daemon = cluster.plan.daemon(named: plan.target) else {
-            throw TrialError(.badPlan, "no daemon '\(plan.target)' to strike")
+            throw ChaosError(.badPlan, "no daemon '\(plan.target)' to strike")
         }
         let link = try cluster.fleet.link(daemon.host)
-        let uid = "\(plan.id)-\(recorder.now)"
+        // Unique on its host among the remains of earlier runs.
+        let uid = "\(plan.id)-\(UInt32.random(in: 0...UInt32.max))"
+        let loan = try Self.loan(plan, uid: uid, daemon: daemon)
         var fault = Open(plan: plan, uid: uid, daemon: daemon, machine: FaultMachine())
         perform(fault.machine.handle(.armed), on: fault)
         faults.append(fault)
         let place = faults.count - 1
         let report: FaultRecord
         do {
-            report = try await link.agent.injectFault(try Self.loan(plan, uid: uid, daemon: daemon))
+            report = try await link.agent.injectFault(loan)
         } catch {
-            throw TrialError(.setUp, "host '\(daemon.host.name)': fault '\(plan.id)' could not be injected: \(error)")
+            throw ChaosError(
+                .injectionFailed, "host '\(daemon.host.name)': fault '\(plan.id)' could not be injected: \(error)")
         }
         let input: FaultMachine.Input =
             report.bit == true ? .bit(evidence: Self.evidence(report)) : .didNotBite(evidence: Self.evidence(report))
@@ -52,15 +52,15 @@ actor FaultSession {
     }
 
     /// Undoes one fault now, and records whether it is gone.
-    func heal(_ id: String) async throws {
+    public func heal(_ id: String) async throws {
         guard let place = faults.firstIndex(where: { $0.plan.id == id }) else {
-            throw TrialError(.badPlan, "no fault '\(id)' to heal")
+            throw ChaosError(.badPlan, "no fault '\(id)' to heal")
         }
         if faults[place].machine.isOpen { await heal(at: place) }
     }
 
     /// Undoes everything that is still open, the latest first.
-    func healAll() async {
+    public func healAll() async {
         for place in faults.indices.reversed() where faults[place].machine.isOpen { await heal(at: place) }
     }
 
@@ -89,12 +89,12 @@ actor FaultSession {
         }
     }
 
-    private static func loan(_ plan: FaultPlan, uid: String, daemon: DaemonPlan) throws(TrialError) -> FaultLoan {
+    private static func loan(_ plan: FaultPlan, uid: String, daemon: DaemonPlan) throws(ChaosError) -> FaultLoan {
         let kind: FaultKind
         switch plan.kind {
         case .processSignal:
             guard let name = plan.signal, let number = SignalName.number(name) else {
-                throw TrialError(
+                throw ChaosError(
                     .badPlan, "fault '\(plan.id)': signal '\(plan.signal ?? "")' is none of \(SignalName.known)")
             }
             kind = .processSignal(daemon: daemon.name, signal: number)
@@ -114,12 +114,11 @@ actor FaultSession {
         return record.bit == false ? "no effect was seen" : record.state.rawValue
     }
 
-    private func record(_ fault: Open, _ edge: FaultEdge.Edge, _ detail: String) {
+    private func record(_ fault: Open, _ edge: FaultNews.Edge, _ detail: String) {
         let label = fault.plan.signal.map { "\(fault.plan.kind.rawValue) \($0)" } ?? fault.plan.kind.rawValue
-        let event = FaultEdge(
-            uid: fault.uid, kind: label, target: "\(fault.daemon.name) on \(fault.daemon.host.name)", edge: edge,
-            detail: detail)
-        recorder.record(.fault(event))
-        observe(.fault(event))
+        tell(
+            FaultNews(
+                uid: fault.uid, kind: label, target: "\(fault.daemon.name) on \(fault.daemon.host.name)", edge: edge,
+                detail: detail))
     }
 }

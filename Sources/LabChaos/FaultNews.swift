@@ -1,0 +1,23 @@
+/// A fault passed from one state of its life to the next.
+public struct FaultNews: Sendable, Equatable {
+    public enum Edge: String, Sendable, Equatable {
+        /// The host was told to lend it: from here on it may be there, and its undo is on the host's disk before it is.
+        case armed
+        /// A probe saw it bite.
+        case active
+        /// It was done, and no probe saw an effect.
+        case didNotBite
+        /// A probe saw that it is gone.
+        case healed
+        /// It could not be undone.
+        case stuck
+    }
+
+    public var uid: String
+    /// `process-signal KILL`, `store-wipe`, …
+    public var kind: String
+    /// Whom it struck, as in `broker-a on n2`.
+    public var target: String
+    public var edge: Edge
+    public var detail: String
+}

@@ -1,0 +1,22 @@
+/// A fault as a plan names it: what is to be broken, whom it strikes, and for how long at most.
+public struct FaultPlan: Sendable, Equatable, Decodable {
+    /// Unique in the schedule; `heal:` names it.
+    public var id: String
+    public var kind: Kind
+    /// Name of the daemon that it strikes, as in the mode's file.
+    public var target: String
+    /// For `process-signal`: `KILL`, `TERM`, `STOP`, `WINCH`, …
+    public var signal: String?
+    /// The fault is undone by the host itself after so long, whatever becomes of the controller.
+    public var ttlSeconds: Double
+
+    public enum Kind: String, Sendable, Equatable, Decodable, CaseIterable {
+        case processSignal = "process-signal"
+        case storeWipe = "store-wipe"
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case id, kind, target, signal
+        case ttlSeconds = "ttl_seconds"
+    }
+}

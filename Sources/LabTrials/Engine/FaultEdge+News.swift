@@ -1,0 +1,17 @@
+import LabChaos
+import LabHistory
+
+extension FaultEdge {
+    /// What the history records of a fault's news.
+    init(_ news: FaultNews) {
+        let edge: Edge =
+            switch news.edge {
+            case .armed: .armed
+            case .active: .active
+            case .didNotBite: .didNotBite
+            case .healed: .healed
+            case .stuck: .stuck
+            }
+        self.init(uid: news.uid, kind: news.kind, target: news.target, edge: edge, detail: news.detail)
+    }
+}
