@@ -48,7 +48,7 @@ import Testing
         #expect(subnet.address(LabIdentity.hostLimit) == "198.19.44.210")
     }
 
-    static let roles: [(Int, [String])] = [(1, ["n1"]), (2, ["n2"]), (3, ["n2"]), (5, ["n2", "n3", "n4"])]
+    static let roles: [(Int, [String])] = [(1, ["n1"]), (2, ["n2"]), (3, ["n2"]), (5, ["n3", "n4"])]
 
     @Test(arguments: roles) func theInventoryPlacesRoles(_ count: Int, _ brokers: [String]) {
         let names = (1...count).map { "n\($0)" }
