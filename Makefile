@@ -27,8 +27,8 @@ test: ## the whole test suite, on real hosts, daemons and clients of this machin
 
 build: ## the programs, in .build/release
 	@.ci/prepare build
-	@echo '==> building the programs (the first time takes a few minutes)'
-	@swift build $(RELEASE)
+	@echo '==> building the programs (a first build takes a few minutes)'
+	@swift build $(RELEASE) --no-color-diagnostics 2>&1 | { grep -v "the use of .mktemp' is dangerous" || true; }
 
 bench: ## the figures of docs/performance.md, measured on this machine
 	@.ci/prepare bench
@@ -41,6 +41,6 @@ fmt: ## format all Swift
 lint: ## what CI holds the sources to
 	@swift format lint --strict --parallel --recursive Package.swift Sources Tests
 
-clean: ## take down the lab's hosts, then remove what was built
+clean: ## take down the hosts; remove what was built, and the recorded runs
 	@if [ -x $(SEATRIAL) ] && [ -d .seatrial ]; then $(SEATRIAL) hosts down; fi
 	@rm -rf .build .seatrial .venv

@@ -4,6 +4,7 @@ import LabCluster
 import LabCourse
 import LabInventory
 import LabTrials
+import Synchronization
 
 /// Ends the program: one line for a person, one exit status for a machine.
 enum Exit {
@@ -19,12 +20,18 @@ enum Exit {
         signal(SIGPIPE, SIG_IGN)
         let work = Task { try await body() }
         let interrupts = Interrupts { count in
-            if count == 1 {
-                Terminal.complain("interrupted: healing and cleaning up (press Ctrl-C again to leave at once)")
-                work.cancel()
-            } else {
+            guard CleanUp.isNeeded else {
+                Terminal.complain("interrupted; nothing was begun, so nothing is left")
                 leave(interrupted)
             }
+            guard count == 1 else {
+                Terminal.complain(
+                    "left at once: what was up stays up; 'seatrial status' shows it, 'seatrial destroy' removes it")
+                leave(interrupted)
+            }
+            Terminal.complain(
+                "interrupted: finishing and cleaning up (press Ctrl-C again to leave everything as it is)")
+            work.cancel()
         }
         let status: Int32
         do {
@@ -72,6 +79,16 @@ enum Exit {
         default: false
         }
     }
+}
+
+/// Whether the command has begun something that an interruption must not leave half done.
+enum CleanUp {
+    private static let begun = Atomic<Bool>(false)
+
+    static var isNeeded: Bool { begun.load(ordering: .acquiring) }
+
+    /// From here on Ctrl-C waits for the clean-up.
+    static func begin() { begun.store(true, ordering: .releasing) }
 }
 
 /// The caller's words are to blame: exit status 64.

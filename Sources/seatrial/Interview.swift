@@ -43,8 +43,27 @@ struct QuestionText: CustomStringConvertible {
     init(_ question: Question) { self.question = question }
 
     var description: String {
-        var lines = ["\(question.title) (\(question.points) point\(question.points == 1 ? "" : "s"))", question.prompt]
+        var lines = ["\(question.title) (\(question.points) point\(question.points == 1 ? "" : "s"))"]
+        lines += Self.wrapped(question.prompt)
         lines += question.choices.map { "  \($0.id)) \($0.text)" }
         return lines.joined(separator: "\n")
+    }
+
+    private static let columns = 100
+
+    /// Lines of whole words.
+    private static func wrapped(_ text: String) -> [String] {
+        var lines: [String] = [""]
+        for word in text.split(whereSeparator: \.isWhitespace) {
+            let last = lines[lines.count - 1]
+            if last.isEmpty {
+                lines[lines.count - 1] = String(word)
+            } else if last.count + 1 + word.count <= columns {
+                lines[lines.count - 1] += " \(word)"
+            } else {
+                lines.append(String(word))
+            }
+        }
+        return lines
     }
 }

@@ -41,6 +41,8 @@ struct Laboratory {
 
     /// Runs the trial, judges its history and grades the submission by both.
     func grade(_ submission: Submission, of lab: Lab, by plan: TrialPlan) async throws -> GradeReport {
+        try RunGuard(place).refuseWhileRunning()
+        CleanUp.begin()
         let started = Self.wallClockMilliseconds()
         let progress = ProgressLines()
         let runner = TrialRunner(
@@ -51,7 +53,14 @@ struct Laboratory {
                 seed: trial.seed ?? UInt64.random(in: 1...999_999), startedAtMilliseconds: started,
                 controllerPID: getpid(), keep: trial.keep),
             observe: { progress.show($0) })
-        let folder = try await runner.run()
+        let folder: RunFolder
+        do {
+            folder = try await runner.run()
+        } catch {
+            progress.end()
+            Terminal.complain("nothing was graded; 'seatrial check last' shows what was recorded")
+            throw error
+        }
         progress.end()
         let (verdict, manifest) = try Judgement.judge(folder, isAlive: { _ in false })
         try folder.write(verdict: JSONReport.text(verdict))
@@ -59,6 +68,7 @@ struct Laboratory {
         report.runFolder = folder.path.string
         report.gradedAtMilliseconds = started
         report.durationMilliseconds = Self.wallClockMilliseconds() - started
+        try folder.write(grade: JSONReport.text(report))
         return report
     }
 

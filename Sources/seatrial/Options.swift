@@ -3,6 +3,7 @@ import Glibc
 import LabCluster
 import LabHosts
 import LabInventory
+import LabText
 import SystemPackage
 
 /// Where things are: the same flags for every command that needs them.
@@ -50,7 +51,13 @@ struct PlaceOptions: ParsableArguments {
 
     func mode(_ name: String) throws -> Topology {
         if name.contains("/") || name.hasSuffix(".yaml") { return try Topology.load(absolute(name)) }
-        return try Topology.load(labsFolder.appending("modes").appending("\(name).yaml"))
+        let modes = labsFolder.appending("modes")
+        let file = modes.appending("\(name).yaml")
+        guard access(file.string, R_OK) == 0 else {
+            let known = FolderListing.names(modes).filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) }
+            throw UsageError("\(modes): no mode '\(name)'; \(Nearest.suggestion(for: name, among: known))")
+        }
+        return try Topology.load(file)
     }
 
     private func absolute(_ path: String) -> FilePath {
@@ -86,7 +93,9 @@ struct InventoryOptions: ParsableArguments {
         if paths.isEmpty {
             let local = LocalHosts(stateDirectory: place.stateFolder).inventoryPath
             guard access(local.string, R_OK) == 0 else {
-                throw UsageError("no hosts yet: bring some up with 'seatrial hosts up 3', or name an inventory with -i")
+                throw UsageError(
+                    "no hosts yet in \(place.stateFolder): bring some up with 'seatrial hosts up 3', or name an inventory with -i"
+                )
             }
             paths = [local]
         }

@@ -56,6 +56,7 @@ import Testing
         let bad = String(good[..<range.lowerBound]) + to + String(good[range.upperBound...])
         try scratch.write(bad.utf8, to: "lab.yaml", in: folder)
         try scratch.write("# Guide\n".utf8, to: "guide.md", in: folder)
+        try scratch.write("# Afterwards\n".utf8, to: "afterwards.md", in: folder)
         do throws(CourseError) {
             _ = try LabCatalogue(folder: scratch.path).lab("1")
             Issue.record("taken")

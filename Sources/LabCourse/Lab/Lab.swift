@@ -17,8 +17,10 @@ public struct Lab: Sendable, Equatable {
     public var aim: String
     /// How long it takes a learner, reading included.
     public var minutes: Int
-    /// The guide's Markdown.
+    /// The guide's Markdown, to be read before the predictions.
     public var guide: String
+    /// What to read once the run is graded: it gives the answers away. Nil when the lab has none.
+    public var afterwards: String?
     public var steps: [Step]
     public var questions: [Question]
     public var checks: [ExperimentCheck]

@@ -11,13 +11,14 @@ enum LabLoader {
         var aim: String
         var minutes: Int
         var guide: String
+        var afterwards: String?
         var steps: [Lab.Step]
         var questions: [Question]
         var checks: [ExperimentCheck]
         var trial: TrialPlan
 
         enum CodingKeys: String, CodingKey, CaseIterable {
-            case lab, title, aim, minutes, guide, steps, questions, checks, trial
+            case lab, title, aim, minutes, guide, afterwards, steps, questions, checks, trial
         }
     }
 
@@ -40,10 +41,14 @@ enum LabLoader {
                 .badValue, file: yaml.file, line: yaml.root["lab"]?.mark?.line,
                 "lab '\(file.lab)' stands in folder '\(name)'; give both one name, as in 01-first-message")
         }
+        let afterwards = try file.afterwards.map { name throws(CourseError) in
+            try CourseFile.text(name, in: folder, limit: CourseFile.maximumLabBytes)
+        }
         let lab = Lab(
             name: name, number: number, title: file.title, aim: file.aim, minutes: file.minutes,
-            guide: try CourseFile.text(file.guide, in: folder, limit: CourseFile.maximumLabBytes), steps: file.steps,
-            questions: file.questions, checks: file.checks, trial: file.trial, folder: folder)
+            guide: try CourseFile.text(file.guide, in: folder, limit: CourseFile.maximumLabBytes),
+            afterwards: afterwards, steps: file.steps, questions: file.questions, checks: file.checks,
+            trial: file.trial, folder: folder)
         try validate(lab, yaml)
         return lab
     }

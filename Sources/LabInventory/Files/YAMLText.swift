@@ -69,7 +69,8 @@ struct YAMLText {
                 .syntax, "\(names) is there twice in one mapping (merge the two)",
                 at: Place(file: file, line: context.mark.line))
         default:
-            return InventoryError(.syntax, "not YAML: \(error)", location: file)
+            return InventoryError(
+                .syntax, "not YAML, and not text that could be (is it a binary file?)", location: file)
         }
     }
 }

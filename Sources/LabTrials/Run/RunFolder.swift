@@ -12,6 +12,7 @@ public struct RunFolder: Sendable {
     public var historyPath: FilePath { path.appending("history.jsonl") }
     public var manifestPath: FilePath { path.appending("manifest.json") }
     public var verdictPath: FilePath { path.appending("verdict.json") }
+    public var gradePath: FilePath { path.appending("grade.json") }
     public var logsPath: FilePath { path.appending("logs") }
 
     public init(path: FilePath) { self.path = path }
@@ -47,11 +48,16 @@ public struct RunFolder: Sendable {
     }
 
     /// Keeps the verdict beside the history that it was drawn from.
-    public func write(verdict text: String) throws(TrialError) {
+    public func write(verdict text: String) throws(TrialError) { try write(text, to: verdictPath) }
+
+    /// Keeps the grade that was drawn from verdict and answers.
+    public func write(grade text: String) throws(TrialError) { try write(text, to: gradePath) }
+
+    private func write(_ text: String, to path: FilePath) throws(TrialError) {
         do {
-            try Data(text.utf8).write(to: URL(filePath: verdictPath.string), options: .atomic)
+            try Data(text.utf8).write(to: URL(filePath: path.string), options: .atomic)
         } catch {
-            throw TrialError(.runFolder, "\(verdictPath): can't be written (\(error))")
+            throw TrialError(.runFolder, "\(path): can't be written (\(error))")
         }
     }
 

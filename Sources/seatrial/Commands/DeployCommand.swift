@@ -26,6 +26,7 @@ struct DeployCommand: AsyncParsableCommand {
             return
         }
         let subject = try Subject.ours(in: place.programFolder)
+        CleanUp.begin()
         let fleet = try await Fleet.open(plan.hosts, agent: place.agentBinary)
         let cluster = Cluster(plan: plan, subject: subject, fleet: fleet)
         do {

@@ -12,7 +12,9 @@ struct DestroyCommand: AsyncParsableCommand {
     @OptionGroup var place: PlaceOptions
 
     func run() async throws {
+        try RunGuard(place).refuseWhileRunning()
         let hosts = try inventory.load(place).select("all", limit: inventory.limit)
+        CleanUp.begin()
         let removed = try await Fleet.destroy(hosts, agent: place.agentBinary)
         print(removed.isEmpty ? "nothing was deployed" : "removed from \(removed.joined(separator: ", "))")
     }

@@ -28,43 +28,51 @@ struct GradeCommand: AsyncParsableCommand {
         let folders = try submissions()
         let catalogue = try LabCatalogue(folder: place.labsFolder)
         let laboratory = try Laboratory(trial: trial, inventory: inventory, place: place)
-        // All are read before the first is run: a typing error in the last must not cost the time of the others.
-        let work = try folders.map { folder in
-            let lab = try catalogue.lab(Submission.labName(folder: folder))
-            return (lab: lab, submission: try Submission(folder: folder, lab: lab))
-        }
-        var status = VerdictStatus.pass
         var reports: [GradeReport] = []
-        for (lab, submission) in work {
-            Terminal.progress("grading \(submission.name)")
-            let report = try await laboratory.grade(submission, of: lab, by: lab.trial)
-            status = status.merged(with: report.status)
-            reports.append(report)
+        for folder in folders {
+            Terminal.progress("grading \(folder)")
+            reports.append(try await grade(folder, of: catalogue, in: laboratory))
         }
         try output.print(reports)
-        throw ExitCode(status.exitStatus)
+        throw ExitCode(reports.map(\.status).reduce(VerdictStatus.pass) { $0.merged(with: $1) }.exitStatus)
     }
 
-    private func submissions() throws -> [FilePath] {
+    /// A submission that can't be read is a grade of its own, which says why: it must not cost the class theirs.
+    private func grade(
+        _ folder: FilePath, of catalogue: LabCatalogue, in laboratory: Laboratory
+    ) async throws -> GradeReport {
+        let lab: Lab
+        let submission: Submission
+        do {
+            lab = try catalogue.lab(Submission.labName(folder: folder))
+            submission = try Submission(folder: folder, lab: lab)
+        } catch {
+            return GradeReport(
+                lab: "", title: "A submission that can't be graded", submission: folder.string,
+                records: [
+                    CheckRecord(
+                        id: "submission", lab: "", step: "submission", title: "The submission can be read", points: 0,
+                        maximum: 0, status: .error, rationale: "\(error)")
+                ], verdict: nil)
+        }
+        return try await laboratory.grade(submission, of: lab, by: lab.trial)
+    }
+
+    private func submissions() throws(UsageError) -> [FilePath] {
         let path = FilePath(folder)
+        var status = stat()
+        guard stat(path.string, &status) == 0 else { throw UsageError("\(folder): no such folder") }
+        guard status.st_mode & S_IFMT == S_IFDIR else {
+            throw UsageError("\(folder): this is a file; name the folder that it is in")
+        }
         if Self.isReadable(path.appending("answers.yaml")) { return [path] }
-        guard let directory = opendir(path.string) else {
-            throw UsageError("\(folder): no such folder")
-        }
-        defer { closedir(directory) }
-        var found: [FilePath] = []
-        while let entry = readdir(directory) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            let inner = path.appending(name)
-            if name != ".", name != "..", Self.isReadable(inner.appending("answers.yaml")) { found.append(inner) }
-        }
+        let found = FolderListing.names(path).map { path.appending($0) }
+            .filter { Self.isReadable($0.appending("answers.yaml")) }
         guard !found.isEmpty else {
             throw UsageError(
                 "\(folder): no answers.yaml in it, nor in a folder of it; see 'seatrial lab show 01' for the questions")
         }
-        return found.sorted { $0.string < $1.string }
+        return found
     }
 
     private static func isReadable(_ path: FilePath) -> Bool { access(path.string, R_OK) == 0 }

@@ -45,6 +45,7 @@ struct HostsCommand: AsyncParsableCommand {
 
         func run() async throws {
             let hosts = LocalHosts(stateDirectory: place.stateFolder)
+            CleanUp.begin()
             let report = try await hosts.up(
                 count: count, filesystem: filesystem, diskBytes: Int64(disk) << 20,
                 progress: { Terminal.progress($0) })
@@ -80,6 +81,8 @@ struct HostsCommand: AsyncParsableCommand {
         @OptionGroup var place: PlaceOptions
 
         func run() async throws {
+            try RunGuard(place).refuseWhileRunning()
+            CleanUp.begin()
             let report = try await LocalHosts(stateDirectory: place.stateFolder).down(progress: {
                 Terminal.progress($0)
             })

@@ -82,7 +82,8 @@ struct LabCommand: AsyncParsableCommand {
 
         func run() async throws {
             let lab = try LabCatalogue(folder: place.labsFolder).lab(lab)
-            let plan = try control.map { try lab.control(named: $0).trial } ?? lab.trial
+            let control = try control.map { try lab.control(named: $0) }
+            let plan = control?.trial ?? lab.trial
             let laboratory = try Laboratory(trial: trial, inventory: inventory, place: place)
             guard !dryRun else {
                 print(try laboratory.deployment(of: plan))
@@ -94,12 +95,17 @@ struct LabCommand: AsyncParsableCommand {
             let submission = try submission(for: lab)
             let report = try await laboratory.grade(submission, of: lab, by: plan)
             try output.print(report, showsHints: hints)
+            if let control { Terminal.progress(ControlText.compare(control, with: report)) }
+            if answers == nil, !yes, let afterwards = lab.afterwards { print("\n\(afterwards)") }
             throw ExitCode(report.status.exitStatus)
         }
 
         private func submission(for lab: Lab) throws -> Submission {
             if let answers { return try Submission(folder: FilePath(answers), lab: lab) }
             guard yes || !Terminal.isInteractive else { return try Interview(lab: lab).submission() }
+            if yes {
+                Terminal.progress("the answers are the lab's own; try yours with 'seatrial lab run \(lab.number)'")
+            }
             guard yes else {
                 throw UsageError(
                     "this is no terminal, so nobody can be asked: name your answers with --answers FOLDER, or take the lab's own with --yes"

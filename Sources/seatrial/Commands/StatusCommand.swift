@@ -21,10 +21,18 @@ struct StatusCommand: AsyncParsableCommand {
             try output.print(status)
         } else {
             print(status)
-            for run in RunFolder.all(under: place.runsFolder)
-            where (try? run.manifest())?.wasKilled(isAlive: Processes.isAlive) == true {
-                print("run \(run.path.lastComponent?.string ?? "") is incomplete: its controller was killed")
+            if let running = RunGuard(place).running {
+                print("run \(running.runID) is going on (process \(running.controllerPID))")
+            }
+            // Only the newest: an older one's remains would be its remains.
+            if let last = try RunFolder.all(under: place.runsFolder).last?.manifest(),
+                last.wasKilled(isAlive: Processes.isAlive)
+            {
+                print(
+                    "run \(last.runID) is incomplete: its controller was killed; 'seatrial destroy' removes what it left"
+                )
             }
         }
+        guard status.isComplete else { throw ExitCode(Exit.labError) }
     }
 }

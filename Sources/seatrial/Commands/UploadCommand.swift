@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import LabCluster
 import LabInventory
 import SystemPackage
@@ -22,7 +23,11 @@ struct UploadCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        guard access(file, R_OK) == 0 else {
+            throw UsageError("\(file): there is no such file here, or it can't be read")
+        }
         let hosts = try inventory.load(place).select("all", limit: inventory.limit)
+        CleanUp.begin()
         for line in try await FileDistribution.upload(
             FilePath(file), to: remote, mode: executable ? 0o755 : 0o644, on: hosts)
         {
