@@ -11,6 +11,9 @@ import Testing
         let lab = try Project.lab01()
         #expect(lab.name == "01-first-message" && lab.number == 1 && lab.title == "First message")
         #expect(lab.guide.contains("# Lab 01: First message"))
+        // What gives the predictions away is read after them.
+        #expect(!lab.guide.contains("outlives"))
+        #expect(lab.afterwards?.contains("outlives") == true)
         #expect(lab.trial.mode == "m1-async")
         #expect(lab.trial.topic.name == "first-message" && lab.trial.topic.queues == 4)
         #expect(lab.trial.workload.producers == 2 && lab.trial.workload.bodyBytes == 128)

@@ -20,6 +20,24 @@ struct LabRunTests {
         }
     }
 
+    @Test func aSubmissionThatCannotBeReadCostsTheClassNothing() async throws {
+        try await Rig.with(hosts: 3) { rig in
+            let good = Self.lab.appending("solution/answers.yaml").string
+            let made = try await Program.run(
+                at: "/bin/sh",
+                [
+                    "-c",
+                    "mkdir -p $0/ana $0/bob && cp $1 $0/ana/ && printf 'lab: 01-first-message\nanswers:\n\ta: b\n' > $0/bob/answers.yaml",
+                    rig.state.appending("class").string, good,
+                ])
+            try #require(made.status == 0, "\(made)")
+            let grade = try await rig.seatrial("grade", rig.state.appending("class").string)
+            #expect(grade.status == 3, "\(grade)")
+            #expect(grade.output.contains("17 of 17 points"), "\(grade)")
+            #expect(grade.output.contains("bob/answers.yaml:3"), "\(grade)")
+        }
+    }
+
     @Test func theStoreWipedBetweenKillAndRestartIsJudgedLost() async throws {
         try await Rig.with(hosts: 3) { rig in
             let run = try await rig.seatrial("lab", "run", "01", "--yes", "--control", "store-wiped")
