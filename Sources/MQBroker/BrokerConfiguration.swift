@@ -1,5 +1,6 @@
 public import MQStore
 public import MQTransport
+import NIOCore
 public import SystemPackage
 
 /// What a broker is in its group.
@@ -106,8 +107,8 @@ public struct BrokerConfiguration: Sendable {
         haListenPort = try settings.integer("haListenPort", in: 0...65535, default: listenPort + 1)
         bindAddress = settings.string("bindAddress", default: bindAddress)
         nameservers = try Self.nameservers(&settings)
-        brokerIP1 = settings.string("brokerIP1", default: HostAddresses.first ?? brokerIP1)
-        brokerIP2 = settings.string("brokerIP2", default: brokerIP1)
+        brokerIP1 = try Self.address("brokerIP1", default: HostAddresses.first ?? brokerIP1, &settings)
+        brokerIP2 = try Self.address("brokerIP2", default: brokerIP1, &settings)
         storeRoot = FilePath(settings.string("storePathRootDir", default: storeRoot.string))
         commitLogDirectory = settings.string("storePathCommitLog").map { FilePath($0) }
         segmentBytes = try settings.integer(
@@ -156,5 +157,20 @@ public struct BrokerConfiguration: Sendable {
         store.flushIntervalMilliseconds = flushIntervalMilliseconds
         store.syncFlushTimeoutMilliseconds = syncFlushTimeoutMilliseconds
         return store
+    }
+}
+
+extension BrokerConfiguration {
+    /// A numeric address: it goes into every record and every route, where a name could not stand.
+    fileprivate static func address(
+        _ key: String, default fallback: String, _ settings: inout Settings
+    ) throws(ConfigurationError) -> String {
+        let text = settings.string(key, default: fallback)
+        do {
+            _ = try SocketAddress(ipAddress: text, port: 0)
+        } catch {
+            throw settings.bad(key, accepted: "an IPv4 or IPv6 address")
+        }
+        return text
     }
 }

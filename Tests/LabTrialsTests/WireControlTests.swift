@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Glibc
 import LabHistory
 import Logging
@@ -98,6 +99,7 @@ struct WireControlTests {
         await broker.shutdown()
         await nameserver.shutdown()
         try await group.shutdownGracefully()
+        try FileManager.default.removeItem(atPath: folder.string)
         return (verdict, before.strikes)
     }
 
