@@ -176,8 +176,19 @@ extension Fixture {
             tale.scan([0, 1, 2])
             tale.end()
         },
-        Fixture(name: "nothing is undecided when all was delivered", status: .pass, finds: [:]) { tale in
+        Fixture(name: "all delivered, and no log read", status: .inconclusive, finds: [.unscanned: 1]) { tale in
             tale.drain(reached: 3, max: 3)
+            tale.end()
+        },
+        Fixture(name: "all delivered, and a drain that failed", status: .inconclusive, finds: [.undrained: 1]) { tale in
+            tale.drain(reached: 3, max: -1, complete: false)
+            tale.scan([0, 1, 2])
+            tale.end()
+        },
+        Fixture(name: "a scan with a record missing", status: .inconclusive, finds: [.undecided: 1]) { tale in
+            tale.send(4, offset: 3)
+            tale.drain(reached: 4, max: 4)
+            tale.scan([0, 1, 2], unseen: 1)
             tale.end()
         },
     ]
@@ -234,7 +245,7 @@ extension Fixture {
                     ScannedRecord(
                         replica: "broker-a", queueID: 0, queueOffset: 3, logOffset: 900, value: Tale.value(5),
                         runID: Tale.runID, checksumAgrees: true)))
-            tale.scan([0, 1, 2])
+            tale.scan([0, 1, 2], unseen: 1)
             tale.end()
         },
         Fixture(name: "a later send, a smaller offset", status: .fail, finds: [.nonMonotonicSend: 1]) { tale in

@@ -90,10 +90,11 @@ struct Tale {
                     detail: complete ? "" : "15 s were over")))
     }
 
-    /// A log that holds these values at their own numbers as offsets.
+    /// A log that holds these values at their own numbers as offsets, and `unseen` records that the history has elsewhere
+    /// or not at all.
     mutating func scan(
         _ sequences: [Int], replica: String = "broker-a", checksum: Bool = true, complete: Bool = true,
-        run: String = Tale.runID
+        run: String = Tale.runID, unseen: Int = 0
     ) {
         for sequence in sequences {
             add(
@@ -105,7 +106,7 @@ struct Tale {
         add(
             .scanEnded(
                 ReplicaScan(
-                    replica: replica, records: sequences.count, endOffset: Int64(sequences.count) * 300,
+                    replica: replica, records: sequences.count + unseen, endOffset: Int64(sequences.count) * 300,
                     complete: complete, detail: complete ? "" : "input/output error")))
     }
 

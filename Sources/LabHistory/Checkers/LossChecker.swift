@@ -38,6 +38,7 @@ struct LossChecker: Checker {
             guard let count = counts[fate], let first = firsts[fate] else { continue }
             if let finding = finding(fate, count, first, known) { findings.append(finding) }
         }
+        findings += unread(known, counts)
         if recovered > 0, known.rules.has(.recovered) {
             findings.append(
                 Finding(
@@ -45,6 +46,35 @@ struct LossChecker: Checker {
                     summary: "\(recovered) delivered though their sends were not acknowledged in full"))
         }
         return findings
+    }
+
+    /// What was not read to its end can hide anything: a late duplicate, a stray, a damaged body. Told only where no
+    /// message is missing because of it, for then that message tells it.
+    private func unread(_ known: Known, _ counts: [Fate: Int]) -> [Finding] {
+        guard !known.run.acknowledgingBrokers.isEmpty, known.run.end?.end.completed == true else { return [] }
+        if counts[.unseen] == nil, !known.run.allDrained, known.rules.has(.undrained) {
+            let open = known.run.drains.values.first { !$0.drain.complete }
+            let why = open.map { " (queue \($0.drain.queueID) on \($0.drain.broker): \($0.drain.detail))" } ?? ""
+            return [
+                Finding(
+                    anomaly: .undrained, status: .inconclusive, count: 1, rule: .required,
+                    summary: "not every queue was read to its end\(why); look at the broker, then run it again",
+                    witness: open.map {
+                        Witness(story: ["Queue \($0.drain.queueID) was not drained."], lines: [$0.line])
+                    })
+            ]
+        }
+        if counts[.undecided] == nil, !known.run.allScanned, known.rules.has(.unscanned) {
+            let open = known.run.scans.values.first { !$0.scan.complete }
+            let why = open.map { " (\($0.scan.replica): \($0.scan.detail))" } ?? ""
+            return [
+                Finding(
+                    anomaly: .unscanned, status: .inconclusive, count: 1, rule: .required,
+                    summary: "not every replica's log was read to its end\(why); scan it, or run it again",
+                    witness: open.map { Witness(story: ["\($0.scan.replica) was not scanned."], lines: [$0.line]) })
+            ]
+        }
+        return []
     }
 
     private func isOwed(_ flags: Ledger.Flags, _ known: Known) -> Bool {

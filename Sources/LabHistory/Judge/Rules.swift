@@ -4,6 +4,7 @@
 /// so that a rule that never decides anything is noticed.
 package struct Rules: Sendable {
     package enum Rule: Int, CaseIterable, Sendable {
+        case undrained, unscanned
         case lost, lostNeedsScan, lostNeedsDrain, undelivered, unseen, weakIsNoPromise, damagedIsNoSurvivor
         case recovered
         case neverSent, otherRun, abortedRead, unknownMayHaveHappened, storedUnasked

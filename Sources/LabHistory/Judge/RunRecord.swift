@@ -35,6 +35,8 @@ struct RunRecord: Sendable {
     private(set) var faults: [Fault] = []
     private(set) var drains: [QueueKey: (drain: QueueDrain, line: Int)] = [:]
     private(set) var scans: [String: (scan: ReplicaScan, line: Int)] = [:]
+    /// Records seen of each replica since its last scan ended, to be held against what the next one says that it found.
+    private var scannedRecords: [String: Int] = [:]
     /// Brokers that acknowledged something: each needs a scanned replica before anything is called lost.
     private(set) var acknowledgingBrokers: Set<String> = []
     private(set) var end: (end: RunEnd, line: Int)?
@@ -59,13 +61,30 @@ struct RunRecord: Sendable {
             drains[QueueKey(broker: drain.broker, queueID: drain.queueID)] = (drain, line)
         case .scanEnded(let scan):
             guard scans.count < Self.maximumReplicas else { return false }
-            scans[scan.replica] = (scan, line)
+            scans[scan.replica] = (counted(scan), line)
+            scannedRecords[scan.replica] = 0
         case .complete(let done):
             if done.outcome == .ok, let stored = done.stored { acknowledgingBrokers.insert(stored.broker) }
         case .end(let end): self.end = (end, line)
-        case .invoke, .deliver, .scanned: break
+        case .scanned(let record):
+            guard scannedRecords.count < Self.maximumReplicas || scannedRecords[record.replica] != nil else {
+                return false
+            }
+            scannedRecords[record.replica, default: 0] += 1
+        case .invoke, .deliver: break
         }
         return header != nil
+    }
+
+    /// A scan whose records are not all in the history is no complete scan, whatever it says: nobody may be called lost
+    /// for a line that is missing.
+    private func counted(_ scan: ReplicaScan) -> ReplicaScan {
+        let seen = scannedRecords[scan.replica] ?? 0
+        guard scan.complete, seen != scan.records else { return scan }
+        var scan = scan
+        scan.complete = false
+        scan.detail = "it tells of \(scan.records) records, and the history has \(seen) of them"
+        return scan
     }
 
     private mutating func note(_ edge: FaultEdge, at nanoseconds: Int64, line: Int) -> Bool {

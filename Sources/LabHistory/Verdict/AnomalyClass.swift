@@ -8,6 +8,10 @@ public enum AnomalyClass: String, Sendable, Equatable, CaseIterable {
     case unseen
     /// Acknowledged, not delivered, and without a complete scan nobody can tell whether it is lost.
     case undecided
+    /// Nothing acknowledged is missing, but some queue was not read to its end: what came later is unknown.
+    case undrained
+    /// Nothing acknowledged is missing, but some replica's log was not read to its end.
+    case unscanned
     /// Delivered though its send was not acknowledged in full: legal.
     case recovered
     /// Delivered or stored though never sent in this run, or though its send certainly failed.
