@@ -162,6 +162,20 @@ import Testing
         } throws: { ($0 as? StoreError)?.code == .layout }
     }
 
+    @Test func aSmallerSegmentSizeCutsNothing() async throws {
+        let fixture = try StoreFixture()
+        let store = try MessageStore(configuration: fixture.configuration(segmentBytes: 4 << 20), now: { 0 })
+        for _ in 0..<20 {
+            try await store.append([message("t", body: String(repeating: "x", count: 100_000))])
+        }
+        store.close()
+        let before = try StoreScanner(root: fixture.root).scan { _ in }
+        #expect {
+            try MessageStore(configuration: fixture.configuration(segmentBytes: 1 << 20), now: { 0 })
+        } throws: { ($0 as? StoreError)?.code == .layout }
+        #expect(try StoreScanner(root: fixture.root).scan { _ in } == before && before.records == 20)
+    }
+
     @Test func damageInTheMiddleIsReportedByTheScanner() async throws {
         let (fixture, store, _) = try await filled()
         store.close()

@@ -67,7 +67,7 @@ struct StoreScan: Sendable {
                 recorder.record(
                     .scanEnded(
                         ReplicaScan(
-                            replica: replica, records: records, endOffset: end.logOffset, complete: true,
+                            replica: replica, records: records, endOffset: end.logOffset, complete: !end.torn,
                             detail: end.torn ? "a torn record stands at the end" : "")))
             } else {
                 guard let logOffset = line.logOffset, let queueID = line.queueId, let offset = line.queueOffset else {

@@ -83,9 +83,10 @@ public struct TrialRunner: Sendable {
         let cleanUp = await Task.detached { await takeDown(cluster, folder) }.value
         do {
             try result.get()
+            if let cleanUp { throw cleanUp }
+            // Last of all: whoever reads it may believe all that stands before it.
             recorder.record(.end(RunEnd(completed: true, detail: "")))
             try recorder.close()
-            if let cleanUp { throw cleanUp }
             manifest.state = .completed
             try folder.write(manifest)
             return folder

@@ -1,3 +1,4 @@
+import Glibc
 public import LabHistory
 import Synchronization
 public import SystemPackage
@@ -64,6 +65,7 @@ public final class HistoryRecorder: Sendable {
         try state.withLock { state in
             guard !state.closed else { return }
             write(&state)
+            fsync(descriptor.rawValue)
             state.closed = true
             defer { try? descriptor.close() }
             if let failure = state.failure { throw failure }
@@ -72,6 +74,8 @@ public final class HistoryRecorder: Sendable {
 
     private func write(_ state: inout State) {
         guard !state.pending.isEmpty else { return }
+        // After a hole nothing more is written, so that the file has no end and can't be judged as a whole one.
+        guard state.failure == nil else { return state.pending.removeAll() }
         do {
             _ = try descriptor.writeAll(state.pending)
         } catch {

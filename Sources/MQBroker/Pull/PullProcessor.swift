@@ -93,9 +93,12 @@ final class PullProcessor: Sendable {
         }
     }
 
+    /// The longest that a pull is held, whatever its client asks for; RocketMQ's own ask for 15 to 30 s.
+    private static let longestHoldMilliseconds: Int64 = 300_000
+
     private func hold(_ pull: Pull, reading: QueueReading) {
         let configuration = context.configuration
-        let asked = pull.header.suspendTimeoutMilliseconds
+        let asked = min(max(pull.header.suspendTimeoutMilliseconds, 0), Self.longestHoldMilliseconds)
         let limit =
             configuration.longPolling
             ? asked

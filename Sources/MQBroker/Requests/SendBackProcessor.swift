@@ -61,7 +61,8 @@ struct SendBackProcessor: Sendable {
         properties[PropertyName.cluster] = context.configuration.clusterName
         let maximum = header.maxReconsumeTimes ?? group.retryMaximum
         var draft = record.draft()
-        draft.reconsumeTimes += 1
+        // A sender may have written any number there.
+        draft.reconsumeTimes = record.reconsumeTimes == .max ? .max : record.reconsumeTimes + 1
         draft.storeHost = context.storeHost.withLock { $0 }
         let isNewTopic: Bool
         if record.reconsumeTimes >= maximum || header.delayLevel < 0 {
@@ -70,7 +71,9 @@ struct SendBackProcessor: Sendable {
             properties[PropertyName.delayTimeLevel] = nil
             isNewTopic = context.makeTopicIfMissing(draft.topic, queues: 1)
         } else {
-            let level = header.delayLevel == 0 ? Self.firstRetryLevel + record.reconsumeTimes : header.delayLevel
+            let level =
+                header.delayLevel == 0
+                ? Self.firstRetryLevel + min(max(record.reconsumeTimes, 0), 100) : header.delayLevel
             draft.topic = SystemTopic.retry(header.group)
             draft.queueID = .random(in: 0..<group.retryQueues)
             properties[PropertyName.delayTimeLevel] = String(level)

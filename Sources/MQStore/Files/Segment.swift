@@ -37,6 +37,12 @@ final class Segment: Sendable {
         guard descriptor >= 0 else { throw .system("open", path, Errno(rawValue: errno)) }
         var status = stat()
         if fstat(descriptor, &status) != 0 { throw .system("fstat", path, Errno(rawValue: errno)) }
+        guard Int64(status.st_size) <= size else {
+            throw StoreError(
+                .layout, path: path,
+                message: "the file has \(status.st_size) bytes, and segments are set to \(size); "
+                    + "set the segment size it was written with, or move it away")
+        }
         if Int64(status.st_size) < size, ftruncate(descriptor, Int(size)) != 0 {
             throw .system("ftruncate to \(size)", path, Errno(rawValue: errno))
         }

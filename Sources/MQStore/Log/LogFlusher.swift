@@ -21,6 +21,8 @@ final class LogFlusher: Sendable {
         /// When the round began, for the time-out.
         var roundStarted: Int64 = 0
         var isClosed = false
+        /// A sync has failed: from then on nothing is promised, whatever a later sync says.
+        var hasFailed = false
     }
 
     private let configuration: StoreConfiguration
@@ -112,13 +114,16 @@ final class LogFlusher: Sendable {
 
     private func syncRound(to target: Int64, timestamp: Int64) {
         var outcome = AppendReceipt.Flush.flushed
-        if target > progress.flushedOffset {
+        if state.withLock({ $0.hasFailed }) {
+            outcome = .failed
+        } else if target > progress.flushedOffset {
             do throws(StoreError) {
                 try sync(progress.flushedOffset..<target)
                 progress.synced(to: target, timestamp: timestamp)
             } catch {
                 // After a failed sync the kernel may call the lost pages clean: a later sync proves nothing.
                 outcome = .failed
+                state.withLock { $0.hasFailed = true }
                 onFailure(error)
             }
         }

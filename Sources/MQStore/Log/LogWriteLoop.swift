@@ -190,9 +190,15 @@ final class LogWriteLoop {
 
     private func giveBack(_ error: StoreError) {
         if let segment = log.segment(at: run.start) {
-            let zeros = [UInt8](repeating: 0, count: Int(min(8, segment.endOffset - run.start)))
-            // Its blocks are there if anything of the run is; when not, nothing needs hiding.
+            // All of it: the next run begins at the same place, and a whole record of this one behind it would be taken
+            // for stored. Its blocks are there if anything of the run is; when not, nothing needs hiding.
+            let count = min(Int64(staging.readableBytes), segment.endOffset - run.start)
+            let zeros = [UInt8](repeating: 0, count: Int(max(0, count)))
             zeros.withUnsafeBytes { bytes in try? segment.write(bytes, at: run.start) }
+        }
+        for part in run.queues.values {
+            try? part.queue.write(
+                ByteBuffer(repeating: 0, count: part.entries.readableBytes), at: part.start)
         }
         for finished in run.completed { finished.append.completion(.failure(error)) }
         assigner.rewind(
