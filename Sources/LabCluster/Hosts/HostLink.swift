@@ -19,7 +19,7 @@ public struct HostLink: Sendable {
         let session = try await connect(host)
         do {
             let remote = "\(host.directory)/bin/seatrial-agent"
-            let made = try await session.execute("mkdir -p -m 0755 \(ShellWord.quote(host.directory + "/bin"))")
+            let made = try await session.execute("mkdir -p -m 0755 \(Shell.quote(host.directory + "/bin"))")
             guard made.isSuccess else {
                 throw ClusterError(
                     .unreachableHost,
@@ -28,7 +28,7 @@ public struct HostLink: Sendable {
             }
             _ = try await session.upload(binary, to: remote, mode: 0o755)
             let channel = try await session.openCommand(
-                "exec \(ShellWord.line(try Become.prefix(host) + [remote, "serve", "--root", host.directory]))")
+                "exec \(Shell.command(try Become.prefix(host) + [remote, "serve", "--root", host.directory]))")
             let agent = AgentClient(transport: SSHAgentTransport(channel: channel))
             let hello = try await agent.hello(agentVersion: LabVersion.text)
             return HostLink(host: host, session: session, agent: agent, hello: hello)
@@ -46,7 +46,7 @@ public struct HostLink: Sendable {
         let session = try await connect(host)
         do {
             let answer = try await session.execute(
-                "test -x \(ShellWord.quote(host.directory + "/bin/seatrial-agent"))")
+                "test -x \(Shell.quote(host.directory + "/bin/seatrial-agent"))")
             await session.close()
             return answer.exitStatus == 0
         } catch {

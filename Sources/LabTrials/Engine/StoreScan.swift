@@ -32,7 +32,7 @@ struct StoreScan: Sendable {
             cluster.scanner(on: broker.host), "scanStore", "--store", broker.storePath, "--topic", topic, "--json",
         ]
         let result = try await link.session.execute(
-            ShellWord.line(command), outputLimitBytes: Self.outputLimitBytes)
+            Shell.command(command), outputLimitBytes: Self.outputLimitBytes)
         guard result.isSuccess else {
             throw TrialError(.history, "the scan failed (\(result.ending)): \(result.errorText.prefix(200))")
         }
