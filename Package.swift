@@ -17,7 +17,6 @@ let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
-let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -51,7 +50,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
-        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
     ],
@@ -66,19 +64,20 @@ let package = Package(
 
         // The laboratory. `LabTrials` → `MQClient` is its only way into the message system.
         .systemLibrary(name: "CLibSSH2", pkgConfig: "libssh2", providers: [.apt(["libssh2-1-dev"])]),
-        library("LabText"),
-        library("LabInventory", ["LabText", yams, system]),
+        .systemLibrary(name: "CLibYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        library("LabText", ["CLibYAML", system]),
+        library("LabInventory", ["LabText", system]),
         library("LabSSH", ["CLibSSH2", system, logging]),
         library("LabAgent", [system]),
         library("LabHosts", [system, subprocess]),
-        library("LabCluster", ["LabInventory", "LabSSH", "LabAgent", system, yams]),
+        library("LabCluster", ["LabText", "LabInventory", "LabSSH", "LabAgent", system]),
         library("LabChaos", ["LabCluster", "LabAgent", "LabInventory"]),
         library("LabHistory"),
         library(
             "LabTrials",
             ["MQClient", "LabChaos", "LabCluster", "LabAgent", "LabSSH", "LabInventory", "LabHistory", system]),
         library("LabReport", ["LabHistory"]),
-        library("LabCourse", ["LabTrials", "LabHistory", "LabReport", "LabText", yams, system]),
+        library("LabCourse", ["LabTrials", "LabHistory", "LabReport", "LabText", system]),
 
         // Programs of a screen or two.
         program("mqnamesrv", ["MQNameserver", "MQTransport", arguments, unixSignals, logging, nioCore, nioPosix]),
@@ -104,7 +103,8 @@ let package = Package(
                 nioPosix, logging, system,
             ]),
         tests("MQClient", ["MQWire", "MQTransport", "MQNameserver", "MQBroker", nioCore, nioPosix, logging, system]),
-        tests("LabInventory", ["LabText", yams, system]),
+        tests("LabText", [system]),
+        tests("LabInventory", ["LabText", system]),
         tests("LabSSH", [system, subprocess]),
         tests("LabAgent", ["seatrial-agent", system, subprocess]),
         .executableTarget(

@@ -35,7 +35,7 @@ import Testing
         ("minutes: 20", "minuets: 20", "lab.yaml:5: unknown key 'minuets' in a lab; did you mean 'minutes'?"),
         ("    finding: lost", "    finding: losst", "did you mean 'lost'?"),
         ("    finding: lost", "\tfinding: lost", "a tab stands where YAML wants spaces"),
-        ("    kind: number", "    kind: nummer", "'kind'"),
+        ("    kind: number", "    kind: nummer", "expected one of choice, text, number, address; found 'nummer'"),
         ("  - id: twice", "  - id: route-back", "id 'route-back' is given twice"),
         ("    answer: c", "    answer: x", "the answer of 'route-back' is none"),
         (

@@ -128,7 +128,7 @@ import Testing
 
     /// Each says file and line, what is wrong, and what was expected.
     @Test(arguments: [
-        ("i.yaml", "all:\n  hosts:\n\tb1:\n", "i.yaml:3: a tab in the indentation, which YAML forbids (use spaces)"),
+        ("i.yaml", "all:\n  hosts:\n\tb1:\n", "i.yaml:3: a tab stands where YAML wants spaces; indent with spaces"),
         (
             "i.yaml", "all:\n  hosts: [b1]\n",
             "i.yaml:2: group 'all': expected names with a colon below hosts:, not a list or a word"
@@ -206,7 +206,7 @@ import Testing
         #expect(missing?.code == .unreadable)
         let doubled = #expect(throws: InventoryError.self) { try folder.load("i.yaml") }
         #expect(doubled?.code == .syntax)
-        #expect(doubled?.message.contains("'h' is there twice") == true)
+        #expect(doubled?.message.contains("'h' is given twice") == true)
     }
 
     @Test func whatNobodyReadsIsWarnedAbout() throws {

@@ -1,5 +1,5 @@
+import LabText
 public import SystemPackage
-import Yams
 
 /// The shape of a cluster, apart from any host: a file of `labs/modes/`.
 ///
@@ -46,12 +46,20 @@ public struct Topology: Sendable, Equatable, Decodable {
     /// Reads and checks a mode's file.
     /// - Throws: `ClusterError` that names the file, the line where YAML knows it, and what was expected.
     public static func load(_ path: FilePath) throws(ClusterError) -> Topology {
-        let text = try TextFile.read(path, what: "mode")
-        let topology: Topology
-        do {
-            topology = try YAMLDecoder().decode(Topology.self, from: text)
+        let text: String
+        do throws(TextFile.Mistake) {
+            text = try TextFile.read(path, limitBytes: Limits.fileBytes)
         } catch {
-            throw ClusterError(.badTopology, "\(path): \(YAMLMistake.describe(error))")
+            throw ClusterError(.badTopology, "\(path): \(error)")
+        }
+        let topology: Topology?
+        do throws(YAMLMistake) {
+            topology = try YAMLParser.parse(text, limits: .small)?.decode()
+        } catch {
+            throw ClusterError(.badTopology, "\(path):\(error.line.map { "\($0):" } ?? "") \(error.text)")
+        }
+        guard let topology else {
+            throw ClusterError(.badTopology, "\(path): it is empty; see labs/modes/ for what belongs here")
         }
         try topology.validate(path)
         return topology
@@ -72,6 +80,8 @@ public struct Topology: Sendable, Equatable, Decodable {
 
     /// A lab's cluster, not a data centre: past these a mistyped number is likelier than an intention.
     enum Limits {
+        /// A mode's file is a page.
+        static let fileBytes = 1 << 20
         static let nameservers = 9
         static let brokers = 99
     }

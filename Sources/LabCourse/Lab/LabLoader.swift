@@ -1,7 +1,6 @@
 import LabText
 import LabTrials
 import SystemPackage
-import Yams
 
 /// Reads a lab's folder, and refuses what the engine or the grader could not work with.
 enum LabLoader {
@@ -38,7 +37,7 @@ enum LabLoader {
         let name = folder.lastComponent?.string ?? ""
         guard file.lab == name, let number = LabCatalogue.number(of: name) else {
             throw CourseError(
-                .badValue, file: yaml.file, line: yaml.root["lab"]?.mark?.line,
+                .badValue, file: yaml.file, line: yaml.root["lab"]?.line,
                 "lab '\(file.lab)' stands in folder '\(name)'; give both one name, as in 01-first-message")
         }
         let afterwards = try file.afterwards.map { name throws(CourseError) in
@@ -57,18 +56,17 @@ enum LabLoader {
     static func controls(of lab: Lab) throws(CourseError) -> [Control] {
         let folder = lab.folder.appending("controls")
         guard CourseFile.exists(folder) else { return [] }
-        guard let trial = try yaml("lab.yaml", in: lab.folder).root["trial"]?.mapping else { return [] }
+        guard let trial = try yaml("lab.yaml", in: lab.folder).root["trial"] else { return [] }
         var controls: [Control] = []
         for name in try CourseFile.entries(of: folder) where name.hasSuffix(".yaml") {
             let yaml = try self.yaml(name, in: folder)
             try yaml.checkKeys(of: yaml.root, among: ["why", "trial", "expect"], "a control")
             let file = try yaml.decode(ControlFile.self)
-            var merged = trial
-            for (key, value) in yaml.root["trial"]?.mapping ?? Node.Mapping([]) { merged[key] = value }
+            let merged = yaml.root["trial"].map { trial.merged(with: $0) } ?? trial
             controls.append(
                 Control(
                     name: String(name.dropLast(".yaml".count)), why: file.why,
-                    trial: try yaml.decode(TrialPlan.self, from: .mapping(merged)), expected: file.expect))
+                    trial: try yaml.decode(TrialPlan.self, from: merged), expected: file.expect))
         }
         return controls
     }
@@ -81,7 +79,7 @@ enum LabLoader {
     private static func checkKeys(
         _ yaml: YAMLText, _ list: String, _ known: [String], _ place: String
     ) throws(CourseError) {
-        for node in yaml.root[list]?.sequence ?? Node.Sequence([]) {
+        for node in yaml.root[list]?.sequence ?? [] {
             try yaml.checkKeys(of: node, among: known, place)
         }
     }
@@ -91,7 +89,7 @@ enum LabLoader {
     private static func validate(_ lab: Lab, _ yaml: YAMLText) throws(CourseError) {
         var seen: [String] = []
         for (list, index, part) in parts(of: lab) {
-            let line = yaml.root[list]?.sequence?[index].mark?.line
+            let line = yaml.root[list]?.sequence?[index].line
             func refuse(_ detail: String) -> CourseError { CourseError(.badValue, file: yaml.file, line: line, detail) }
             guard !seen.contains(part.id) else { throw refuse("id '\(part.id)' is given twice; rename one") }
             guard lab.steps.contains(where: { $0.id == part.step }) else {
@@ -106,7 +104,7 @@ enum LabLoader {
             seen.append(part.id)
         }
         for (index, question) in lab.questions.enumerated() {
-            let line = yaml.root["questions"]?.sequence?[index].mark?.line
+            let line = yaml.root["questions"]?.sequence?[index].line
             do {
                 _ = try AnswerParser(question).parse(question.answer)
             } catch {

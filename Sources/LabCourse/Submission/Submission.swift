@@ -1,6 +1,5 @@
 import LabText
 public import SystemPackage
-import Yams
 
 /// What a learner hands in: answers, from a folder's `answers.yaml` or asked at a terminal.
 ///
@@ -44,22 +43,21 @@ public struct Submission: Sendable, Equatable {
         try yaml.checkKeys(of: yaml.root, among: ["lab", "answers"], "a submission")
         guard let node = yaml.root["answers"], let mapping = node.mapping else {
             throw CourseError(
-                .missingKey, file: yaml.file, line: yaml.root["answers"]?.mark?.line ?? named.line,
+                .missingKey, file: yaml.file, line: yaml.root["answers"]?.line ?? named.line,
                 "'answers' is missing; add it with one 'question: answer' line for each question")
         }
         try yaml.checkKeys(of: node, among: lab.questions.map(\.id), "the answers")
         name = folder.string
         self.lab = lab.name
         answers = [:]
-        let key = yaml.root.mapping?.first { $0.key.string == "answers" }?.key
-        place = "\(yaml.file):\(key?.mark?.line ?? 1)"
-        for (key, value) in mapping {
-            guard let id = key.string, let text = value.scalar?.string else {
+        place = "\(yaml.file):\(yaml.root.entry("answers")?.key.line ?? 1)"
+        for entry in mapping {
+            guard let id = entry.key.text, let text = entry.value.text else {
                 throw CourseError(
-                    .badValue, file: yaml.file, line: value.mark?.line,
-                    "the answer to '\(key.string ?? "?")' must be one word, number or text")
+                    .badValue, file: yaml.file, line: entry.value.line,
+                    "the answer to '\(Nearest.shown(entry.key.text ?? "?"))' must be one word, number or text")
             }
-            answers[id] = Answer(text: text, line: value.mark?.line)
+            answers[id] = Answer(text: text, line: entry.value.line)
         }
     }
 
@@ -74,11 +72,11 @@ public struct Submission: Sendable, Equatable {
         return try YAMLText(file: folder.appending("answers.yaml").string, text)
     }
 
-    private static func labName(_ yaml: YAMLText) throws(CourseError) -> (name: String, line: Int?) {
-        guard let node = yaml.root["lab"], let name = node.scalar?.string else {
+    private static func labName(_ yaml: YAMLText) throws(CourseError) -> (name: String, line: Int) {
+        guard let node = yaml.root["lab"], let name = node.text else {
             throw CourseError(
                 .missingKey, file: yaml.file, line: 1, "'lab' is missing; add a line like 'lab: 01-first-message'")
         }
-        return (name, node.mark?.line)
+        return (name, node.line)
     }
 }

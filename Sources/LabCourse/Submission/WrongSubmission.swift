@@ -1,5 +1,5 @@
+import LabText
 import SystemPackage
-import Yams
 
 /// A submission of the lab's own that must lose exactly the points that it names.
 public struct WrongSubmission: Sendable, Equatable {

@@ -1,5 +1,5 @@
+import LabText
 import SystemPackage
-import Yams
 
 /// The files of an inventory: the inputs, folders of inputs, and `group_vars/` and `host_vars/` beside them.
 struct InventoryFiles {
@@ -87,39 +87,27 @@ struct InventoryFiles {
             for file in files {
                 guard let text = try text(of: file) else { continue }
                 let yaml = YAMLText(file: file.string)
-                guard let root = try yaml.compose(text), root.scalar == nil || root.scalar?.string.isEmpty == false
-                else { continue }
+                guard let root = try yaml.compose(text), !root.isNull else { continue }
                 guard let mapping = root.mapping else {
                     throw InventoryError(.invalid, "expected variables (name: value)", at: yaml.place(root))
                 }
-                for (key, value) in mapping {
-                    found.append(
-                        (key.scalar?.string ?? "", PlacedValue(value: try yaml.value(value), place: yaml.place(value))))
+                for entry in mapping {
+                    let value = PlacedValue(value: try yaml.value(entry.value), place: yaml.place(entry.value))
+                    found.append((entry.key.text ?? "", value))
                 }
             }
         }
         return found
     }
 
-    /// A file's text, or nil if there is none.
+    /// A file's text with plain line ends, or nil if there is none.
     static func text(of file: FilePath) throws(InventoryError) -> String? {
         do {
-            let descriptor = try FileDescriptor.open(file, .readOnly)
-            return try descriptor.closeAfter {
-                var bytes: [UInt8] = []
-                var piece = [UInt8](repeating: 0, count: 64 * 1024)
-                while true {
-                    let count = try piece.withUnsafeMutableBytes { try descriptor.read(into: $0) }
-                    if count == 0 { break }
-                    bytes += piece.prefix(count)
-                    if bytes.count > limitBytes { throw Errno.fileTooLarge }
-                }
-                return String(decoding: bytes.filter { $0 != 13 }, as: UTF8.self)
-            }
-        } catch Errno.noSuchFileOrDirectory, Errno.notDirectory {
-            return nil
+            let text = try TextFile.read(file, limitBytes: limitBytes)
+            return text.utf8.contains(13) ? String(decoding: text.utf8.filter { $0 != 13 }, as: UTF8.self) : text
         } catch {
-            throw InventoryError(.unreadable, "the file can't be read: \(error)", location: file.string)
+            if error == .missing { return nil }
+            throw InventoryError(.unreadable, "\(error)", location: file.string)
         }
     }
 }
