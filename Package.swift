@@ -18,6 +18,7 @@ let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 
@@ -42,6 +43,7 @@ let package = Package(
         .executable(name: "mqnamesrv", targets: ["mqnamesrv"]),
         .executable(name: "mqbroker", targets: ["mqbroker"]),
         .executable(name: "mqadmin", targets: ["mqadmin"]),
+        .executable(name: "mqbench", targets: ["mqbench"]),
         .executable(name: "seatrial", targets: ["seatrial"]),
         .executable(name: "seatrial-agent", targets: ["seatrial-agent"]),
     ],
@@ -50,6 +52,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
     ],
@@ -83,6 +86,9 @@ let package = Package(
         program("mqnamesrv", ["MQNameserver", "MQTransport", arguments, unixSignals, logging, nioCore, nioPosix]),
         program("mqbroker", ["MQBroker", "MQTransport", arguments, unixSignals, logging, nioCore, nioPosix]),
         program("mqadmin", ["MQStore", "MQWire", arguments, nioCore, system]),
+        program(
+            "mqbench",
+            ["MQClient", "MQTransport", "MQWire", arguments, histogram, logging, nioCore, nioPosix, system]),
         program("seatrial-agent", ["LabAgent", system]),
         program(
             "seatrial",
@@ -102,7 +108,12 @@ let package = Package(
                 nioCore,
                 nioPosix, logging, system,
             ]),
-        tests("MQClient", ["MQWire", "MQTransport", "MQNameserver", "MQBroker", nioCore, nioPosix, logging, system]),
+        tests(
+            "MQClient",
+            [
+                "mqbench", "MQWire", "MQTransport", "MQNameserver", "MQBroker", arguments, histogram, nioCore, nioPosix,
+                logging, system,
+            ]),
         tests("LabText", [system]),
         tests("LabInventory", ["LabText", system]),
         tests("LabSSH", [system, subprocess]),

@@ -104,6 +104,33 @@ import Testing
         }
     }
 
+    @Test func aBatchLiesSideBySideInOneQueue() async throws {
+        try await withCluster { client, broker, _ in
+            let producer = Producer(group: "p", client: client)
+            let messages = (0..<10).map { Message(topic: "batch", body: body($0), tags: "t\($0)") }
+            let receipt = try await producer.send(batch: messages, attempts: 1)
+            #expect(receipt.status == .ok && receipt.brokerAddress == broker.address && receipt.attempt == 1)
+            #expect(Set(receipt.messageIDs).count == 10 && Set(receipt.offsetMessageIDs).count == 10)
+
+            let consumer = PullConsumer(group: "c", client: client)
+            let result = try await consumer.pull(receipt.queue, from: receipt.queueOffset)
+            #expect(result.messages.map(\.body) == messages.map(\.body))
+            #expect(result.messages.map(\.tags) == messages.map(\.tags))
+            #expect(result.messages.map(\.messageID) == receipt.messageIDs)
+            #expect(result.messages.map(\.offsetMessageID) == receipt.offsetMessageIDs)
+
+            for bad in [
+                [], [messages[0], Message(topic: "other", body: [])],
+                [Message(topic: "batch", body: [], delayLevel: 1)],
+                [Message](
+                    repeating: Message(topic: "batch", body: [UInt8](repeating: 1, count: 1 << 20)), count: 4),
+            ] {
+                let error = await #expect(throws: MQClientError.self) { try await producer.send(batch: bad) }
+                #expect(error?.label == "invalid")
+            }
+        }
+    }
+
     @Test func oneWayMessagesArrive() async throws {
         try await withCluster { client, broker, _ in
             let queue = try await topic("oneway", queues: 1, client: client, broker: broker)

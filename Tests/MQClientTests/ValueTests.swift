@@ -140,12 +140,12 @@ import Testing
         #expect(properties["TAGS"] == "a")
         #expect(properties["KEYS"] == "k1 k2")
         #expect(properties["x"] == "y")
-        #expect(properties["UNIQ_KEY"] == prepared.messageID)
-        #expect(UniqueMessageID(prepared.messageID)?.address == [10, 0, 0, 1])
+        #expect(properties["UNIQ_KEY"] == prepared.messageIDs[0])
+        #expect(UniqueMessageID(prepared.messageIDs[0])?.address == [10, 0, 0, 1])
         #expect(header.queueID == 3)
         var own = message
         own.properties["UNIQ_KEY"] = "MINE"
-        #expect(try PreparedSend(own, ids: ids).messageID == "MINE")
+        #expect(try PreparedSend(own, ids: ids).messageIDs[0] == "MINE")
         for bad in [
             Message(topic: "", body: []), Message(topic: String(repeating: "t", count: 128), body: []),
             Message(topic: "t", body: [UInt8](repeating: 0, count: Producer.bodyLimitBytes + 1)),

@@ -40,13 +40,48 @@ public actor Producer {
         _ message: Message, to queue: MessageQueue? = nil, attempts: Int = 3
     ) async throws(MQClientError) -> SendReceipt {
         let request = try prepare(message)
+        let answer = try await send(request, to: queue, attempts: attempts)
+        return SendReceipt(
+            status: answer.status, messageID: request.messageIDs[0], offsetMessageID: answer.header.messageID,
+            queue: answer.queue, queueOffset: answer.header.queueOffset, brokerAddress: answer.address,
+            attempt: answer.attempt)
+    }
+
+    /// Sends messages of one topic in one request into one queue, where they lie side by side: all of them or none.
+    ///
+    /// - Parameter messages: at least one; encoded not more than ``bodyLimitBytes`` in all, and none delayed.
+    /// - Parameter queue: where they shall go; the producer chooses when `nil`.
+    /// - Parameter attempts: as for ``send(_:to:attempts:)``.
+    public func send(
+        batch messages: [Message], to queue: MessageQueue? = nil, attempts: Int = 3
+    ) async throws(MQClientError) -> BatchReceipt {
+        guard !isShutDown else { throw .invalid(reason: "producer \(group) is shut down") }
+        let request = try PreparedSend(batch: messages, ids: client.ids)
+        let answer = try await send(request, to: queue, attempts: attempts)
+        return BatchReceipt(
+            status: answer.status, messageIDs: request.messageIDs,
+            offsetMessageIDs: answer.header.messageID.split(separator: ",").map(String.init), queue: answer.queue,
+            queueOffset: answer.header.queueOffset, brokerAddress: answer.address, attempt: answer.attempt)
+    }
+
+    private struct Answer {
+        var status: SendStatus
+        var header: SendMessageResponseHeader
+        var queue: MessageQueue
+        var address: String
+        var attempt: Int
+    }
+
+    private func send(
+        _ request: PreparedSend, to queue: MessageQueue?, attempts: Int
+    ) async throws(MQClientError) -> Answer {
         var mayHaveHappened = false
         var failedBroker: String?
         var lastError = MQClientError.invalid(reason: "attempts is \(attempts) (expected at least 1)")
         for attempt in 1...max(1, attempts) where attempts >= 1 {
             var chosen: MessageQueue?
             do throws(MQClientError) {
-                let (target, address) = try await target(for: message.topic, wish: queue, avoiding: failedBroker)
+                let (target, address) = try await target(for: request.topic, wish: queue, avoiding: failedBroker)
                 chosen = target
                 return try await sendOnce(request, to: target, at: address, attempt: attempt)
             } catch {
@@ -54,7 +89,7 @@ public actor Producer {
                 failedBroker = chosen?.brokerName
                 mayHaveHappened = mayHaveHappened || error.outcome == .unknown
                 // Whatever went wrong, the route may be why.
-                if error.label != "invalid" { client.distrustRoute(of: message.topic) }
+                if error.label != "invalid" { client.distrustRoute(of: request.topic) }
             }
         }
         guard mayHaveHappened, lastError.outcome != .unknown else { throw lastError }
@@ -76,7 +111,7 @@ public actor Producer {
         } catch {
             throw MQClientError(error, address: address)
         }
-        return request.messageID
+        return request.messageIDs[0]
     }
 
     /// Unregisters the group from the brokers; further sends fail.
@@ -107,7 +142,7 @@ public actor Producer {
 
     private func sendOnce(
         _ request: PreparedSend, to queue: MessageQueue, at address: String, attempt: Int
-    ) async throws(MQClientError) -> SendReceipt {
+    ) async throws(MQClientError) -> Answer {
         let command = request.command(for: queue, group: group, configuration: client.configuration)
         let answer = try await client.call(command, to: address)
         let status: SendStatus
@@ -124,9 +159,9 @@ public actor Producer {
         } catch {
             throw .unreadableAnswer(address: address, reason: error.description)
         }
-        return SendReceipt(
-            status: status, messageID: request.messageID, offsetMessageID: header.messageID,
+        return Answer(
+            status: status, header: header,
             queue: MessageQueue(topic: queue.topic, brokerName: queue.brokerName, queueID: header.queueID),
-            queueOffset: header.queueOffset, brokerAddress: address, attempt: attempt)
+            address: address, attempt: attempt)
     }
 }

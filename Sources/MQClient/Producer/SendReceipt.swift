@@ -27,3 +27,21 @@ public struct SendReceipt: Sendable, Equatable {
     /// Which attempt succeeded, from 1.
     public let attempt: Int
 }
+
+/// A broker's word that it has all messages of a batch.
+public struct BatchReceipt: Sendable, Equatable {
+    /// How well they are kept; one word for all.
+    public let status: SendStatus
+    /// The unique ids that the client gave them, in their order.
+    public let messageIDs: [String]
+    /// The ids that tell where they lie, in the same order.
+    public let offsetMessageIDs: [String]
+    /// The queue that has them.
+    public let queue: MessageQueue
+    /// The first one's place there; the others follow.
+    public let queueOffset: Int64
+    /// The broker that answered.
+    public let brokerAddress: String
+    /// Which attempt succeeded, from 1.
+    public let attempt: Int
+}

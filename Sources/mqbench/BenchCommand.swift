@@ -1,0 +1,69 @@
+import ArgumentParser
+import MQTransport
+import MQWire
+
+/// `mqbench`: a load generator for brokers that speak RocketMQ's remoting protocol.
+@main
+struct BenchCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "mqbench", abstract: "Loads a broker and measures throughput, latency and cost.",
+        discussion: "Example: mqbench produce -n 127.0.0.1:9876 --concurrency 64 --broker-pid $(pidof mqbroker)",
+        subcommands: [ProduceCommand.self, ConsumeCommand.self, EchoCommand.self])
+}
+
+/// What every kind of run takes.
+struct RunOptions: ParsableArguments {
+    @Option(help: "How long to count, in seconds.")
+    var seconds: Double = 10
+
+    @Option(help: "How long to load before counting, in seconds.")
+    var warmup: Double = 2
+
+    @Option(help: "A process whose CPU time and memory are measured beside, such as the broker's.")
+    var brokerPid: Int32?
+
+    @Flag(help: "One JSON object.")
+    var json = false
+
+    func validate() throws {
+        guard seconds > 0, seconds <= 3600 else {
+            throw ValidationError("--seconds \(seconds) is out of range (expected more than 0, up to 3600)")
+        }
+        guard warmup >= 0, warmup <= 600 else {
+            throw ValidationError("--warmup \(warmup) is out of range (expected 0 to 600)")
+        }
+    }
+
+    /// Prints the outcome, and fails when nothing at all could be measured.
+    func report(_ measurement: Measurement) throws {
+        print(json ? measurement.json.text : measurement.text)
+        guard measurement.completed > 0 else {
+            Console.complain("mqbench: nothing was measured\(measurement.firstError.map { ": \($0)" } ?? "")")
+            throw ExitCode.failure
+        }
+    }
+}
+
+/// Which cluster and topic.
+struct TargetOptions: ParsableArguments {
+    @Option(name: .shortAndLong, help: "A nameserver as host:port; may be given several times.")
+    var nameserver: [String] = ["127.0.0.1:9876"]
+
+    @Option(name: .shortAndLong, help: "The topic; made by the first send where the broker allows it.")
+    var topic = "bench"
+
+    @Option(help: "How many client connections to each broker share the tasks.")
+    var clients = 1
+
+    @Option(help: "How many tasks work at once, each waiting for its answer.")
+    var concurrency = 64
+
+    func validate() throws {
+        guard (1...64).contains(clients) else {
+            throw ValidationError("--clients \(clients) is out of range (expected 1 to 64)")
+        }
+        guard (1...4096).contains(concurrency) else {
+            throw ValidationError("--concurrency \(concurrency) is out of range (expected 1 to 4096)")
+        }
+    }
+}
