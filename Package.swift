@@ -123,7 +123,7 @@ let package = Package(
             swiftSettings: house),
         tests("LabHosts", ["lab-hosts-driver", system, subprocess]),
         tests("LabCluster", ["LabInventory", "LabAgent", system]),
-        tests("LabChaos"),
+        tests("LabChaos", ["LabAgent"]),
         tests("LabHistory"),
         tests(
             "LabTrials",

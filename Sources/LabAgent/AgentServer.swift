@@ -12,7 +12,8 @@ public final class AgentServer: Sendable {
     private let output: CInt
     private let writing = Mutex<Void>(())
     private let running = Mutex<Int>(0)
-    private let version = Mutex<String>("")
+    /// What went wrong at the start; said in the answer to `hello`.
+    private let troubles = Mutex<[String]>([])
 
     /// A server over descriptors that stay the caller's. The root is made if it is not there.
     public init(root: FilePath, input: CInt = 0, output: CInt = 1) throws(AgentFailure) {
@@ -29,8 +30,7 @@ public final class AgentServer: Sendable {
     /// Serves until the channel ends, breaks, or everything was destroyed.
     public func serve() {
         signal(SIGPIPE, SIG_IGN)
-        // A loan whose record can't be read is told by `faultList`; it must not keep the agent from serving.
-        try? FaultKeeper(root: root).resume()
+        resumeLoans()
         var decoder = AgentFrameDecoder()
         var piece = [UInt8](repeating: 0, count: 1 << 16)
         while true {
@@ -47,6 +47,19 @@ public final class AgentServer: Sendable {
                 return
             }
         }
+    }
+
+    /// Sees that each loan has its timer. One for which that fails must not keep the agent from serving; it is told in
+    /// the log, and to whoever says hello.
+    private func resumeLoans() {
+        var problems: [String] = []
+        do throws(AgentFailure) {
+            problems = try FaultKeeper(root: root).resume().map(\.description)
+        } catch {
+            problems = ["the loans of faults can't be listed: \(error.message)"]
+        }
+        for problem in problems { AgentLog(root: root).write(problem) }
+        troubles.withLock { $0 = problems }
     }
 
     /// The id alone, readable even where the request is not.
@@ -150,16 +163,21 @@ public final class AgentServer: Sendable {
         let names = probes.names()
         return AgentHello(
             protocolVersion: AgentLimits.protocolVersion, agentVersion: agentVersion, hostname: names.hostname,
-            kernel: names.kernel, pid: getpid(), root: root.path.string, capabilities: probes.capabilities())
+            kernel: names.kernel, pid: getpid(), root: root.path.string, capabilities: probes.capabilities(),
+            troubles: troubles.withLock { $0 })
     }
 
     /// Faults first, so that no timer starts a daemon again; killed daemons stay down.
     private func destroy(
         _ daemons: DaemonKeeper, _ faults: FaultKeeper, _ grace: Int64
     ) throws(AgentFailure) -> AgentResponse {
-        let open = try faults.all().filter { $0.state != .healed }.map(\.loan.uid)
+        let open = try faults.all().records.filter { $0.state != .healed }.map(\.loan.uid)
         let after = try faults.healAll(restarts: false)
-        if let stuck = after.first(where: { $0.state == .stuck }) {
+        if !after.failures.isEmpty {
+            let names = after.failures.map(\.description).joined(separator: "; ")
+            throw AgentFailure(.system, "nothing was removed, for not every fault could be healed: \(names)")
+        }
+        if let stuck = after.records.first(where: { $0.state == .stuck }) {
             throw AgentFailure(
                 .system, "fault '\(stuck.loan.uid)' is stuck, so nothing was removed: \(stuck.message ?? "")")
         }

@@ -1,6 +1,6 @@
 /// The life of one fault, as a value: inputs are what the host said, outputs are what to record and do next.
 ///
-///     uninitialised ──armed──▶ armed ──bit──▶ active ──healed──▶ healed
+///     uninitialised ──armed──▶ armed ──bit──▶ active ──undone | expired──▶ healed
 ///                                │               │
 ///                                └──did not bite─┴──▶ (undone as well) ──▶ healed | stuck
 ///
@@ -27,6 +27,8 @@ public struct FaultMachine: Sendable, Equatable {
         case bit(evidence: String)
         case didNotBite(evidence: String)
         case undone(evidence: String)
+        /// The host's timer undid it, before anybody asked for it.
+        case expired(evidence: String)
         case undoFailed(reason: String)
     }
 
@@ -35,6 +37,7 @@ public struct FaultMachine: Sendable, Equatable {
         case recordActive(String)
         case recordIneffective(String)
         case recordHealed(String)
+        case recordExpired(String)
         case recordStuck(String)
         /// The host said something that has no place in this state; nothing is done, the text goes into the log.
         case ignore(String)
@@ -66,7 +69,11 @@ public struct FaultMachine: Sendable, Equatable {
         case (.armed, .undone(let evidence)), (.active, .undone(let evidence)), (.ineffective, .undone(let evidence)):
             state = .healed(evidence: evidence)
             return .recordHealed(evidence)
-        case (.stuck, .undone(let evidence)):
+        case (.armed, .expired(let evidence)), (.active, .expired(let evidence)),
+            (.ineffective, .expired(let evidence)):
+            state = .healed(evidence: evidence)
+            return .recordExpired(evidence)
+        case (.stuck, .undone(let evidence)), (.stuck, .expired(let evidence)):
             // A second try, by the TTL's timer or by hand, may succeed where the first did not.
             state = .healed(evidence: evidence)
             return .recordHealed(evidence)
@@ -74,7 +81,7 @@ public struct FaultMachine: Sendable, Equatable {
             (.ineffective, .undoFailed(let reason)), (.stuck, .undoFailed(let reason)):
             state = .stuck(reason: reason)
             return .recordStuck(reason)
-        case (.healed, .undone):
+        case (.healed, .undone), (.healed, .expired):
             // The undo is idempotent: the plan and the TTL may both have done it.
             return .ignore("already healed")
         case (.uninitialised, _), (.armed, .armed), (.active, _), (.ineffective, _), (.stuck, _), (.healed, _):

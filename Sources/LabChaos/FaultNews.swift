@@ -9,15 +9,21 @@ public struct FaultNews: Sendable, Equatable {
         case didNotBite
         /// A probe saw that it is gone.
         case healed
+        /// Its time-to-live was over before it was healed: the host undid it by itself.
+        case expired
         /// It could not be undone.
         case stuck
     }
 
     public var uid: String
+    /// Its name in the plan.
+    public var planID: String
     /// `process-signal KILL`, `store-wipe`, …
     public var kind: String
     /// Whom it struck, as in `broker-a on n2`.
     public var target: String
     public var edge: Edge
     public var detail: String
+    /// When, by the host's own clock; nil where the controller alone can say, and then it is now.
+    public var time: HostTime?
 }

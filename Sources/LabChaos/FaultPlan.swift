@@ -15,6 +15,12 @@ public struct FaultPlan: Sendable, Equatable, Decodable {
         case storeWipe = "store-wipe"
     }
 
+    /// `process-signal KILL`, `store-wipe`: how histories and reports name what is done.
+    public var label: String { signal.map { "\(kind.rawValue) \($0)" } ?? kind.rawValue }
+
+    /// Whether there is an undo. A deed without one is over when it is done, and no time-to-live can end it.
+    public var isUndone: Bool { kind != .storeWipe }
+
     enum CodingKeys: String, CodingKey {
         case id, kind, target, signal
         case ttlSeconds = "ttl_seconds"

@@ -12,13 +12,22 @@ public actor FaultSession {
     }
 
     private let cluster: Cluster
+    private let now: @Sendable () -> Int64
     private let tell: @Sendable (FaultNews) -> Void
     /// In the order of injection; healed in the reverse one.
     private var faults: [Open] = []
 
-    /// - Parameter tell: hears every edge when it becomes known.
-    public init(cluster: Cluster, tell: @escaping @Sendable (FaultNews) -> Void) {
+    /// Exchanges with a host for one calibration of its clock; it is taken anew for each edge, so that no drift adds up.
+    static let clockSamples = 3
+
+    /// - Parameters:
+    ///   - now: the run's clock, in nanoseconds since its beginning.
+    ///   - tell: hears every edge when it becomes known.
+    public init(
+        cluster: Cluster, now: @escaping @Sendable () -> Int64, tell: @escaping @Sendable (FaultNews) -> Void
+    ) {
         self.cluster = cluster
+        self.now = now
         self.tell = tell
     }
 
@@ -44,9 +53,11 @@ public actor FaultSession {
             throw ChaosError(
                 .injectionFailed, "host '\(daemon.host.name)': fault '\(plan.id)' could not be injected: \(error)")
         }
+        let known = now()
         let input: FaultMachine.Input =
             report.bit == true ? .bit(evidence: Self.evidence(report)) : .didNotBite(evidence: Self.evidence(report))
-        perform(faults[place].machine.handle(input), on: faults[place])
+        let time = await time(of: report.activeAt ?? report.deedAt, on: link, notAfter: known)
+        perform(faults[place].machine.handle(input), on: faults[place], at: time)
         // A deed that can't be undone is over when it is done: what follows is its consequence, not the fault.
         if case .nothing = report.undo, report.bit == true { await heal(at: place) }
     }
@@ -67,24 +78,45 @@ public actor FaultSession {
     private func heal(at place: Int) async {
         let fault = faults[place]
         let input: FaultMachine.Input
+        var time: HostTime?
         do {
-            let report = try await cluster.fleet.link(fault.daemon.host).agent.revertFault(fault.uid)
-            input =
-                report.state == .healed
-                ? .undone(evidence: Self.evidence(report)) : .undoFailed(reason: Self.evidence(report))
+            let link = try cluster.fleet.link(fault.daemon.host)
+            let report = try await link.agent.revertFault(fault.uid)
+            let known = now()
+            input = Self.ending(report)
+            time = await self.time(of: report.healedAt, on: link, notAfter: known)
         } catch {
             input = .undoFailed(reason: "\(error)")
         }
-        perform(faults[place].machine.handle(input), on: faults[place])
+        perform(faults[place].machine.handle(input), on: faults[place], at: time)
     }
 
-    private func perform(_ action: FaultMachine.Action, on fault: Open) {
+    /// What a host's answer to a heal means: it was undone now, was undone by its timer before, or is not undone.
+    static func ending(_ report: FaultRecord) -> FaultMachine.Input {
+        guard report.state == .healed else { return .undoFailed(reason: evidence(report)) }
+        return report.expired == true ? .expired(evidence: evidence(report)) : .undone(evidence: evidence(report))
+    }
+
+    /// A host's reading of its clock, on the run's; nil when there is none, or when the host can't be asked any more.
+    private func time(of host: Int64?, on link: HostLink, notAfter known: Int64) async -> HostTime? {
+        guard let host else { return nil }
+        var samples: [ClockCalibration.Sample] = []
+        for _ in 0..<Self.clockSamples {
+            let sent = now()
+            guard let clock = try? await link.agent.clock() else { return nil }
+            samples.append(.init(sent: sent, host: clock.realtimeNanoseconds, received: now()))
+        }
+        return ClockCalibration(samples: samples).map { HostTime(host: host, $0, notAfter: known) }
+    }
+
+    private func perform(_ action: FaultMachine.Action, on fault: Open, at time: HostTime? = nil) {
         switch action {
-        case .inject: record(fault, .armed, "ttl \(fault.plan.ttlSeconds) s")
-        case .recordActive(let evidence): record(fault, .active, evidence)
-        case .recordIneffective(let evidence): record(fault, .didNotBite, evidence)
-        case .recordHealed(let evidence): record(fault, .healed, evidence)
-        case .recordStuck(let reason): record(fault, .stuck, reason)
+        case .inject: record(fault, .armed, "ttl \(fault.plan.ttlSeconds) s", time)
+        case .recordActive(let evidence): record(fault, .active, evidence, time)
+        case .recordIneffective(let evidence): record(fault, .didNotBite, evidence, time)
+        case .recordHealed(let evidence): record(fault, .healed, evidence, time)
+        case .recordExpired(let evidence): record(fault, .expired, evidence, time)
+        case .recordStuck(let reason): record(fault, .stuck, reason, time)
         case .ignore: break
         }
     }
@@ -114,11 +146,13 @@ public actor FaultSession {
         return record.bit == false ? "no effect was seen" : record.state.rawValue
     }
 
-    private func record(_ fault: Open, _ edge: FaultNews.Edge, _ detail: String) {
-        let label = fault.plan.signal.map { "\(fault.plan.kind.rawValue) \($0)" } ?? fault.plan.kind.rawValue
+    /// `broker-a on n2`: how histories and reports name whom a fault strikes.
+    public static func target(_ daemon: DaemonPlan) -> String { "\(daemon.name) on \(daemon.host.name)" }
+
+    private func record(_ fault: Open, _ edge: FaultNews.Edge, _ detail: String, _ time: HostTime?) {
         tell(
             FaultNews(
-                uid: fault.uid, kind: label, target: "\(fault.daemon.name) on \(fault.daemon.host.name)", edge: edge,
-                detail: detail))
+                uid: fault.uid, planID: fault.plan.id, kind: fault.plan.label, target: Self.target(fault.daemon),
+                edge: edge, detail: detail, time: time))
     }
 }

@@ -12,6 +12,8 @@ public struct FleetStatus: Sendable, Codable, CustomStringConvertible {
         public var state: String
         public var daemons: [DaemonStatus]
         public var faults: [FaultRecord]
+        /// What the agent could not do or read, a line each.
+        public var troubles: [String]
     }
 
     public var rows: [Row]
@@ -23,7 +25,8 @@ public struct FleetStatus: Sendable, Codable, CustomStringConvertible {
     }
 
     private static func row(_ host: InventoryHost, agent: FilePath) async -> Row {
-        var row = Row(host: host.name, address: host.seatrialAddress, state: "up", daemons: [], faults: [])
+        var row = Row(
+            host: host.name, address: host.seatrialAddress, state: "up", daemons: [], faults: [], troubles: [])
         do {
             guard try await HostLink.hasAgent(host) else {
                 row.state = "nothing deployed"
@@ -32,7 +35,11 @@ public struct FleetStatus: Sendable, Codable, CustomStringConvertible {
             let link = try await HostLink.open(host, agent: agent)
             do {
                 row.daemons = try await link.agent.daemons()
-                row.faults = try await link.agent.faults()
+                let sweep = try await link.agent.faults()
+                row.faults = sweep.records
+                // What is unreadable now was so when the agent started; each is told once.
+                let known = sweep.failures.map(\.description)
+                row.troubles = known + link.hello.troubles.filter { !known.contains($0) }
             } catch {
                 row.state = "the agent failed: \(error)"
             }
@@ -50,6 +57,7 @@ public struct FleetStatus: Sendable, Codable, CustomStringConvertible {
         var lines: [String] = []
         for row in rows {
             lines.append("\(row.host)  \(row.address)  \(row.state)")
+            for trouble in row.troubles { lines.append("  trouble: \(trouble)") }
             for daemon in row.daemons { lines.append("  daemon \(daemon.name)  \(Self.text(daemon))") }
             for fault in row.faults {
                 lines.append("  fault \(fault.loan.uid)  \(fault.state.rawValue)  \(fault.message ?? "")")

@@ -24,12 +24,15 @@ public struct Subject: Sendable, Equatable {
 
 /// Programs that stand beside the controller's own.
 public enum ProgramFile {
+    /// - Throws: `.missingBinary`; what is there and can't be read is told with the system's own reason.
     public static func require(_ name: String, in folder: FilePath) throws(ClusterError) -> FilePath {
         let path = folder.appending(name)
         do {
             try FileDescriptor.open(path, .readOnly).close()
-        } catch {
+        } catch Errno.noSuchFileOrDirectory {
             throw ClusterError(.missingBinary, "\(path): not there; build it with 'make build'")
+        } catch {
+            throw ClusterError(.missingBinary, "\(path): can't be read (\(error)); see to it, or build it anew")
         }
         return path
     }

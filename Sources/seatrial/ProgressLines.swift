@@ -21,6 +21,7 @@ struct ProgressLines: Sendable {
             case .active: line("fault \(edge.kind) on \(edge.target): it bit (\(edge.detail))")
             case .didNotBite: line("fault \(edge.kind) on \(edge.target): it did not bite (\(edge.detail))")
             case .healed: line("fault \(edge.kind) on \(edge.target): healed (\(edge.detail))")
+            case .expired: line("fault \(edge.kind) on \(edge.target): EXPIRED before its heal (\(edge.detail))")
             case .stuck: line("fault \(edge.kind) on \(edge.target): STUCK (\(edge.detail))")
             }
         }

@@ -87,8 +87,19 @@ import Testing
         #expect(record.state == .active && record.deedAt == 20 && record.activeAt == 30)
         record.didStick("no")
         #expect(record.state == .stuck && record.message == "no")
-        record.didHeal(at: 40)
-        #expect(record.state == .healed && record.healedAt == 40)
+        record.didHeal(at: 40, expired: true)
+        #expect(record.state == .healed && record.healedAt == 40 && record.expired == true)
+    }
+
+    static let pauses: [(failures: Int, elapsed: Int64, pause: Int64?)] = [
+        (1, 0, 500), (2, 500, 1_000), (3, 1_500, 2_000), (7, 0, 30_000), (1_000_000, 0, 30_000),
+        (3, AgentLimits.faultTimerMilliseconds - 1, 2_000), (3, AgentLimits.faultTimerMilliseconds, nil),
+    ]
+
+    @Test(arguments: pauses)
+    func aTimerTriesAgainWithGrowingPauses(_ row: (failures: Int, elapsed: Int64, pause: Int64?)) {
+        #expect(
+            LoanRules.timerPauseMilliseconds(failures: row.failures, afterMilliseconds: row.elapsed) == row.pause)
     }
 
     @Test(arguments: [

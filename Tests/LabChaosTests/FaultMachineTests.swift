@@ -37,6 +37,16 @@ import Testing
             name: "undone before it bit", inputs: [.armed, .undone(evidence: "nothing done")],
             actions: [.inject, .recordHealed("nothing done")], end: .healed(evidence: "nothing done"), open: false),
         Walk(
+            name: "expires before its heal",
+            inputs: [.armed, .bit(evidence: "a"), .expired(evidence: "b"), .undone(evidence: "c")],
+            actions: [.inject, .recordActive("a"), .recordExpired("b"), .ignore("already healed")],
+            end: .healed(evidence: "b"), open: false),
+        Walk(
+            name: "is stuck, and the timer frees it",
+            inputs: [.armed, .bit(evidence: "a"), .undoFailed(reason: "no"), .expired(evidence: "b")],
+            actions: [.inject, .recordActive("a"), .recordStuck("no"), .recordHealed("b")],
+            end: .healed(evidence: "b"), open: false),
+        Walk(
             name: "undone twice",
             inputs: [.armed, .bit(evidence: "a"), .undone(evidence: "b"), .undone(evidence: "c")],
             actions: [.inject, .recordActive("a"), .recordHealed("b"), .ignore("already healed")],

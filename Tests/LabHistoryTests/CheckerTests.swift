@@ -44,11 +44,11 @@ import Testing
         let witness = try #require(verdict.witness)
         #expect(
             witness.story == [
-                "Message p0-4 was sent at 0.018 s (line 19) and acknowledged SEND_OK at 0.019 s (line 20) "
+                "Message p0-4 was sent at 0.018 s (line 21) and acknowledged SEND_OK at 0.019 s (line 22) "
                     + "as offset 3 of queue 0 on broker-a.",
                 "Fault crash (process-signal on broker-a on n2) was open from 0.013 s to 0.016 s.",
-                "The log of broker-a ends at byte 900 with 3 records, not one of them this message (line 27).",
-                "The reader of queue 0 on broker-a got to offset 3 of 3 and did not see it (line 23).",
+                "The log of broker-a ends at byte 900 with 3 records, not one of them this message (line 29).",
+                "The reader of queue 0 on broker-a got to offset 3 of 3 and did not see it (line 25).",
             ])
         #expect(witness.value == Tale.value(4))
     }
@@ -112,7 +112,10 @@ import Testing
             judge.consume(HistoryEvent(atNanoseconds: Int64(line) * 1000, body), line: line)
         }
         take(
-            .run(RunHeader(formatVersion: 1, runID: "r", seed: 1, startedAtMilliseconds: 0, topic: "t")))
+            .run(
+                RunHeader(
+                    formatVersion: 2, runID: "r", seed: 1, startedAtMilliseconds: 0, topic: "t",
+                    plan: PlanSize(faults: 0, scans: 0))))
         let messages = 333_000
         for sequence in 0..<messages {
             let value = ValueID(producer: sequence & 1, sequence: sequence >> 1)

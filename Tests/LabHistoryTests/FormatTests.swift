@@ -13,6 +13,12 @@ import Testing
                     RunHeader(
                         formatVersion: 1, runID: "", seed: .max, startedAtMilliseconds: -1, topic: "a/b"))),
             HistoryEvent(
+                atNanoseconds: 2,
+                .fault(
+                    FaultEdge(
+                        uid: "u", kind: "k", target: "t", edge: .expired, detail: "", planID: "p",
+                        errorNanoseconds: 1_500))),
+            HistoryEvent(
                 atNanoseconds: 1,
                 .complete(SendCompletion(operation: 3, outcome: .info, status: "timeout", stored: nil, detail: "3 s"))),
         ]
@@ -75,7 +81,12 @@ import Testing
         (#"{"t":"1","e":"phase","name":"x"}"#, .wrongType), (#"{"t":1.5,"e":"phase","name":"x"}"#, .wrongType),
         (#"{"t":-1,"e":"phase","name":"x"}"#, .wrongType), (#"{"t":1,"e":"party"}"#, .unknownEvent),
         (#"{"t":1,"e":"phase","name":"x"}}"#, .notJSON), (#"{"t":99999999999999999999,"e":"x"}"#, .wrongType),
-        (#"{"t":1,"e":"run","format":2,"run":"r","seed":"1","started_ms":0,"topic":"t"}"#, .unknownVersion),
+        (#"{"t":1,"e":"run","format":3,"run":"r","seed":"1","started_ms":0,"topic":"t"}"#, .unknownVersion),
+        (#"{"t":1,"e":"run","format":2,"run":"r","seed":"1","started_ms":0,"topic":"t"}"#, .missingField),
+        (#"{"t":1,"e":"planned-fault","id":"crash","kind":"process-signal"}"#, .missingField),
+        (#"{"t":1,"e":"planned-scan","replica":7,"broker":"b"}"#, .wrongType),
+        (#"{"t":1,"e":"unreadable","consumer":0,"broker":"b","queue":0}"#, .missingField),
+        (#"{"t":1,"e":"drained","broker":"b","queue":0,"first":"0","reached":0,"max":0,"complete":true}"#, .wrongType),
         (#"{"t":1,"e":"run","format":1,"run":"r","seed":1,"started_ms":0,"topic":"t"}"#, .wrongType),
         (#"{"t":1,"e":"complete","op":1,"outcome":"fine","status":""}"#, .wrongType),
         (#"{"t":1,"e":"invoke","op":-1,"value":"p0-0","topic":"t","hash":"0000000000000000","bytes":0}"#, .wrongType),

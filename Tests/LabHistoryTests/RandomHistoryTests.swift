@@ -35,7 +35,12 @@ import Testing
         func add(_ body: HistoryEvent.Body) {
             events.append(HistoryEvent(atNanoseconds: Int64(events.count) * 1_000_000, body))
         }
-        add(.run(RunHeader(formatVersion: 1, runID: "r", seed: seed, startedAtMilliseconds: 0, topic: "t")))
+        add(
+            .run(
+                RunHeader(
+                    formatVersion: 2, runID: "r", seed: seed, startedAtMilliseconds: 0, topic: "t",
+                    plan: PlanSize(faults: 0, scans: 1))))
+        add(.planned(.scan(PlannedScan(replica: "b", broker: "b"))))
         var ends: [Int64] = [0, 0, 0, 0]
         var log: [Stored] = []
         let rate = Int(random.next() % 12)
@@ -102,6 +107,10 @@ import Testing
         var hashes: [ValueID: UInt64] = [:]
         var outcomes: [ValueID: SendOutcome] = [:]
         var places: [ValueID: StoredAt] = [:]
+        // Where each value is known to stand, and where it was delivered from.
+        var standing: [ValueID: Set<[Int64]>] = [:]
+        var read: [ValueID: Set<[Int64]>] = [:]
+        var inLog: [ValueID: Set<[Int64]>] = [:]
         var delivered: [ValueID: Int] = [:]
         var scanned: Set<ValueID> = []
         var drains: [Int: QueueDrain] = [:]
@@ -116,6 +125,9 @@ import Testing
                 guard let value = values[done.operation] else { continue }
                 outcomes[value] = done.outcome
                 places[value] = done.stored
+                if let stored = done.stored {
+                    standing[value, default: []].insert([Int64(stored.queueID), stored.queueOffset])
+                }
             case .deliver(let delivery):
                 guard let value = delivery.value, delivery.runID == "r" else {
                     counts[.unexpected, default: 0] += 1
@@ -124,7 +136,18 @@ import Testing
                 if delivery.bodyHash != hashes[value] { counts[.corrupted, default: 0] += 1 }
                 if delivered[value] != nil { counts[.duplicated, default: 0] += 1 }
                 delivered[value, default: 0] += 1
-            case .scanned(let record): if record.checksumAgrees, let value = record.value { scanned.insert(value) }
+                standing[value, default: []].insert([Int64(delivery.queueID), delivery.queueOffset])
+                read[value, default: []].insert([Int64(delivery.queueID), delivery.queueOffset])
+            case .scanned(let record):
+                guard record.checksumAgrees, let value = record.value else {
+                    counts[.damaged, default: 0] += 1
+                    continue
+                }
+                scanned.insert(value)
+                let place = [Int64(record.queueID), record.queueOffset]
+                inLog[value, default: []].insert(place)
+                if standing[value]?.contains(place) == false { counts[.duplicated, default: 0] += 1 }
+                standing[value, default: []].insert(place)
             case .drained(let drain): drains[drain.queueID] = drain
             case .scanEnded(let scan): isScanned = scan.complete
             default: break
@@ -133,6 +156,11 @@ import Testing
         for value in hashes.keys {
             switch outcomes[value] {
             case .ok:
+                if let place = places[value].map({ [Int64($0.queueID), $0.queueOffset] }), let from = read[value],
+                    !from.contains(place), inLog[value]?.contains(place) == true
+                {
+                    counts[.duplicated, default: 0] += 1
+                }
                 guard delivered[value] == nil, let place = places[value], let drain = drains[place.queueID] else {
                     continue
                 }
@@ -171,7 +199,7 @@ import Testing
         let seen = (0..<80).flatMap { Self.secondOpinion(Self.history(seed: UInt64($0))).keys }
         #expect(
             Set(seen) == [
-                .lost, .undelivered, .unseen, .undecided, .recovered, .unexpected, .corrupted, .duplicated,
+                .lost, .undelivered, .unseen, .undecided, .recovered, .unexpected, .corrupted, .duplicated, .damaged,
             ])
     }
 }

@@ -9,14 +9,26 @@ struct Tale {
     var promises = Promises(lossAllowed: false)
     var ending = HistoryLines.Ending.whole
 
-    init(header: Bool = true) {
+    /// With a plan of these faults, all of them `process-signal on broker-a on n2`, and a scan of these replicas, which
+    /// are brokers of the same names.
+    init(header: Bool = true, faults: [String] = [], replicas: [String] = ["broker-a"], format: Int = 2) {
         guard header else { return }
-        add(
-            .run(
-                RunHeader(
-                    formatVersion: 1, runID: Self.runID, seed: 7, startedAtMilliseconds: 1_700_000_000_000,
-                    topic: "first-message")))
+        add(Self.header(PlanSize(faults: faults.count, scans: replicas.count), format: format))
+        for id in faults {
+            plan(.fault(PlannedFault(id: id, kind: "process-signal", target: "broker-a on n2")))
+        }
+        for replica in replicas { plan(.scan(PlannedScan(replica: replica, broker: replica))) }
     }
+
+    static func header(_ plan: PlanSize, format: Int = 2) -> HistoryEvent.Body {
+        .run(
+            RunHeader(
+                formatVersion: format, runID: Self.runID, seed: 7, startedAtMilliseconds: 1_700_000_000_000,
+                topic: "first-message", plan: format == 1 ? nil : plan))
+    }
+
+    /// A line of the plan; it takes no time.
+    mutating func plan(_ item: PlannedItem) { events.append(HistoryEvent(atNanoseconds: 0, .planned(item))) }
 
     mutating func add(_ body: HistoryEvent.Body) {
         events.append(HistoryEvent(atNanoseconds: now, body))
@@ -69,25 +81,31 @@ struct Tale {
 
     mutating func deliver(
         _ sequence: Int?, offset: Int64, run: String? = Tale.runID, hash: UInt64? = nil, assignment: Int = 1,
-        consumer: Int = 0, broker: String = "broker-a"
+        consumer: Int = 0, broker: String = "broker-a", queue: Int = 0, isDrain: Bool = false
     ) {
         add(
             .deliver(
                 Delivery(
-                    consumer: consumer, assignment: assignment, broker: broker, queueID: 0, queueOffset: offset,
-                    value: sequence.map { Self.value($0) }, runID: run, bodyHash: hash ?? Self.hash(sequence ?? 0))))
+                    consumer: isDrain ? 9 : consumer, assignment: assignment, broker: broker, queueID: queue,
+                    queueOffset: offset, value: sequence.map { Self.value($0) }, runID: run,
+                    bodyHash: hash ?? Self.hash(sequence ?? 0), isDrain: isDrain)))
     }
 
-    mutating func fault(_ edge: FaultEdge.Edge, uid: String = "crash") {
-        add(.fault(FaultEdge(uid: uid, kind: "process-signal", target: "broker-a on n2", edge: edge, detail: "")))
+    mutating func fault(_ edge: FaultEdge.Edge, uid: String = "crash", target: String = "broker-a on n2") {
+        add(
+            .fault(
+                FaultEdge(uid: uid, kind: "process-signal", target: target, edge: edge, detail: "", planID: uid)))
     }
 
-    mutating func drain(reached: Int64, max: Int64, complete: Bool = true, broker: String = "broker-a") {
+    mutating func drain(
+        first: Int64 = 0, reached: Int64, max: Int64, messages: Int? = nil, complete: Bool = true,
+        broker: String = "broker-a"
+    ) {
         add(
             .drained(
                 QueueDrain(
-                    broker: broker, queueID: 0, reachedOffset: reached, maxOffset: max, complete: complete,
-                    detail: complete ? "" : "15 s were over")))
+                    broker: broker, queueID: 0, firstOffset: first, reachedOffset: reached, maxOffset: max,
+                    messages: messages, complete: complete, detail: complete ? "" : "15 s were over")))
     }
 
     /// A log that holds these values at their own numbers as offsets, and `unseen` records that the history has elsewhere
@@ -110,20 +128,35 @@ struct Tale {
                     complete: complete, detail: complete ? "" : "input/output error")))
     }
 
+    /// A record at a place of its own.
+    mutating func record(
+        _ sequence: Int, offset: Int64, replica: String = "broker-a", checksum: Bool = true, run: String = Tale.runID
+    ) {
+        add(
+            .scanned(
+                ScannedRecord(
+                    replica: replica, queueID: 0, queueOffset: offset, logOffset: offset * 300,
+                    value: Self.value(sequence), runID: run, checksumAgrees: checksum)))
+    }
+
     mutating func end(completed: Bool = true) {
         add(.end(RunEnd(completed: completed, detail: completed ? "" : "ssh to n2 was cut")))
     }
 
     /// Messages 0, 1, 2 sent and delivered before a fault that an attempt (3, refused) ran into, 4 after it.
     static func healthy() -> Tale {
-        var tale = Tale()
-        tale.add(.phase("baseline"))
-        for sequence in 0..<3 {
-            tale.send(sequence, offset: Int64(sequence))
-            tale.deliver(sequence, offset: Int64(sequence))
-        }
+        var tale = Tale(faults: ["crash"])
+        tale.begin()
         tale.crash()
         return tale
+    }
+
+    mutating func begin() {
+        add(.phase("baseline"))
+        for sequence in 0..<3 {
+            send(sequence, offset: Int64(sequence))
+            deliver(sequence, offset: Int64(sequence))
+        }
     }
 
     mutating func crash(_ during: (inout Tale) -> Void = { $0.send(3, .fail) }) {

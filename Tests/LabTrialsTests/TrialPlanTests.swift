@@ -1,9 +1,56 @@
-import LabChaos
+import FoundationEssentials
 import LabHistory
 import MQClient
 import Testing
 
+@testable import LabChaos
 @testable import LabTrials
+
+@Suite struct FaultDurationTests {
+    static func plan(_ schedule: [TrialStep]) -> TrialPlan {
+        TrialPlan(
+            mode: "m", topic: TopicPlan(name: "t", queues: 1),
+            workload: WorkloadPlan(producers: 1, ratePerSecond: 1, bodyBytes: 1, consumers: 1), schedule: schedule,
+            drainTimeoutSeconds: 1, promises: PromisePlan(lost: .none))
+    }
+
+    static func fault(_ id: String, ttl: Double, kind: FaultPlan.Kind = .processSignal) -> TrialStep {
+        .inject(FaultPlan(id: id, kind: kind, target: "broker-a", signal: "KILL", ttlSeconds: ttl))
+    }
+
+    static let kept: [[TrialStep]] = [
+        [fault("a", ttl: 3), .phase("fault", seconds: 2.5), .heal("a"), .phase("after", seconds: 60)],
+        [.phase("before", seconds: 60), fault("a", ttl: 3), .phase("fault", seconds: 2.5)],
+        [fault("a", ttl: 1, kind: .storeWipe), .phase("fault", seconds: 2.5)],
+    ]
+
+    @Test(arguments: kept) func aFaultThatOutlastsItsPhasesIsFine(_ schedule: [TrialStep]) throws {
+        try Self.plan(schedule).validateDurations()
+    }
+
+    static let broken: [(schedule: [TrialStep], end: String)] = [
+        ([fault("a", ttl: 2.5), .phase("fault", seconds: 2.5), .heal("a")], "its heal is 2.5 s"),
+        (
+            [fault("a", ttl: 2), .phase("one", seconds: 1), .phase("two", seconds: 1.25), .heal("a")],
+            "its heal is 2.25 s"
+        ),
+        (
+            [fault("b", ttl: 9), fault("a", ttl: 2), .phase("fault", seconds: 4), .heal("b")],
+            "the end of the schedule is 4.0 s"
+        ),
+    ]
+
+    @Test(arguments: broken)
+    func aFaultThatWouldEndByItselfIsRefused(_ row: (schedule: [TrialStep], end: String)) {
+        do {
+            try Self.plan(row.schedule).validateDurations()
+            Issue.record("it was taken")
+        } catch {
+            #expect(error.code == .badPlan && error.message.contains(row.end), "\(error)")
+            #expect(error.message.contains("fault 'a' has ttl_seconds 2"), "\(error)")
+        }
+    }
+}
 
 @Suite struct SignalNameTests {
     @Test(arguments: [("KILL", 9), ("SIGKILL", 9), ("TERM", 15), ("STOP", 19), ("WINCH", 28)])
@@ -55,6 +102,16 @@ import Testing
     @Test func runningWithoutItsControllerWasKilled() {
         #expect(Self.manifest.wasKilled(isAlive: { _ in false }))
         #expect(!Self.manifest.wasKilled(isAlive: { $0 == 7 }))
+    }
+
+    @Test func aManifestOfBeforeTellsOfNoLogs() throws {
+        var manifest = Self.manifest
+        manifest.missingLogs = ["broker-a": "no such file"]
+        let text = String(decoding: try JSONEncoder().encode(manifest), as: UTF8.self)
+        #expect(text.contains(#""missingLogs":{"broker-a":"no such file"}"#))
+        let old = try JSONEncoder().encode(Self.manifest)
+        #expect(!String(decoding: old, as: UTF8.self).contains("missingLogs"))
+        #expect(try JSONDecoder().decode(RunManifest.self, from: old).missingLogs == nil)
     }
 
     @Test func whatEndedWasNotKilled() {

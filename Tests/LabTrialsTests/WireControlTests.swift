@@ -20,24 +20,24 @@ import Testing
 @Suite(.serialized, .timeLimit(.minutes(3)))
 struct WireControlTests {
     @Test func anHonestBrokerPasses() async throws {
-        let (verdict, _) = try await Self.trial(.none)
+        let (verdict, _, _) = try await Self.trial(.none)
         #expect(verdict.status == .pass, "\(verdict)")
         #expect(verdict.counts.ok > 50 && verdict.counts.deliveredValues == verdict.counts.ok, "\(verdict.counts)")
     }
 
     @Test func aMessageStoredTwiceIsCountedAsDuplicated() async throws {
-        let (verdict, strikes) = try await Self.trial(.storeTwice)
+        let (verdict, strikes, _) = try await Self.trial(.storeTwice)
         #expect(verdict.status == .pass, "duplicates are legal under at least once: \(verdict)")
         #expect(strikes > 0 && verdict.counts.duplicated == strikes, "\(strikes) strikes, \(verdict.counts)")
     }
 
     @Test func aMessageDeliveredTwiceIsCountedAsDuplicated() async throws {
-        let (verdict, strikes) = try await Self.trial(.deliverTwice)
+        let (verdict, strikes, _) = try await Self.trial(.deliverTwice)
         #expect(strikes > 0 && verdict.counts.duplicated > 0, "\(strikes) strikes, \(verdict.counts)")
     }
 
     @Test func aSwallowedMessageIsLost() async throws {
-        let (verdict, strikes) = try await Self.trial(.swallow)
+        let (verdict, strikes, _) = try await Self.trial(.swallow)
         #expect(verdict.status == .fail, "\(verdict)")
         let lost = try #require(verdict.findings.first { $0.anomaly == .lost }, "\(verdict)")
         #expect(strikes > 0 && lost.count == strikes, "\(strikes) strikes, \(lost)")
@@ -45,17 +45,58 @@ struct WireControlTests {
     }
 
     @Test func aMessageRefusedAndStoredIsUnexpected() async throws {
-        let (verdict, strikes) = try await Self.trial(.refuseAndStore)
+        let (verdict, strikes, _) = try await Self.trial(.refuseAndStore)
         #expect(verdict.status == .fail, "\(verdict)")
         let unexpected = try #require(verdict.findings.first { $0.anomaly == .unexpected }, "\(verdict)")
         #expect(strikes > 0 && unexpected.count >= strikes, "\(strikes) strikes, \(unexpected)")
     }
 
     @Test func anAlteredBodyIsCorrupted() async throws {
-        let (verdict, strikes) = try await Self.trial(.corrupt(marker: Array("control/p0-".utf8)))
+        let (verdict, strikes, _) = try await Self.trial(.corrupt(marker: Array("control/p0-".utf8)))
         #expect(verdict.status == .fail, "\(verdict)")
         let corrupted = try #require(verdict.findings.first { $0.anomaly == .corrupted }, "\(verdict)")
         #expect(strikes > 0 && corrupted.count == strikes, "\(strikes) strikes, \(corrupted)")
+    }
+
+    @Test func aMessageAcknowledgedElsewhereThanItIsStoredIsNoticed() async throws {
+        let (verdict, strikes, _) = try await Self.trial(.misplace)
+        #expect(verdict.status == .fail, "\(verdict)")
+        let elsewhere = verdict.findings.filter { $0.anomaly == .inconsistentOffset }
+        #expect(strikes > 0 && elsewhere.map(\.count) == [strikes], "\(strikes) strikes, \(elsewhere)")
+    }
+
+    @Test func anAnswerThatCannotBeReadIsEvidence() async throws {
+        let (verdict, strikes, events) = try await Self.trial(.garble)
+        #expect(verdict.status == .fail, "\(verdict)")
+        let notices = events.count { if case .unreadable = $0.body { true } else { false } }
+        #expect(strikes > 0 && notices > 0 && verdict.count(of: .corrupted) == notices, "\(strikes), \(verdict)")
+        #expect(verdict.counts.deliveredValues == verdict.counts.ok, "each was readable the next time: \(verdict)")
+    }
+
+    /// What a reader passed over is owed all the same, and the drain, which trusts no position, gets it.
+    @Test func whatTheReaderWasLedPastIsReadByTheDrain() async throws {
+        let (verdict, strikes, events) = try await Self.trial(.skipLive)
+        var live: Set<ValueID> = []
+        for case .deliver(let delivery) in events.map(\.body) where !delivery.isDrain {
+            if let value = delivery.value { live.insert(value) }
+        }
+        #expect(strikes > 0 && live.count < verdict.counts.ok, "\(strikes) strikes, \(live.count) read")
+        #expect(verdict.counts.deliveredValues == verdict.counts.ok, "\(verdict)")
+        #expect(verdict.count(of: .undelivered) == 0 && verdict.count(of: .lost) == 0, "\(verdict)")
+        #expect(verdict.count(of: .pollSkip) > 0, "the broker that skips is told of: \(verdict)")
+    }
+
+    /// Both queues' ends are asked for side by side, each with a request that is never answered: the drain's time is the
+    /// whole drain's, not each request's.
+    @Test func aDrainWithoutAnswersEndsInTimeAndIsInconclusive() async throws {
+        let (verdict, strikes, events) = try await Self.trial(.hideEnds, drainTimeout: .seconds(1))
+        #expect(strikes >= 2 && verdict.status == .inconclusive, "\(verdict)")
+        let open = try #require(verdict.finding(.undrained), "\(verdict)")
+        #expect(open.count == 2 && open.summary.contains("its end was never told"), "\(open)")
+        let began = events.first { $0.body == .phase("drain") }?.atNanoseconds
+        let ended = events.last { if case .drained = $0.body { true } else { false } }?.atNanoseconds
+        let took = try #require(ended) - #require(began)
+        #expect(took < 2_500_000_000, "\(took) ns for a drain of 1 s")
     }
 
     // MARK: The rig
@@ -65,7 +106,9 @@ struct WireControlTests {
     static let plan = WorkloadPlan(producers: 1, ratePerSecond: 200, bodyBytes: 128, consumers: 1)
 
     /// Runs the load for a hundred sends and judges its history.
-    static func trial(_ mischief: WireDouble.Mischief) async throws -> (Verdict, strikes: Int) {
+    static func trial(
+        _ mischief: WireDouble.Mischief, drainTimeout: Duration = .seconds(10)
+    ) async throws -> (Verdict, strikes: Int, [HistoryEvent]) {
         let folder = try temporaryFolder()
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let quiet = Logger(label: "control", factory: { _ in SwiftLogNoOpLogHandler() })
@@ -91,7 +134,9 @@ struct WireControlTests {
             configuration: .init(host: "127.0.0.1", port: 0), group: group, logger: quiet, handler: route)
         let seen = "127.0.0.1:\(try await nameserverDouble.start().port ?? 0)"
 
-        let verdict = try await judge(nameserver: seen, broker: realBroker, store: configuration.storeRoot, folder)
+        let verdict = try await judge(
+            nameserver: seen, broker: realBroker, store: configuration.storeRoot, drainTimeout, folder)
+        let events = try Self.events(folder.appending("history.jsonl"))
         await nameserverDouble.shutdown()
         await brokerDouble.shutdown()
         await route.shutdown()
@@ -100,11 +145,18 @@ struct WireControlTests {
         await nameserver.shutdown()
         try await group.shutdownGracefully()
         try FileManager.default.removeItem(atPath: folder.string)
-        return (verdict, before.strikes)
+        return (verdict, before.strikes, events)
+    }
+
+    private static func events(_ path: FilePath) throws -> [HistoryEvent] {
+        var lines = HistoryLines()
+        var events: [HistoryEvent] = []
+        try lines.feed(Array(Data(contentsOf: URL(filePath: path.string)))) { event, _ in events.append(event) }
+        return events
     }
 
     private static func judge(
-        nameserver: String, broker: String, store: FilePath, _ folder: FilePath
+        nameserver: String, broker: String, store: FilePath, _ drainTimeout: Duration, _ folder: FilePath
     ) async throws -> Verdict {
         let client = MQConnection(configuration: .init(nameservers: [nameserver], randomSeed: 1))
         let admin = MQAdmin(client: client)
@@ -118,9 +170,10 @@ struct WireControlTests {
             .run(
                 RunHeader(
                     formatVersion: HistoryFormat.version, runID: "control", seed: 1, startedAtMilliseconds: 0,
-                    topic: topic.name)))
+                    topic: topic.name, plan: PlanSize(faults: 0, scans: 1))))
+        recorder.record(.planned(.scan(PlannedScan(replica: "broker-a", broker: "broker-a"))))
         let load = Workload(plan: plan, topic: topic, runID: "control", seed: 1)
-        try await load.run(through: client, recorder: recorder, drainTimeout: .seconds(10)) {
+        try await load.run(through: client, recorder: recorder, drainTimeout: drainTimeout) {
             recorder.record(.phase("baseline"))
             // As many sends as the mischief needs, however slow the machine is; bounded, should none succeed.
             let deadline = ContinuousClock.now + .seconds(30)

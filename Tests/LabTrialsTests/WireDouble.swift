@@ -24,6 +24,14 @@ final class WireDouble: RemotingRequestHandler {
         case corrupt(marker: [UInt8])
         /// Gives every message of a pull twice.
         case deliverTwice
+        /// Acknowledges a message at an offset far from the one at which it is stored.
+        case misplace
+        /// Cuts a pull's answer in the middle of its last record.
+        case garble
+        /// Answers a pull of a live reader with nothing, and sends the reader past what it should have got.
+        case skipLive
+        /// Never tells where a queue ends.
+        case hideEnds
     }
 
     static let forwardTimeout = Duration.seconds(40)
@@ -36,6 +44,8 @@ final class WireDouble: RemotingRequestHandler {
     private let client: RemotingClient
     private let seen = Atomic<Int>(0)
     private let done = Atomic<Int>(0)
+    /// Requests that wait for ever: a reply that is dropped would answer for itself.
+    private let unanswered = Mutex<[RemotingReply]>([])
 
     init(
         target: String, mischief: Mischief, every: Int = 10, reroute: (from: String, to: String)? = nil,
@@ -51,7 +61,10 @@ final class WireDouble: RemotingRequestHandler {
     /// How often the mischief was done: a control whose mischief never struck proves nothing.
     var strikes: Int { done.load(ordering: .relaxed) }
 
-    func shutdown() async { await client.shutdown() }
+    func shutdown() async {
+        unanswered.withLock { $0.removeAll() }
+        await client.shutdown()
+    }
 
     func handle(_ request: RemotingCommand, on connection: RemotingConnection, reply: RemotingReply) {
         let isSend = [.sendMessage, .sendMessageV2, .sendBatchMessage].contains(request.requestCode)
@@ -70,12 +83,26 @@ final class WireDouble: RemotingRequestHandler {
             client.future(request, to: target, timeout: Self.forwardTimeout).whenComplete { _ in
                 reply.send(.systemBusy, remark: "refused, it says")
             }
-        case .corrupt, .deliverTwice:
+        case .hideEnds where request.requestCode == .getMaxOffset:
+            done.add(1, ordering: .relaxed)
+            unanswered.withLock { $0.append(reply) }
+        case .corrupt, .deliverTwice, .garble, .skipLive:
             forward(request, reply) { self.tamper($0, of: request) }
-        case .none, .storeTwice, .swallow, .refuseAndStore:
+        case .misplace where isSend && strikesNow():
+            forward(request, reply) { answer in
+                var answer = answer
+                answer.extFields["queueOffset"] = answer.extFields["queueOffset"].flatMap { Int64($0) }.map {
+                    "\($0 + Self.misplacement)"
+                }
+                return answer
+            }
+        case .none, .storeTwice, .swallow, .refuseAndStore, .misplace, .hideEnds:
             forward(request, reply)
         }
     }
+
+    /// Past the end of any control's queue, so that no other message stands there.
+    static let misplacement: Int64 = 1_000_000
 
     private func strikesNow() -> Bool {
         guard seen.add(1, ordering: .relaxed).oldValue % every == 0 else { return false }
@@ -123,7 +150,16 @@ final class WireDouble: RemotingRequestHandler {
             var twice = body
             twice.writeImmutableBuffer(body)
             answer.body = twice
-        case .none, .storeTwice, .swallow, .refuseAndStore:
+        case .garble:
+            guard body.readableBytes > 40, strikesNow() else { return answer }
+            answer.body = body.getSlice(at: body.readerIndex, length: body.readableBytes - 20)
+        case .skipLive:
+            let isDrain = request.extFields["consumerGroup"]?.hasSuffix("-drain") ?? false
+            guard !isDrain, strikesNow() else { return answer }
+            // "Nothing for you here, go on there": what lies between is never given.
+            answer.code = ResponseCode.pullRetryImmediately.rawValue
+            answer.body = nil
+        case .none, .storeTwice, .swallow, .refuseAndStore, .misplace, .hideEnds:
             break
         }
         return answer

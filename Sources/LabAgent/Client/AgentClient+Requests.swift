@@ -115,14 +115,14 @@ extension AgentClient {
         try await fault(.faultRevert(uid: uid))
     }
 
-    /// All loans the host remembers.
-    public func faults() async throws(AgentFailure) -> [FaultRecord] {
+    /// All loans the host remembers, and those whose records it can't read.
+    public func faults() async throws(AgentFailure) -> FaultSweep {
         try await faults(.faultList)
     }
 
-    /// Undoes everything that is lent.
+    /// Undoes everything that is lent, as far as it can be undone; look at `failures` in the answer.
     @discardableResult
-    public func healAllFaults() async throws(AgentFailure) -> [FaultRecord] {
+    public func healAllFaults() async throws(AgentFailure) -> FaultSweep {
         try await faults(.faultHealAll)
     }
 
@@ -166,7 +166,7 @@ extension AgentClient {
         return record
     }
 
-    private func faults(_ request: AgentRequest) async throws(AgentFailure) -> [FaultRecord] {
+    private func faults(_ request: AgentRequest) async throws(AgentFailure) -> FaultSweep {
         guard case .faults(let records) = try await call(request, allowance: .seconds(30)) else {
             throw AgentClient.mismatch("faults")
         }

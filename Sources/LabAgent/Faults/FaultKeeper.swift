@@ -59,51 +59,116 @@ struct FaultKeeper: Sendable {
         }
     }
 
-    /// All loans, by uid.
-    func all() throws(AgentFailure) -> [FaultRecord] {
+    /// All loans, by uid; one whose record can't be read is named, and hides no other.
+    /// - Throws: when the list itself can't be had.
+    func all() throws(AgentFailure) -> FaultSweep {
         let entries: [DirectoryEntry]
-        do { entries = try root.list("faults") } catch  where error.code == .notFound { return [] }
-        var result: [FaultRecord] = []
-        for entry in entries where entry.name.hasSuffix(".json") && !entry.name.hasPrefix(".") {
-            if let record = try root.load(FaultRecord.self, "faults/" + entry.name) { result.append(record) }
+        do { entries = try root.list("faults") } catch  where error.code == .notFound {
+            return FaultSweep(records: [], failures: [])
         }
-        return result
+        var sweep = FaultSweep(records: [], failures: [])
+        for entry in entries where entry.name.hasSuffix(".json") && !entry.name.hasPrefix(".") {
+            let uid = String(entry.name.dropLast(5))
+            do throws(AgentFailure) {
+                guard let record = try root.load(FaultRecord.self, path(uid)) else { continue }
+                guard record.loan.uid == uid else {
+                    throw AgentFailure(.system, "'\(path(uid))' is the record of '\(record.loan.uid)'")
+                }
+                sweep.records.append(record)
+            } catch {
+                sweep.failures.append(FaultFailure(uid: uid, message: error.message))
+            }
+        }
+        return sweep
     }
 
-    /// Undoes everything; goes on when one sticks, and answers all as they then are.
-    func healAll(restarts: Bool = true) throws(AgentFailure) -> [FaultRecord] {
-        for record in try all() where record.state != .healed {
-            _ = try revert(record.loan.uid, restarts: restarts)
+    /// Undoes everything; goes on when one sticks or can't be read or written, and answers all as they then are.
+    func healAll(restarts: Bool = true) throws(AgentFailure) -> FaultSweep {
+        var failed: [FaultFailure] = []
+        for record in try all().records where record.state != .healed {
+            do throws(AgentFailure) {
+                _ = try revert(record.loan.uid, restarts: restarts)
+            } catch {
+                failed.append(FaultFailure(uid: record.loan.uid, message: error.message))
+            }
         }
-        return try all()
+        var after = try all()
+        let unreadable = Set(after.failures.map(\.uid))
+        after.failures += failed.filter { !unreadable.contains($0.uid) }
+        after.failures.sort { $0.uid < $1.uid }
+        return after
     }
 
     /// Gives a timer to each loan that has none: an agent was killed between undo and timer, or the host booted again.
-    func resume() throws(AgentFailure) {
-        for record in try all() where record.state != .healed {
-            try root.locked(lock(record.loan.uid)) { () throws(AgentFailure) in
-                guard var record = try root.load(FaultRecord.self, path(record.loan.uid)), record.state != .healed,
-                    record.timer.flatMap({ ProcessTable.look($0) })?.isZombie ?? true
-                else { return }
-                record.timer = try startTimer(record.loan.uid)
-                try root.save(record, path(record.loan.uid))
+    /// - Returns: the loans for which that failed.
+    func resume() throws(AgentFailure) -> [FaultFailure] {
+        let sweep = try all()
+        var failures = sweep.failures
+        for record in sweep.records where record.state != .healed {
+            do throws(AgentFailure) {
+                try resume(record.loan.uid)
+            } catch {
+                failures.append(FaultFailure(uid: record.loan.uid, message: "it has no timer: \(error.message)"))
             }
+        }
+        return failures
+    }
+
+    private func resume(_ uid: String) throws(AgentFailure) {
+        try root.locked(lock(uid)) { () throws(AgentFailure) in
+            guard var record = try root.load(FaultRecord.self, path(uid)), record.state != .healed,
+                record.timer.flatMap({ ProcessTable.look($0) })?.isZombie ?? true
+            else { return }
+            record.timer = try startTimer(uid)
+            try root.save(record, path(uid))
         }
     }
 
-    /// The detached timer's whole life: sleeps until the loan is due, reverts it, tries again a few times if it sticks.
+    /// The detached timer's whole life: sleeps until the loan is due and reverts it. What it can't read or undo it tries
+    /// again, with growing pauses, and tells in the agent's log.
     func revertWhenDue(_ uid: String) {
-        var tries = 0
-        while let record = try? root.load(FaultRecord.self, path(uid)), record.state != .healed, tries < 5 {
-            let remaining = record.remaining(boot: HostClock.bootNanoseconds(), bootID: HostClock.bootID())
-            if remaining > 0 {
+        let start = HostClock.bootNanoseconds()
+        var failures = 0
+        var told = ""
+        while true {
+            let problem: String
+            switch step(uid) {
+            case .over: return
+            case .wait(let nanoseconds):
                 // In slices, so that a timer whose fault was healed or removed does not outlive it for long.
-                usleep(UInt32(min(remaining / 1_000 + 1, 500_000)))
+                usleep(UInt32(min(nanoseconds / 1_000 + 1, 500_000)))
                 continue
+            case .failed(let reason): problem = reason
             }
-            tries += 1
-            if let after = try? revert(uid, isTimer: true), after.state == .healed { return }
-            usleep(500_000)
+            failures += 1
+            if problem != told { AgentLog(root: root).write("timer of fault '\(uid)': \(problem)") }
+            told = problem
+            let elapsed = (HostClock.bootNanoseconds() - start) / 1_000_000
+            guard let pause = LoanRules.timerPauseMilliseconds(failures: failures, afterMilliseconds: elapsed) else {
+                return AgentLog(root: root).write("timer of fault '\(uid)': gives up after \(failures) tries")
+            }
+            usleep(UInt32(pause * 1_000))
+        }
+    }
+
+    private enum TimerStep {
+        /// Healed, or forgotten together with the root.
+        case over
+        case wait(nanoseconds: Int64)
+        case failed(String)
+    }
+
+    private func step(_ uid: String) -> TimerStep {
+        do throws(AgentFailure) {
+            guard let record = try root.load(FaultRecord.self, path(uid)), record.state != .healed else { return .over }
+            let remaining = record.remaining(boot: HostClock.bootNanoseconds(), bootID: HostClock.bootID())
+            if remaining > 0 { return .wait(nanoseconds: remaining) }
+            let after = try revert(uid, isTimer: true)
+            return after.state == .healed ? .over : .failed(after.message ?? "it is \(after.state.rawValue)")
+        } catch  where error.code == .notFound {
+            return .over
+        } catch {
+            return .failed(error.message)
         }
     }
 
@@ -165,7 +230,7 @@ struct FaultKeeper: Sendable {
         var record = old
         do throws(AgentFailure) {
             try doUndo(record.undo, restarts: restarts)
-            record.didHeal(at: HostClock.realtimeNanoseconds())
+            record.didHeal(at: HostClock.realtimeNanoseconds(), expired: isTimer)
         } catch {
             record.didStick("the undo failed: \(error.message)")
         }

@@ -62,7 +62,14 @@ enum LoanRules {
         FaultRecord(
             loan: loan, undo: undo(loan.kind), state: .armed, bit: nil, armedAt: realtime, deedAt: nil, activeAt: nil,
             healedAt: nil, expiresAtBoot: boot + loan.ttlMilliseconds * 1_000_000, bootID: bootID,
-            timer: nil, message: nil)
+            timer: nil, expired: nil, message: nil)
+    }
+
+    /// How long a timer pauses before its next try, after so many that failed: half a second, doubled each time up to
+    /// the limit. Nil when the time for tries is over, which is long after every loan has ended.
+    static func timerPauseMilliseconds(failures: Int, afterMilliseconds elapsed: Int64) -> Int64? {
+        guard elapsed < AgentLimits.faultTimerMilliseconds else { return nil }
+        return min(AgentLimits.faultTimerPauseMilliseconds, 500 << Int64(min(max(0, failures - 1), 16)))
     }
 }
 
@@ -78,8 +85,11 @@ extension FaultRecord {
     }
 
     /// The undo was seen, or there is nothing to undo.
-    mutating func didHeal(at time: Int64) {
+    ///
+    /// - Parameter expired: whether the timer did it, its time being over.
+    mutating func didHeal(at time: Int64, expired: Bool) {
         precondition(state != .healed, "fault \(loan.uid) heals twice")
+        self.expired = expired
         state = .healed
         healedAt = time
     }

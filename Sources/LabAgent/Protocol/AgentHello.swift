@@ -14,6 +14,8 @@ public struct AgentHello: Codable, Sendable, Equatable {
     public var root: String
     /// What the host can do.
     public var capabilities: HostCapabilities
+    /// What went wrong when this agent started, a line each: loans that it could give no timer.
+    public var troubles: [String]
 }
 
 /// What a host can do, found by looking and by harmless trials in throw-away namespaces.

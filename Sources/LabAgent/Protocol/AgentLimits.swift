@@ -1,7 +1,7 @@
 /// The named limits of the agent's protocol and work; each is refused by name, never silently cut.
 public enum AgentLimits {
     /// The version both sides must speak; a hello with another one is refused.
-    public static let protocolVersion = 1
+    public static let protocolVersion = 2
     /// The largest frame body in bytes, either way: a whole log chunk in base64 with room to spare.
     public static let frameBytes = 16 << 20
     /// The most bytes a single `logRead` or `fileRead` answers; base64 keeps it below ``frameBytes``.
@@ -18,6 +18,10 @@ public enum AgentLimits {
     public static let pendingRequests = 1_024
     /// The longest time-to-live of a fault: a day, after which nobody remembers it.
     public static let faultTTLMilliseconds: Int64 = 86_400_000
+    /// How long a timer goes on trying to undo a fault that it can't, or whose record it can't read.
+    public static let faultTimerMilliseconds: Int64 = 2 * faultTTLMilliseconds
+    /// The longest pause between two such tries.
+    public static let faultTimerPauseMilliseconds: Int64 = 30_000
     /// How long a fault's probe waits for its bite or its heal.
     public static let faultProbeMilliseconds: Int64 = 5_000
     /// The longest name of a daemon or a fault.

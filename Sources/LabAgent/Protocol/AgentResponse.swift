@@ -19,7 +19,7 @@ public enum AgentResponse: Codable, Sendable, Equatable {
     /// To `faultInject`, `faultRevert`.
     case fault(FaultRecord)
     /// To `faultList`, `faultHealAll`.
-    case faults([FaultRecord])
+    case faults(FaultSweep)
     /// To `destroy`: what was stopped and healed.
     case destroyed(daemons: [String], faults: [String])
     /// Whatever was asked failed.

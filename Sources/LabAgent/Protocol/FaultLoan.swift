@@ -73,6 +73,8 @@ public struct FaultRecord: Codable, Sendable, Equatable {
     public var bootID: String
     /// The detached timer's process, to end it when the fault is healed early.
     public var timer: ProcessIdentity?
+    /// Whether the timer undid it: its time was over before anybody healed it. Nil until it is healed.
+    public var expired: Bool?
     /// What a person should know, as after a failed undo.
     public var message: String?
 }

@@ -52,29 +52,46 @@ struct LossChecker: Checker {
     /// message is missing because of it, for then that message tells it.
     private func unread(_ known: Known, _ counts: [Fate: Int]) -> [Finding] {
         guard !known.run.acknowledgingBrokers.isEmpty, known.run.end?.end.completed == true else { return [] }
-        if counts[.unseen] == nil, !known.run.allDrained, known.rules.has(.undrained) {
-            let open = known.run.drains.values.first { !$0.drain.complete }
-            let why = open.map { " (queue \($0.drain.queueID) on \($0.drain.broker): \($0.drain.detail))" } ?? ""
-            return [
-                Finding(
-                    anomaly: .undrained, status: .inconclusive, count: 1, rule: .required,
-                    summary: "not every queue was read to its end\(why); look at the broker, then run it again",
-                    witness: open.map {
-                        Witness(story: ["Queue \($0.drain.queueID) was not drained."], lines: [$0.line])
-                    })
-            ]
+        if counts[.unseen] == nil, !known.run.allDrained(known.rules), known.rules.has(.undrained) {
+            return [undrained(known)]
         }
-        if counts[.undecided] == nil, !known.run.allScanned, known.rules.has(.unscanned) {
-            let open = known.run.scans.values.first { !$0.scan.complete }
-            let why = open.map { " (\($0.scan.replica): \($0.scan.detail))" } ?? ""
-            return [
-                Finding(
-                    anomaly: .unscanned, status: .inconclusive, count: 1, rule: .required,
-                    summary: "not every replica's log was read to its end\(why); scan it, or run it again",
-                    witness: open.map { Witness(story: ["\($0.scan.replica) was not scanned."], lines: [$0.line]) })
-            ]
+        if counts[.undecided] == nil, !known.run.allScanned(known.rules), known.rules.has(.unscanned) {
+            return [unscanned(known)]
         }
         return []
+    }
+
+    /// Queues and replicas that a summary names; the witness tells of all.
+    private static let maximumNamed = 4
+
+    private func undrained(_ known: Known) -> Finding {
+        let open = known.run.undrained(known.rules)
+        let story = open.map { queue in
+            let drain = known.run.drains[queue]?.drain
+            let why = drain.map { $0.detail.isEmpty ? "read to \($0.reachedOffset) of \($0.maxOffset)" : $0.detail }
+            return "queue \(queue.queueID) on \(queue.broker): \(why ?? "nobody drained it")"
+        }
+        return Finding(
+            anomaly: .undrained, status: .inconclusive, count: max(1, open.count), rule: .required,
+            summary: "not every queue was read to its end\(Self.named(story)); look at the broker, then run it again",
+            witness: Witness(story: story, lines: open.compactMap { known.run.drains[$0]?.line }))
+    }
+
+    private func unscanned(_ known: Known) -> Finding {
+        let open = known.run.unscanned(known.rules)
+        let story = open.map { replica in
+            "\(replica): \(known.run.scans[replica]?.scan.detail ?? "planned, and there is no scan of it")"
+        }
+        return Finding(
+            anomaly: .unscanned, status: .inconclusive, count: max(1, open.count), rule: .required,
+            summary: "not every replica's log was read to its end\(Self.named(story)); scan it, or run it again",
+            witness: Witness(story: story, lines: open.compactMap { known.run.scans[$0]?.line }))
+    }
+
+    private static func named(_ story: [String]) -> String {
+        guard !story.isEmpty else { return "" }
+        let rest = story.count > maximumNamed ? ", and \(story.count - maximumNamed) more" : ""
+        return " (\(story.prefix(maximumNamed).joined(separator: "; "))\(rest))"
     }
 
     private func isOwed(_ flags: Ledger.Flags, _ known: Known) -> Bool {
@@ -85,15 +102,15 @@ struct LossChecker: Checker {
         let isReachable: Bool
         if let stored = known.ledger.open[key]?.completion?.stored {
             let queue = RunRecord.QueueKey(broker: stored.broker, queueID: stored.queueID)
-            isReachable = known.run.wasReachable(stored.queueOffset, in: queue)
+            isReachable = known.run.wasReachable(stored.queueOffset, in: queue, known.rules)
         } else {
-            isReachable = known.run.allDrained
+            isReachable = known.run.allDrained(known.rules)
         }
         guard isReachable || !known.rules.has(.lostNeedsDrain) else { return .unseen }
         let survives =
             flags.contains(.scanned) || flags.contains(.damaged) && !known.rules.has(.damagedIsNoSurvivor)
         if survives { return .undelivered }
-        return known.run.allScanned || !known.rules.has(.lostNeedsScan) ? .lost : .undecided
+        return known.run.allScanned(known.rules) || !known.rules.has(.lostNeedsScan) ? .lost : .undecided
     }
 
     /// The minimal witness is the value that was sent first.

@@ -6,10 +6,13 @@
 /// 1. *Inconsistent offset*: two sources name two values for one offset of a queue, at whatever times. Then
 ///    replicas diverged, two masters wrote, or offsets were given out again. Where loss is permitted, an offset that
 ///    is given out again *because* its first value is gone from every log is part of that loss.
-/// 2. *Duplicated*: a value is delivered again, from the same offset (redelivery) or from another (sent twice).
-///    Both are legal under *at least once*, and counted.
+/// 2. *Inconsistent offset*, too: a value was acknowledged at a place that the drain passed and every log was scanned
+///    for, and it was delivered from another place only. The acknowledgement named a place that never held it.
+/// 3. *Duplicated*: a value is delivered again, from the same offset (redelivery) or from another (sent twice), or the
+///    scan finds it at an offset besides the one that was known. All are legal under *at least once*, and counted.
 ///
-/// A scan names a replica and not its broker; its records are held against the broker of the same name.
+/// The drain reads on purpose what the consumers were given before; only what it reads twice itself is a redelivery.
+/// A scan names a replica; the plan says of which broker it is one.
 struct OffsetChecker: Checker {
     private struct Conflict: Sendable {
         var queue: RunRecord.QueueKey
@@ -19,82 +22,174 @@ struct OffsetChecker: Checker {
         var moment: Moment
     }
 
+    /// A value that was delivered, but not (yet) from where it was acknowledged.
+    private struct Misplacement: Sendable {
+        var acknowledged: QueuePlace
+        var delivered: QueuePlace
+        var moment: Moment
+        /// The scan found it where it was acknowledged as well: it stands at two offsets.
+        var standsThere = false
+    }
+
     /// Conflicts that are kept to be explained at the end; more are only counted.
     private static let maximumConflicts = 1 << 14
+    /// Misplaced values that are kept until the end; more are not told.
+    private static let maximumMisplacements = 1 << 14
 
     private var tables: [RunRecord.QueueKey: OffsetTable] = [:]
     private var conflicts: [Conflict] = []
     private var conflictCount = 0
+    private var misplaced: [ValueKey: Misplacement] = [:]
     private var redelivered = Tally()
     private var sentTwice = Tally()
+    private var storedTwice = Tally()
 
     mutating func consume(_ sighting: Sighting, at moment: Moment, _ known: Known) {
         switch sighting {
         case .completed(let done, let attempt):
             guard let stored = done.stored else { return }
-            let queue = RunRecord.QueueKey(broker: stored.broker, queueID: stored.queueID)
-            _ = claim(queue, stored.queueOffset, attempt.key, moment, isDelivery: false)
-        case .delivered(let delivery, let key, let before):
-            let queue = RunRecord.QueueKey(broker: delivery.broker, queueID: delivery.queueID)
-            let wasHere = claim(queue, delivery.queueOffset, key, moment, isDelivery: true)
-            guard before.contains(.delivered) else { return }
-            let witness = {
+            let place = QueuePlace(stored)
+            let before = claim(place, attempt.key, moment, .acknowledgement)
+            guard done.outcome == .ok, before?.key != attempt.key || before?.wasDelivered != true else { return }
+            noteIfMisplaced(attempt.key, acknowledged: place, moment, known)
+        case .delivered(let delivery, let key, let before): deliver(delivery, key, before, moment, known)
+        case .scanned(let record, let key, let before):
+            guard record.checksumAgrees else { return }
+            let queue = RunRecord.QueueKey(broker: known.run.broker(of: record.replica), queueID: record.queueID)
+            let place = QueuePlace(queue: queue, offset: record.queueOffset)
+            let held = claim(place, key, moment, .scan)
+            if misplaced[key]?.acknowledged == place { misplaced[key]?.standsThere = true }
+            guard held?.key != key, before.contains(.placed) else { return }
+            storedTwice.add(
                 Storyteller(known: known).witness(
                     of: key,
                     ending: [
-                        "It was delivered again at \(Storyteller.seconds(moment.atNanoseconds)) (line \(moment.line)), "
-                            + "from offset \(delivery.queueOffset) of queue \(delivery.queueID) on \(delivery.broker)."
-                    ], lines: [moment.line])
-            }
-            if wasHere { redelivered.add(witness()) } else { sentTwice.add(witness()) }
-        case .scanned(let record, let key, _):
-            guard record.checksumAgrees else { return }
-            let queue = RunRecord.QueueKey(broker: record.replica, queueID: record.queueID)
-            _ = claim(queue, record.queueOffset, key, moment, isDelivery: false)
+                        "The log of \(record.replica) holds it (again) for \(place.text) (line \(moment.line))."
+                    ], lines: [moment.line]))
         default: break
         }
     }
 
-    func conclude(_ known: Known) -> [Finding] {
-        var findings: [Finding] = []
-        let forbidden = known.promises.lossAllowed ? conflicts.filter { !isExplained($0, known) } : conflicts
-        let count = known.promises.lossAllowed ? forbidden.count : conflictCount
-        if let first = forbidden.first, known.rules.has(.inconsistentOffset) {
-            findings.append(
-                Finding(
-                    anomaly: .inconsistentOffset, status: .fail, count: count, rule: .forbidden,
-                    summary: "\(count) times one offset of a queue held another value than before",
-                    witness: witness(first, known)))
+    private mutating func deliver(
+        _ delivery: Delivery, _ key: ValueKey, _ before: Ledger.Flags, _ moment: Moment, _ known: Known
+    ) {
+        let place = QueuePlace(delivery)
+        let isDrain = delivery.isDrain && known.rules.has(.drainMakesNoDuplicate)
+        let held = claim(place, key, moment, isDrain ? .drain : .consumer)
+        let here = held?.key == key ? held : nil
+        if misplaced[key]?.acknowledged == place { misplaced[key] = nil }
+        guard before.contains(.delivered) else {
+            if before.contains(.ok), let stored = known.ledger.open[key]?.completion?.stored,
+                QueuePlace(stored) != place
+            {
+                noteIfMisplaced(key, acknowledged: QueuePlace(stored), moment, known)
+            }
+            return
         }
-        var duplicates: [(Rules.Rule, Tally, String)] = []
-        duplicates.append((.duplicateDelivery, redelivered, "delivered again from the same offset"))
-        duplicates.append((.duplicateOffset, sentTwice, "delivered again from another offset"))
-        for (rule, tally, text) in duplicates where tally.count > 0 && known.rules.has(rule) {
-            findings.append(
-                Finding(
-                    anomaly: .duplicated, status: .pass, count: tally.count, rule: .legal,
-                    summary: "\(tally.count) \(text)", witness: tally.first))
+        let wasReadHere = isDrain ? here?.wasDrained == true : here?.wasConsumed == true
+        let witness = {
+            Storyteller(known: known).witness(
+                of: key,
+                ending: [
+                    "It was delivered again at \(Storyteller.seconds(moment.atNanoseconds)) (line \(moment.line)), "
+                        + "from \(place.text)."
+                ], lines: [moment.line])
         }
-        return findings
+        if wasReadHere {
+            redelivered.add(witness())
+        } else if here?.wasDelivered != true {
+            sentTwice.add(witness())
+        }
     }
 
-    /// True when this very value was delivered from this offset before.
+    /// Keeps a value that was delivered from elsewhere than it was acknowledged. One whose first delivery is long
+    /// forgotten was settled, by a delivery from where an earlier attempt was acknowledged.
+    private mutating func noteIfMisplaced(
+        _ key: ValueKey, acknowledged: QueuePlace, _ moment: Moment, _ known: Known
+    ) {
+        guard let delivered = known.ledger.open[key]?.deliveredFrom, delivered != acknowledged, misplaced[key] == nil,
+            misplaced.count < Self.maximumMisplacements
+        else { return }
+        misplaced[key] = Misplacement(acknowledged: acknowledged, delivered: delivered, moment: moment)
+    }
+
+    func conclude(_ known: Known) -> [Finding] {
+        inconsistencies(known) + misplacements(known) + duplicates(known)
+    }
+
+    private func inconsistencies(_ known: Known) -> [Finding] {
+        let forbidden = known.promises.lossAllowed ? conflicts.filter { !isExplained($0, known) } : conflicts
+        let count = known.promises.lossAllowed ? forbidden.count : conflictCount
+        guard let first = forbidden.first, known.rules.has(.inconsistentOffset) else { return [] }
+        return [
+            Finding(
+                anomaly: .inconsistentOffset, status: .fail, count: count, rule: .forbidden,
+                summary: "\(count) times one offset of a queue held another value than before",
+                witness: witness(first, known))
+        ]
+    }
+
+    private func misplacements(_ known: Known) -> [Finding] {
+        guard known.rules.has(.misplaced), known.run.allScanned(known.rules) else { return [] }
+        let broken = misplaced.filter { _, one in
+            !one.standsThere
+                && known.run.wasReachable(one.acknowledged.offset, in: one.acknowledged.queue, known.rules)
+        }
+        guard let (key, first) = broken.min(by: { $0.value.moment.line < $1.value.moment.line }) else { return [] }
+        let witness = Storyteller(known: known).witness(
+            of: key,
+            ending: [
+                "Message \(known.ledger.value(of: key)) was acknowledged as \(first.acknowledged.text), and it was "
+                    + "delivered from \(first.delivered.text) (line \(first.moment.line)) and never from there."
+            ], lines: [first.moment.line])
+        return [
+            Finding(
+                anomaly: .inconsistentOffset, status: .fail, count: broken.count, rule: .forbidden,
+                summary: "\(broken.count) delivered from another place than was acknowledged, which never held them",
+                witness: witness)
+        ]
+    }
+
+    private func duplicates(_ known: Known) -> [Finding] {
+        var stored = storedTwice
+        for (key, one) in misplaced.sorted(by: { $0.value.moment.line < $1.value.moment.line })
+        where one.standsThere {
+            stored.add(
+                Storyteller(known: known).witness(
+                    of: key, ending: ["A log holds it for \(one.acknowledged.text) and for \(one.delivered.text)."],
+                    lines: [one.moment.line]))
+        }
+        let cases: [(Rules.Rule, Tally, String)] = [
+            (.duplicateDelivery, redelivered, "delivered again from the same offset"),
+            (.duplicateOffset, sentTwice, "delivered again from another offset"),
+            (.duplicateInLog, stored, "found in a log at one more offset"),
+        ]
+        return cases.compactMap { rule, tally, text in
+            guard tally.count > 0, known.rules.has(rule) else { return nil }
+            return Finding(
+                anomaly: .duplicated, status: .pass, count: tally.count, rule: .legal,
+                summary: "\(tally.count) \(text)", witness: tally.first)
+        }
+    }
+
+    /// Notes that a source sees a value at a place, and gives what stood there before.
     private mutating func claim(
-        _ queue: RunRecord.QueueKey, _ offset: Int64, _ key: ValueKey, _ moment: Moment, isDelivery: Bool
-    ) -> Bool {
-        guard tables[queue] != nil || tables.count < RunRecord.maximumQueues,
-            let before = tables[queue, default: OffsetTable()].put(key, at: offset, isDelivery: isDelivery)
-        else { return false }
-        guard before.key != key else { return before.wasDelivered }
+        _ place: QueuePlace, _ key: ValueKey, _ moment: Moment, _ source: OffsetTable.Source
+    ) -> OffsetTable.Before? {
+        guard tables[place.queue] != nil || tables.count < RunRecord.maximumQueues,
+            let before = tables[place.queue, default: OffsetTable()].put(key, at: place.offset, source)
+        else { return nil }
+        guard before.key != key else { return before }
         conflictCount += 1
         if conflicts.count < Self.maximumConflicts {
-            conflicts.append(Conflict(queue: queue, offset: offset, earlier: before.key, later: key, moment: moment))
+            conflicts.append(
+                Conflict(queue: place.queue, offset: place.offset, earlier: before.key, later: key, moment: moment))
         }
-        return false
+        return before
     }
 
     private func isExplained(_ conflict: Conflict, _ known: Known) -> Bool {
-        guard known.rules.has(.lossExplainsReuse), known.run.allScanned else { return false }
+        guard known.rules.has(.lossExplainsReuse), known.run.allScanned(known.rules) else { return false }
         return [conflict.earlier, conflict.later].contains { !known.ledger.flags(of: $0).contains(.scanned) }
     }
 

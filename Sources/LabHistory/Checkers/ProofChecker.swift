@@ -3,8 +3,8 @@
 /// A history proves a promise only if the fault was there, load was there while it was, and the run came to its end.
 /// Whatever is missing makes the run *inconclusive*, never a pass:
 ///
-/// 1. *Fault unproven*: the probe saw no effect (`didNotBite`), the fault could not be undone (`stuck`), or it was
-///    armed or active and has no end.
+/// 1. *Fault unproven*: the probe saw no effect (`didNotBite`), the fault could not be undone (`stuck`), it ended by
+///    itself before its planned heal (`expired`), or it was armed or active and has no end.
 /// 2. *Empty window*: no send was under way while the fault was open.
 /// 3. *Run incomplete*: the history has no last line, or a torn one: the controller died.
 /// 4. *Empty history*: nothing was sent, or nothing was acknowledged, so there was nothing to lose.
@@ -30,7 +30,7 @@ struct ProofChecker: Checker {
             case .active:
                 overlapping[edge.uid, default: 0] += known.ledger.attempts.count
                 openFaults.insert(edge.uid)
-            case .healed: openFaults.remove(edge.uid)
+            case .healed, .expired: openFaults.remove(edge.uid)
             case .armed, .didNotBite, .stuck: break
             }
         case .malformed(let what):
@@ -89,7 +89,11 @@ struct ProofChecker: Checker {
         let why: String
         if fault.first(.stuck) != nil, known.rules.has(.stuck) {
             why = "could not be undone; see `hosts check`, then run it again"
-        } else if fault.openedAt == nil, fault.first(.didNotBite) != nil || fault.first(.healed) != nil {
+        } else if let expired = fault.first(.expired), fault.openedAt != nil, known.rules.has(.expired) {
+            why =
+                "ended by itself at \(Storyteller.seconds(expired.atNanoseconds)), when its time-to-live was over, and "
+                + "not by its planned heal; run it again with a larger ttl_seconds"
+        } else if fault.openedAt == nil, fault.first(.didNotBite) != nil || fault.closedAt != nil {
             guard known.rules.has(.didNotBite) else { return [] }
             why = "was not seen to bite; run it again with a fault that does"
         } else if fault.closedAt == nil, fault.first(.stuck) == nil, known.rules.has(.openEnded) {

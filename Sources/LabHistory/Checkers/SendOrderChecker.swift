@@ -68,7 +68,7 @@ struct SendOrderChecker: Checker {
     }
 
     private func isExplained(_ conflict: Conflict, _ known: Known) -> Bool {
-        known.promises.lossAllowed && known.rules.has(.lossExplainsReuse) && known.run.allScanned
+        known.promises.lossAllowed && known.rules.has(.lossExplainsReuse) && known.run.allScanned(known.rules)
             && !known.ledger.flags(of: conflict.earlier.key).contains(.scanned)
     }
 }

@@ -15,11 +15,14 @@ public struct HistoryEvent: Sendable, Equatable {
     public enum Body: Sendable, Equatable {
         /// First line of every history.
         case run(RunHeader)
+        /// What the trial is going to do; these lines follow the header, as many as it tells of.
+        case planned(PlannedItem)
         /// A stretch of the trial began: `baseline`, `fault`, `recovery`, `drain`, `scan`.
         case phase(String)
         case invoke(SendInvocation)
         case complete(SendCompletion)
         case deliver(Delivery)
+        case unreadable(UnreadableAnswer)
         case fault(FaultEdge)
         case drained(QueueDrain)
         case scanned(ScannedRecord)
@@ -38,8 +41,14 @@ public struct RunHeader: Sendable, Equatable {
     /// Wall clock of the controller at time 0, in milliseconds since 1970.
     public var startedAtMilliseconds: Int64
     public var topic: String
+    /// How much was planned; nil in a history of format 1, which does not say.
+    public var plan: PlanSize?
 
-    public init(formatVersion: Int, runID: String, seed: UInt64, startedAtMilliseconds: Int64, topic: String) {
+    public init(
+        formatVersion: Int, runID: String, seed: UInt64, startedAtMilliseconds: Int64, topic: String,
+        plan: PlanSize? = nil
+    ) {
+        self.plan = plan
         self.formatVersion = formatVersion
         self.runID = runID
         self.seed = seed
@@ -157,11 +166,15 @@ public struct Delivery: Sendable, Equatable {
     /// The run that the message says it is of; a message of another run is *unexpected*.
     public var runID: String?
     public var bodyHash: UInt64
+    /// Whether the drain read it: a second reading of the queues on purpose, which makes no duplicate of what the
+    /// consumers were given before.
+    public var isDrain: Bool
 
     public init(
         consumer: Int, assignment: Int, broker: String, queueID: Int, queueOffset: Int64, value: ValueID?,
-        runID: String?, bodyHash: UInt64
+        runID: String?, bodyHash: UInt64, isDrain: Bool = false
     ) {
+        self.isDrain = isDrain
         self.consumer = consumer
         self.assignment = assignment
         self.broker = broker
@@ -184,6 +197,8 @@ public struct FaultEdge: Sendable, Equatable {
         case didNotBite
         /// Undone, and a probe saw that it is gone.
         case healed
+        /// Its time-to-live was over before its planned heal: the host undid it by itself.
+        case expired
         /// Could not be undone.
         case stuck
     }
@@ -195,8 +210,18 @@ public struct FaultEdge: Sendable, Equatable {
     public var target: String
     public var edge: Edge
     public var detail: String
+    /// Which planned fault it is; nil for one that no plan named.
+    public var planID: String?
+    /// By how much the line's time may be off, where it was read on a host's clock and converted; nil where it is the
+    /// controller's own.
+    public var errorNanoseconds: Int64?
 
-    public init(uid: String, kind: String, target: String, edge: Edge, detail: String) {
+    public init(
+        uid: String, kind: String, target: String, edge: Edge, detail: String, planID: String? = nil,
+        errorNanoseconds: Int64? = nil
+    ) {
+        self.planID = planID
+        self.errorNanoseconds = errorNanoseconds
         self.uid = uid
         self.kind = kind
         self.target = target
@@ -209,15 +234,24 @@ public struct FaultEdge: Sendable, Equatable {
 public struct QueueDrain: Sendable, Equatable {
     public var broker: String
     public var queueID: Int
+    /// Where the reading began: the first offset that the broker still had.
+    public var firstOffset: Int64
     /// The next offset that the reader would have asked for.
     public var reachedOffset: Int64
-    /// The queue's end as the broker told it after the last send.
+    /// The queue's end as the broker told it after the last send and the last heal; -1 when it never told.
     public var maxOffset: Int64
+    /// How many deliveries of this drain the history holds for the queue; nil when nobody counted.
+    public var messages: Int?
     /// False when the drain was cut short; why is in `detail`.
     public var complete: Bool
     public var detail: String
 
-    public init(broker: String, queueID: Int, reachedOffset: Int64, maxOffset: Int64, complete: Bool, detail: String) {
+    public init(
+        broker: String, queueID: Int, firstOffset: Int64 = 0, reachedOffset: Int64, maxOffset: Int64,
+        messages: Int? = nil, complete: Bool, detail: String
+    ) {
+        self.firstOffset = firstOffset
+        self.messages = messages
         self.broker = broker
         self.queueID = queueID
         self.reachedOffset = reachedOffset

@@ -4,8 +4,10 @@
 /// that a later writer may add some; a changed meaning raises `version`. 64-bit hashes and the seed are written as
 /// strings, because many JSON readers keep only 53 bits of a number.
 public enum HistoryFormat {
-    /// The version that this code writes, and the only one that it reads.
-    public static let version = 1
+    /// The version that this code writes.
+    public static let version = 2
+    /// The versions that it reads. Version 1 does not say what was planned, so that its best verdict is *inconclusive*.
+    public static let readableVersions = 1...2
     /// A longer line is refused; the longest that a trial writes is about 1 KiB.
     public static let maximumLineBytes = 64 * 1024
 
@@ -23,8 +25,13 @@ public enum HistoryFormat {
                 [
                     "format": .count(run.formatVersion), "run": .text(run.runID), "seed": .text(String(run.seed)),
                     "started_ms": .number(run.startedAtMilliseconds), "topic": .text(run.topic),
+                    "planned_faults": .maybeCount(run.plan?.faults), "planned_scans": .maybeCount(run.plan?.scans),
                 ]
             )
+        case .planned(.fault(let fault)):
+            ("planned-fault", ["id": .text(fault.id), "kind": .text(fault.kind), "target": .text(fault.target)])
+        case .planned(.scan(let scan)):
+            ("planned-scan", ["replica": .text(scan.replica), "broker": .text(scan.broker)])
         case .phase(let name): ("phase", ["name": .text(name)])
         case .invoke(let send):
             (
@@ -43,6 +50,16 @@ public enum HistoryFormat {
                     "broker": .text(delivery.broker), "queue": .count(delivery.queueID),
                     "offset": .number(delivery.queueOffset), "hash": .hash(delivery.bodyHash),
                     "value": .maybe(delivery.value?.description), "run": .maybe(delivery.runID),
+                    "drain": .ifTrue(delivery.isDrain),
+                ]
+            )
+        case .unreadable(let answer):
+            (
+                "unreadable",
+                [
+                    "consumer": .count(answer.consumer), "broker": .text(answer.broker),
+                    "queue": .count(answer.queueID), "offset": .number(answer.queueOffset),
+                    "detail": .text(answer.detail),
                 ]
             )
         case .fault(let fault):
@@ -51,15 +68,17 @@ public enum HistoryFormat {
                 [
                     "uid": .text(fault.uid), "kind": .text(fault.kind), "target": .text(fault.target),
                     "edge": .text(fault.edge.rawValue), "detail": .text(fault.detail),
+                    "plan": .maybe(fault.planID), "error_ns": .maybeNumber(fault.errorNanoseconds),
                 ]
             )
         case .drained(let drain):
             (
                 "drained",
                 [
-                    "broker": .text(drain.broker), "queue": .count(drain.queueID),
+                    "broker": .text(drain.broker), "queue": .count(drain.queueID), "first": .number(drain.firstOffset),
                     "reached": .number(drain.reachedOffset), "max": .number(drain.maxOffset),
-                    "complete": .flag(drain.complete), "detail": .text(drain.detail),
+                    "messages": .maybeCount(drain.messages), "complete": .flag(drain.complete),
+                    "detail": .text(drain.detail),
                 ]
             )
         case .scanned(let record):

@@ -17,10 +17,14 @@ struct LineFields {
     private func body(_ name: String) throws(HistoryError) -> HistoryEvent.Body {
         switch name {
         case "run": .run(try run())
+        case "planned-fault":
+            .planned(.fault(PlannedFault(id: try text("id"), kind: try text("kind"), target: try text("target"))))
+        case "planned-scan": .planned(.scan(PlannedScan(replica: try text("replica"), broker: try text("broker"))))
         case "phase": .phase(try text("name"))
         case "invoke": .invoke(try invocation())
         case "complete": .complete(try completion())
         case "deliver": .deliver(try delivery())
+        case "unreadable": .unreadable(try unreadable())
         case "fault": .fault(try fault())
         case "drained": .drained(try drain())
         case "scanned": .scanned(try record())
@@ -32,16 +36,19 @@ struct LineFields {
 
     private func run() throws(HistoryError) -> RunHeader {
         let version = try count("format")
-        guard version == HistoryFormat.version else {
+        let known = HistoryFormat.readableVersions
+        guard known.contains(version) else {
             throw HistoryError(
                 .unknownVersion, line: number,
-                "format \(version) is not known here, only \(HistoryFormat.version)")
+                "format \(version) is not known here, only \(known.lowerBound) to \(known.upperBound)")
         }
         let seed = try text("seed")
         guard let seed = UInt64(seed) else { throw wrong("seed", "a whole number in quotes") }
         return RunHeader(
             formatVersion: version, runID: try text("run"), seed: seed,
-            startedAtMilliseconds: try integer("started_ms"), topic: try text("topic"))
+            startedAtMilliseconds: try integer("started_ms"), topic: try text("topic"),
+            plan: version == 1
+                ? nil : PlanSize(faults: try count("planned_faults"), scans: try count("planned_scans")))
     }
 
     private func invocation() throws(HistoryError) -> SendInvocation {
@@ -70,7 +77,13 @@ struct LineFields {
         Delivery(
             consumer: try count("consumer"), assignment: try count("assignment"), broker: try text("broker"),
             queueID: try count("queue"), queueOffset: try integer("offset"), value: try value("value"),
-            runID: try optionalText("run"), bodyHash: try hash("hash"))
+            runID: try optionalText("run"), bodyHash: try hash("hash"), isDrain: try optionalFlag("drain") ?? false)
+    }
+
+    private func unreadable() throws(HistoryError) -> UnreadableAnswer {
+        UnreadableAnswer(
+            consumer: try count("consumer"), broker: try text("broker"), queueID: try count("queue"),
+            queueOffset: try integer("offset"), detail: try optionalText("detail") ?? "")
     }
 
     private func fault() throws(HistoryError) -> FaultEdge {
@@ -79,13 +92,16 @@ struct LineFields {
         }
         return FaultEdge(
             uid: try text("uid"), kind: try text("kind"), target: try text("target"), edge: edge,
-            detail: try optionalText("detail") ?? "")
+            detail: try optionalText("detail") ?? "", planID: try optionalText("plan"),
+            errorNanoseconds: try optionalInteger("error_ns"))
     }
 
     private func drain() throws(HistoryError) -> QueueDrain {
         QueueDrain(
-            broker: try text("broker"), queueID: try count("queue"), reachedOffset: try integer("reached"),
-            maxOffset: try integer("max"), complete: try flag("complete"), detail: try optionalText("detail") ?? "")
+            broker: try text("broker"), queueID: try count("queue"), firstOffset: try optionalInteger("first") ?? 0,
+            reachedOffset: try integer("reached"), maxOffset: try integer("max"),
+            messages: try optionalInteger("messages").map { Int($0) }, complete: try flag("complete"),
+            detail: try optionalText("detail") ?? "")
     }
 
     private func record() throws(HistoryError) -> ScannedRecord {
@@ -117,8 +133,13 @@ struct LineFields {
     }
 
     private func integer(_ name: String) throws(HistoryError) -> Int64 {
+        guard let number = try optionalInteger(name) else { throw missing(name) }
+        return number
+    }
+
+    private func optionalInteger(_ name: String) throws(HistoryError) -> Int64? {
         switch line[name] {
-        case nil, .null: throw missing(name)
+        case nil, .null: return nil
         case .integer(let number): return number
         default: throw wrong(name, "a whole number")
         }
@@ -132,8 +153,13 @@ struct LineFields {
     }
 
     private func flag(_ name: String) throws(HistoryError) -> Bool {
+        guard let flag = try optionalFlag(name) else { throw missing(name) }
+        return flag
+    }
+
+    private func optionalFlag(_ name: String) throws(HistoryError) -> Bool? {
         switch line[name] {
-        case nil, .null: throw missing(name)
+        case nil, .null: return nil
         case .bool(let flag): return flag
         default: throw wrong(name, "true or false")
         }

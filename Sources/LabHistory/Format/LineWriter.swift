@@ -1,14 +1,17 @@
 /// Writes one line of a history.
 enum LineWriter {
-    /// A field's value; `maybe(nil)` leaves the field out.
+    /// A field's value; `maybe(nil)`, `maybeNumber(nil)` and `ifTrue(false)` leave the field out.
     enum Cell {
         case text(String)
         case maybe(String?)
         case number(Int64)
         case hash(UInt64)
         case flag(Bool)
+        case maybeNumber(Int64?)
+        case ifTrue(Bool)
 
         static func count(_ value: Int) -> Cell { .number(Int64(value)) }
+        static func maybeCount(_ value: Int?) -> Cell { .maybeNumber(value.map { Int64($0) }) }
     }
 
     static func line(at nanoseconds: Int64, _ event: String, _ cells: KeyValuePairs<String, Cell>) -> [UInt8] {
@@ -25,11 +28,11 @@ enum LineWriter {
 
     private static func append(_ name: String, _ cell: Cell, _ out: inout [UInt8]) {
         switch cell {
-        case .maybe(nil): return
+        case .maybe(nil), .maybeNumber(nil), .ifTrue(false): return
         case .text(let text), .maybe(.some(let text)):
             key(name, &out)
             JSONText.append(text, to: &out)
-        case .number(let number):
+        case .number(let number), .maybeNumber(.some(let number)):
             key(name, &out)
             out.append(contentsOf: String(number).utf8)
         case .hash(let hash):
@@ -37,7 +40,7 @@ enum LineWriter {
             out.append(JSONText.quote)
             JSONText.appendHex(hash, to: &out)
             out.append(JSONText.quote)
-        case .flag(let flag):
+        case .flag(let flag), .ifTrue(let flag):
             key(name, &out)
             out.append(contentsOf: (flag ? "true" : "false").utf8)
         }

@@ -16,10 +16,10 @@ struct CountTaker: Sendable {
             counts.delivered += 1
             if !before.contains(.delivered) { counts.deliveredValues += 1 }
         case .strayDelivery: counts.delivered += 1
-        case .scanned(let record, _, _), .strayRecord(let record):
+        case .scanned(let record, _, _), .strayRecord(let record), .damagedRecord(let record):
             counts.scannedRecords += 1
             if !record.checksumAgrees { counts.damagedRecords += 1 }
-        case .fault, .malformed, .other: break
+        case .fault, .unreadable, .malformed, .other: break
         }
     }
 

@@ -1,18 +1,20 @@
 /// Judges a history, event by event, in one pass and in bounded memory.
 ///
 /// It may be asked for its verdict at any time; before the history's last line that verdict is *inconclusive* at
-/// best. Memory: see `Ledger` and `OffsetTable`, about 17 bytes for each message.
+/// best. Memory: see `Ledger` and `OffsetTable`, about 18 bytes for each message.
 public struct HistoryJudge: Sendable {
     private var known: Known
     private var counts = CountTaker()
     private var loss = LossChecker()
     private var unexpected = UnexpectedChecker()
     private var corruption = CorruptionChecker()
+    private var damage = DamageChecker()
     private var offsets = OffsetChecker()
     private var sendOrder = SendOrderChecker()
     private var pollOrder = PollOrderChecker()
     private var outage = OutageChecker()
     private var proof = ProofChecker()
+    private var plan = PlanChecker()
 
     public init(promises: Promises) {
         self.init(promises: promises, rules: .all)
@@ -25,7 +27,7 @@ public struct HistoryJudge: Sendable {
     /// Takes the next event.
     /// - Parameter line: its place in the history from 1, for the evidence.
     public mutating func consume(_ event: HistoryEvent, line: Int) {
-        let isOrderly = known.run.note(event, line: line)
+        let isOrderly = known.run.note(event, line: line, known.rules)
         let sighting = isOrderly ? look(at: event, line: line) : .malformed(Self.disorder)
         take(sighting, Moment(atNanoseconds: event.atNanoseconds, line: line))
         switch sighting {
@@ -48,8 +50,9 @@ public struct HistoryJudge: Sendable {
     /// What the events so far prove.
     public func verdict() -> Verdict {
         let findings =
-            loss.conclude(known) + unexpected.conclude(known) + corruption.conclude(known) + offsets.conclude(known)
-            + sendOrder.conclude(known) + pollOrder.conclude(known) + outage.conclude(known) + proof.conclude(known)
+            loss.conclude(known) + unexpected.conclude(known) + corruption.conclude(known) + damage.conclude(known)
+            + offsets.conclude(known) + sendOrder.conclude(known) + pollOrder.conclude(known)
+            + outage.conclude(known) + proof.conclude(known) + plan.conclude(known)
         return Verdict(
             runID: known.run.header?.runID, findings: findings, counts: counts.total(known, findings),
             outages: outage.outages(known), timeline: outage.timeline(known))
@@ -58,18 +61,21 @@ public struct HistoryJudge: Sendable {
     /// How many values still have details for a witness; the tests hold it against the promise of bounded memory.
     package var detailsKept: Int { known.ledger.open.count }
 
-    private static let disorder = "an event before the run's header, a second header, or an event after the end"
+    private static let disorder =
+        "an event before the run's header, a second header, a plan after the beginning, or an event after the end"
 
     private mutating func take(_ sighting: Sighting, _ moment: Moment) {
         counts.consume(sighting, at: moment, known)
         loss.consume(sighting, at: moment, known)
         unexpected.consume(sighting, at: moment, known)
         corruption.consume(sighting, at: moment, known)
+        damage.consume(sighting, at: moment, known)
         offsets.consume(sighting, at: moment, known)
         sendOrder.consume(sighting, at: moment, known)
         pollOrder.consume(sighting, at: moment, known)
         outage.consume(sighting, at: moment, known)
         proof.consume(sighting, at: moment, known)
+        plan.consume(sighting, at: moment, known)
     }
 
     private mutating func look(at event: HistoryEvent, line: Int) -> Sighting {
@@ -90,16 +96,21 @@ public struct HistoryJudge: Sendable {
                 return .strayDelivery(delivery, isOtherRun: isOtherRun && delivery.runID != nil)
             }
             let before = known.ledger.flags(of: key)
-            known.ledger.deliver(key, line: line)
+            known.ledger.deliver(key, delivery, line: line)
             return .delivered(delivery, key, before: before)
         case .scanned(let record):
-            guard record.runID == known.run.header?.runID else { return .other }
-            guard let value = record.value, let key = known.ledger.key(of: value) else { return .strayRecord(record) }
+            guard record.runID == known.run.header?.runID else {
+                return record.checksumAgrees ? .other : .damagedRecord(record)
+            }
+            guard let value = record.value, let key = known.ledger.key(of: value) else {
+                return record.checksumAgrees ? .strayRecord(record) : .damagedRecord(record)
+            }
             let before = known.ledger.flags(of: key)
             known.ledger.scan(key, record, line: line)
             return .scanned(record, key, before: before)
         case .fault(let edge): return .fault(edge)
-        case .run, .phase, .drained, .scanEnded, .end: return .other
+        case .unreadable(let answer): return .unreadable(answer)
+        case .run, .planned, .phase, .drained, .scanEnded, .end: return .other
         }
     }
 }

@@ -17,6 +17,9 @@ enum Sighting: Sendable {
     case scanned(ScannedRecord, ValueKey, before: Ledger.Flags)
     /// A record of this run that nobody sent; records of other runs are none of our business.
     case strayRecord(ScannedRecord)
+    /// A damaged record that says of itself no value that was sent: whose it was, nobody can tell any more.
+    case damagedRecord(ScannedRecord)
+    case unreadable(UnreadableAnswer)
     case fault(FaultEdge)
     /// A line that no trial writes.
     case malformed(String)

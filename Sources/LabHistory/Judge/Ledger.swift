@@ -1,23 +1,26 @@
 /// What is known of each value that was sent, in bounded memory.
 ///
-/// Nine bytes a value (its flags and its body's hash), indexed by producer and sequence. The times, lines and places
+/// Ten bytes a value (its flags and its body's hash), indexed by producer and sequence. The times, lines and places
 /// that a witness needs are kept only for values that are still *open*: a value is closed when it is acknowledged
 /// and delivered. In a healthy run those are the few in flight; in a sick one the first `maximumOpen` are enough for
 /// a minimal witness.
 struct Ledger: Sendable {
     /// What has been seen of one value.
     struct Flags: OptionSet, Sendable {
-        let rawValue: UInt8
+        let rawValue: UInt16
         static let invoked = Flags(rawValue: 1)
         static let ok = Flags(rawValue: 2)
         static let weak = Flags(rawValue: 4)
         static let failed = Flags(rawValue: 8)
         static let unknown = Flags(rawValue: 16)
+        /// Delivered to anybody.
         static let delivered = Flags(rawValue: 32)
         /// Found in a replica's log with a checksum that agrees.
         static let scanned = Flags(rawValue: 64)
         /// Found in a replica's log with a checksum that does not.
         static let damaged = Flags(rawValue: 128)
+        /// Some place in a queue is known to be its: by an acknowledgement, a delivery or a scan.
+        static let placed = Flags(rawValue: 256)
     }
 
     /// An attempt that has no completion yet.
@@ -35,6 +38,7 @@ struct Ledger: Sendable {
         var completedLine: Int?
         var completedAt: Int64?
         var deliveredLine: Int?
+        var deliveredFrom: QueuePlace?
         var scannedLine: Int?
         var scannedReplica: String?
     }
@@ -116,7 +120,7 @@ struct Ledger: Sendable {
             case .fail: .failed
             case .info: .unknown
             }
-        insert(flag, attempt.key)
+        insert(done.stored == nil ? flag : [flag, .placed], attempt.key)
         if open[attempt.key]?.completion?.outcome != .ok {
             // An acknowledgement is what a witness must tell of, whatever a later attempt came to.
             open[attempt.key]?.completion = done
@@ -126,9 +130,11 @@ struct Ledger: Sendable {
         return attempt
     }
 
-    mutating func deliver(_ key: ValueKey, line: Int) {
-        insert(.delivered, key)
-        if open[key]?.deliveredLine == nil { open[key]?.deliveredLine = line }
+    mutating func deliver(_ key: ValueKey, _ delivery: Delivery, line: Int) {
+        insert([.delivered, .placed], key)
+        guard open[key]?.deliveredLine == nil else { return }
+        open[key]?.deliveredLine = line
+        open[key]?.deliveredFrom = QueuePlace(delivery)
     }
 
     /// Forgets the detail of a value that is acknowledged and delivered; done after the checkers saw the event.
@@ -137,7 +143,7 @@ struct Ledger: Sendable {
     }
 
     mutating func scan(_ key: ValueKey, _ record: ScannedRecord, line: Int) {
-        insert(record.checksumAgrees ? .scanned : .damaged, key)
+        insert(record.checksumAgrees ? [.scanned, .placed] : .damaged, key)
         guard open[key]?.scannedLine == nil else { return }
         open[key]?.scannedLine = line
         open[key]?.scannedReplica = record.replica

@@ -4,17 +4,18 @@
 /// so that a rule that never decides anything is noticed.
 package struct Rules: Sendable {
     package enum Rule: Int, CaseIterable, Sendable {
-        case undrained, unscanned
+        case undrained, unscanned, acknowledgedQueuesNeedDrain, drainKeepsItsCount, drainBeginsSomewhere
+        case planMissing, plannedFault, plannedScan
         case lost, lostNeedsScan, lostNeedsDrain, undelivered, unseen, weakIsNoPromise, damagedIsNoSurvivor
         case recovered
         case neverSent, otherRun, abortedRead, unknownMayHaveHappened, storedUnasked
-        case corrupted
-        case duplicateOffset, duplicateDelivery
-        case inconsistentOffset, lossExplainsReuse
+        case corrupted, unreadable, damaged
+        case duplicateOffset, duplicateDelivery, duplicateInLog, drainMakesNoDuplicate
+        case inconsistentOffset, lossExplainsReuse, misplaced
         case nonMonotonicSend, concurrentSendsAreUnordered
         case pollSkip, backwardPoll, newAssignmentResets
         case outage
-        case didNotBite, stuck, openEnded, emptyWindow
+        case didNotBite, stuck, expired, openEnded, emptyWindow
         case noEnd, brokenEnd, emptyHistory, malformed
     }
 

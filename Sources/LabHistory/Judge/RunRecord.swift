@@ -1,4 +1,4 @@
-/// What a run did besides sending and delivering: its header, phases, faults, drains, scans and end.
+/// What a run planned, and what it did besides sending and delivering: header, phases, faults, drains, scans and end.
 ///
 /// Bounded by the number of queues, replicas and faults, not by the number of messages.
 struct RunRecord: Sendable {
@@ -12,6 +12,7 @@ struct RunRecord: Sendable {
         var uid: String
         var kind: String
         var target: String
+        var planID: String?
         var edges: [(edge: FaultEdge.Edge, atNanoseconds: Int64, line: Int, detail: String)] = []
 
         func first(_ edge: FaultEdge.Edge) -> (atNanoseconds: Int64, line: Int, detail: String)? {
@@ -21,7 +22,7 @@ struct RunRecord: Sendable {
         /// As in `crash (process-signal on broker-a)`.
         var name: String { "\(uid) (\(kind) on \(target))" }
         var openedAt: Int64? { first(.active)?.atNanoseconds }
-        var closedAt: Int64? { first(.healed)?.atNanoseconds }
+        var closedAt: Int64? { (first(.healed) ?? first(.expired))?.atNanoseconds }
     }
 
     static let maximumFaults = 4096
@@ -31,22 +32,35 @@ struct RunRecord: Sendable {
     static let maximumPhases = 4096
 
     private(set) var header: RunHeader?
+    private(set) var plannedFaults: [PlannedFault] = []
+    /// By replica.
+    private(set) var plannedScans: [String: PlannedScan] = [:]
+    private var isBegun = false
     private(set) var phases: [Timeline.Mark] = []
     private(set) var faults: [Fault] = []
     private(set) var drains: [QueueKey: (drain: QueueDrain, line: Int)] = [:]
     private(set) var scans: [String: (scan: ReplicaScan, line: Int)] = [:]
     /// Records seen of each replica since its last scan ended, to be held against what the next one says that it found.
     private var scannedRecords: [String: Int] = [:]
+    /// Deliveries of the drain by queue, to be held against what the drain says that it gave.
+    private var drainDeliveries: [QueueKey: Int] = [:]
     /// Brokers that acknowledged something: each needs a scanned replica before anything is called lost.
     private(set) var acknowledgingBrokers: Set<String> = []
+    /// Queues in which something was acknowledged: each needs a drain.
+    private(set) var acknowledgedQueues: Set<QueueKey> = []
     private(set) var end: (end: RunEnd, line: Int)?
     private var isEmpty = true
 
     /// False when the event is none that a trial writes there.
-    mutating func note(_ event: HistoryEvent, line: Int) -> Bool {
+    mutating func note(_ event: HistoryEvent, line: Int, _ rules: Rules) -> Bool {
         let isFirst = isEmpty
         isEmpty = false
         guard end == nil else { return false }
+        switch event.body {
+        case .run: break
+        case .planned(let item): return note(item)
+        default: isBegun = true
+        }
         switch event.body {
         case .run(let run):
             guard isFirst else { return false }
@@ -58,22 +72,57 @@ struct RunRecord: Sendable {
         case .drained(let drain):
             guard drains.count < Self.maximumQueues else { return false }
             // A queue may be drained again after it was cut short; the last word counts.
-            drains[QueueKey(broker: drain.broker, queueID: drain.queueID)] = (drain, line)
+            drains[QueueKey(broker: drain.broker, queueID: drain.queueID)] = (counted(drain, rules), line)
         case .scanEnded(let scan):
             guard scans.count < Self.maximumReplicas else { return false }
             scans[scan.replica] = (counted(scan), line)
             scannedRecords[scan.replica] = 0
         case .complete(let done):
-            if done.outcome == .ok, let stored = done.stored { acknowledgingBrokers.insert(stored.broker) }
+            guard done.outcome == .ok, let stored = done.stored else { break }
+            acknowledgingBrokers.insert(stored.broker)
+            if acknowledgedQueues.count < Self.maximumQueues {
+                acknowledgedQueues.insert(QueueKey(broker: stored.broker, queueID: stored.queueID))
+            }
         case .end(let end): self.end = (end, line)
         case .scanned(let record):
             guard scannedRecords.count < Self.maximumReplicas || scannedRecords[record.replica] != nil else {
                 return false
             }
             scannedRecords[record.replica, default: 0] += 1
-        case .invoke, .deliver: break
+        case .deliver(let delivery):
+            guard delivery.isDrain else { break }
+            let queue = QueueKey(broker: delivery.broker, queueID: delivery.queueID)
+            guard drainDeliveries.count < Self.maximumQueues || drainDeliveries[queue] != nil else { return false }
+            drainDeliveries[queue, default: 0] += 1
+        case .invoke, .unreadable, .planned: break
         }
         return header != nil
+    }
+
+    private mutating func note(_ item: PlannedItem) -> Bool {
+        guard header != nil, !isBegun else { return false }
+        switch item {
+        case .fault(let fault):
+            guard plannedFaults.count < Self.maximumFaults, !plannedFaults.contains(where: { $0.id == fault.id })
+            else { return false }
+            plannedFaults.append(fault)
+        case .scan(let scan):
+            guard plannedScans.count < Self.maximumReplicas, plannedScans[scan.replica] == nil else { return false }
+            plannedScans[scan.replica] = scan
+        }
+        return true
+    }
+
+    /// A drain whose deliveries are not all in the history is no complete drain, whatever it says.
+    private func counted(_ drain: QueueDrain, _ rules: Rules) -> QueueDrain {
+        let seen = drainDeliveries[QueueKey(broker: drain.broker, queueID: drain.queueID)] ?? 0
+        guard drain.complete, let told = drain.messages, told != seen, rules.has(.drainKeepsItsCount) else {
+            return drain
+        }
+        var drain = drain
+        drain.complete = false
+        drain.detail = "it tells of \(told) messages, and the history has \(seen) of them"
+        return drain
     }
 
     /// A scan whose records are not all in the history is no complete scan, whatever it says: nobody may be called lost
@@ -93,39 +142,12 @@ struct RunRecord: Sendable {
             index = known
         } else {
             guard faults.count < Self.maximumFaults else { return false }
-            faults.append(Fault(uid: edge.uid, kind: edge.kind, target: edge.target))
+            faults.append(Fault(uid: edge.uid, kind: edge.kind, target: edge.target, planID: edge.planID))
             index = faults.count - 1
         }
         guard faults[index].edges.count < Self.maximumEdges else { return false }
         faults[index].edges.append((edge.edge, nanoseconds, line, edge.detail))
         return header != nil
-    }
-
-    // MARK: What was read to its end
-
-    /// Whether this queue was read to the end that the broker told.
-    func isDrained(_ queue: QueueKey) -> Bool {
-        guard let drain = drains[queue]?.drain else { return false }
-        return drain.complete && drain.reachedOffset >= drain.maxOffset
-    }
-
-    /// Whether the reader got past this offset of a queue, or there is nothing further to read in it.
-    func wasReachable(_ offset: Int64, in queue: QueueKey) -> Bool {
-        guard let drain = drains[queue]?.drain else { return false }
-        return isDrained(queue) || offset < drain.reachedOffset
-    }
-
-    /// Whether every queue that was drained at all was drained to its end, and at least one was.
-    var allDrained: Bool {
-        !drains.isEmpty && drains.keys.allSatisfy { isDrained($0) }
-    }
-
-    /// Whether every replica's log was read to its end, as far as a history can tell.
-    ///
-    /// A replica's name need not be its broker's, so the least that can be asked is as many replicas as there are
-    /// brokers that acknowledged.
-    var allScanned: Bool {
-        scans.count >= max(1, acknowledgingBrokers.count) && scans.values.allSatisfy(\.scan.complete)
     }
 
     /// The fault that was open at some moment of a stretch; else the first that opened after it, else the last before.

@@ -18,9 +18,11 @@ public enum AnomalyClass: String, Sendable, Equatable, CaseIterable {
     case unexpected
     /// The delivered body differs from the one that was sent.
     case corrupted
+    /// A record in a replica's log whose body does not agree with the sum beside it.
+    case damaged
     /// One value at two offsets, or delivered twice: legal under *at least once*.
     case duplicated
-    /// One offset of a queue holds two values.
+    /// One offset of a queue holds two values, or not the one that was acknowledged there.
     case inconsistentOffset = "inconsistent-offset"
     /// A producer's later send got the smaller offset in the same queue.
     case nonMonotonicSend = "non-monotonic-send"
@@ -30,10 +32,12 @@ public enum AnomalyClass: String, Sendable, Equatable, CaseIterable {
     case backwardPoll = "backward-poll"
     /// From a fault's first failed send to the first success after it: measured.
     case outage
-    /// A fault that did not bite, got stuck, or has no end.
+    /// A fault that did not bite, got stuck, ended before its time, has no end, or was planned and has no line.
     case faultUnproven = "fault-unproven"
     /// No send was under way while a fault was open.
     case emptyWindow = "empty-window"
+    /// The history does not say what was planned, or not all of it: whatever is missing could not be noticed.
+    case planMissing = "plan-missing"
     /// The history has no last line, or it is torn.
     case runIncomplete = "run-incomplete"
     /// Nothing was sent, or nothing was acknowledged: nothing could be shown.

@@ -10,8 +10,11 @@ extension FaultEdge {
             case .active: .active
             case .didNotBite: .didNotBite
             case .healed: .healed
+            case .expired: .expired
             case .stuck: .stuck
             }
-        self.init(uid: news.uid, kind: news.kind, target: news.target, edge: edge, detail: news.detail)
+        self.init(
+            uid: news.uid, kind: news.kind, target: news.target, edge: edge, detail: news.detail, planID: news.planID,
+            errorNanoseconds: news.time?.errorNanoseconds)
     }
 }

@@ -45,6 +45,7 @@ struct StoreScan: Sendable {
             var logOffset: Int64
             var records: Int
             var torn: Bool
+            var reason: String?
         }
 
         var end: End?
@@ -58,7 +59,6 @@ struct StoreScan: Sendable {
 
     static func record(_ output: [UInt8], replica: String, into recorder: HistoryRecorder) throws {
         let decoder = JSONDecoder()
-        var records = 0
         var ended = false
         for text in output.split(separator: UInt8(ascii: "\n")) {
             let line = try decoder.decode(Line.self, from: Data(text))
@@ -67,13 +67,13 @@ struct StoreScan: Sendable {
                 recorder.record(
                     .scanEnded(
                         ReplicaScan(
-                            replica: replica, records: records, endOffset: end.logOffset, complete: !end.torn,
-                            detail: end.torn ? "a torn record stands at the end" : "")))
+                            replica: replica, records: end.records, endOffset: end.logOffset, complete: !end.torn,
+                            detail: end.torn ? "a torn record stands at the end: \(end.reason ?? "no reason told")" : ""
+                        )))
             } else {
                 guard let logOffset = line.logOffset, let queueID = line.queueId, let offset = line.queueOffset else {
                     throw TrialError(.history, "the scanner wrote a line that is neither a record nor the end")
                 }
-                records += 1
                 recorder.record(
                     .scanned(
                         ScannedRecord(

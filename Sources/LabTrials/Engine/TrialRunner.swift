@@ -60,6 +60,9 @@ public struct TrialRunner: Sendable {
         try plan.validate(against: setting.deployment)
         observe(.step("connecting to \(setting.deployment.hosts.map(\.name).joined(separator: ", "))"))
         let fleet = try await Fleet.open(setting.deployment.hosts, agent: setting.agent)
+        for (host, link) in fleet.links.sorted(by: { $0.key < $1.key }) {
+            for trouble in link.hello.troubles { observe(.step("host '\(host)': the agent reports: \(trouble)")) }
+        }
         do {
             let folder = try await run(on: fleet)
             await fleet.close()
@@ -80,7 +83,8 @@ public struct TrialRunner: Sendable {
         let recorder = try HistoryRecorder(path: folder.historyPath, clock: RunClock())
         let result = await Result.catching { try await record(cluster, folder, recorder) }
         // From here on nothing is cancelled: a Ctrl-C must not stop the cleaning up.
-        let cleanUp = await Task.detached { await takeDown(cluster, folder) }.value
+        let (missingLogs, cleanUp) = await Task.detached { await takeDown(cluster, folder) }.value
+        manifest.missingLogs = missingLogs
         do {
             try result.get()
             if let cleanUp { throw cleanUp }
@@ -118,11 +122,14 @@ public struct TrialRunner: Sendable {
     }
 
     private func record(_ cluster: Cluster, _ folder: RunFolder, _ recorder: HistoryRecorder) async throws {
+        let planned = plan.plannedItems(on: setting.deployment)
         recorder.record(
             .run(
                 RunHeader(
                     formatVersion: HistoryFormat.version, runID: setting.runID, seed: setting.seed,
-                    startedAtMilliseconds: setting.startedAtMilliseconds, topic: plan.topic.name)))
+                    startedAtMilliseconds: setting.startedAtMilliseconds, topic: plan.topic.name,
+                    plan: PlanSize(planned))))
+        for item in planned { recorder.record(.planned(item)) }
         let flusher = Task { await recorder.keepFlushing() }
         defer { flusher.cancel() }
         try await cluster.deploy { observe(.step($0)) }
@@ -145,9 +152,9 @@ public struct TrialRunner: Sendable {
     private func load(_ cluster: Cluster, _ client: MQConnection, _ recorder: HistoryRecorder) async throws {
         observe(.step("creating topic '\(plan.topic.name)'"))
         try await TopicSetUp(topic: plan.topic, client: client).create(on: setting.deployment)
-        let faults = FaultSession(cluster: cluster) { news in
+        let faults = FaultSession(cluster: cluster, now: { recorder.now }) { news in
             let edge = FaultEdge(news)
-            recorder.record(.fault(edge))
+            recorder.record(.fault(edge), at: news.time?.nanoseconds)
             observe(.fault(edge))
         }
         let workload = Workload(plan: plan.workload, topic: plan.topic, runID: setting.runID, seed: setting.seed)
@@ -166,16 +173,21 @@ public struct TrialRunner: Sendable {
         }
     }
 
-    /// Collects the logs and removes the cluster. Returns what could not be removed.
-    private func takeDown(_ cluster: Cluster, _ folder: RunFolder) async -> (any Error)? {
-        await cluster.collectLogs(into: folder.logsPath)
-        guard !setting.keep else { return nil }
+    /// Collects the logs and removes the cluster. Returns which logs are missing, and what could not be removed.
+    private func takeDown(
+        _ cluster: Cluster, _ folder: RunFolder
+    ) async -> (missingLogs: [String: String], failure: (any Error)?) {
+        let missing = await cluster.collectLogs(into: folder.logsPath)
+        for (daemon, why) in missing.sorted(by: { $0.key < $1.key }) {
+            observe(.step("the log of \(daemon) could not be collected: \(why)"))
+        }
+        guard !setting.keep else { return (missing, nil) }
         observe(.step("taking the cluster down"))
         do {
             try await cluster.fleet.destroy()
-            return nil
+            return (missing, nil)
         } catch {
-            return error
+            return (missing, error)
         }
     }
 }

@@ -25,6 +25,7 @@ extension TrialPlan {
         }
         var open: Set<String> = []
         var known: Set<String> = []
+        try validateDurations()
         for (place, step) in schedule.enumerated() {
             switch step {
             case .phase(let name, let seconds):
@@ -44,6 +45,31 @@ extension TrialPlan {
                         known.contains(id) ? "it is healed already" : "known: \(known.sorted().joined(separator: ", "))"
                     throw TrialError(.badPlan, "schedule[\(place)]: heal: no open fault '\(id)' (\(way))")
                 }
+            }
+        }
+    }
+
+    /// Refuses a fault that would end by itself before its planned heal: what the run then proves is nothing that was
+    /// planned.
+    func validateDurations() throws(TrialError) {
+        for (place, step) in schedule.enumerated() {
+            guard case .inject(let fault) = step, fault.isUndone else { continue }
+            var openSeconds = 0.0
+            var end = "the end of the schedule"
+            walk: for later in schedule[(place + 1)...] {
+                switch later {
+                case .phase(_, let seconds): openSeconds += seconds
+                case .heal(fault.id):
+                    end = "its heal"
+                    break walk
+                case .inject, .heal: break
+                }
+            }
+            guard fault.ttlSeconds > openSeconds else {
+                throw TrialError(
+                    .badPlan,
+                    "schedule[\(place)]: fault '\(fault.id)' has ttl_seconds \(fault.ttlSeconds), but \(end) is "
+                        + "\(openSeconds) s after it: it would end by itself (raise ttl_seconds above that)")
             }
         }
     }

@@ -41,7 +41,8 @@ public struct WorkloadPlan: Sendable, Equatable, Decodable {
     public enum Reading: String, Sendable, Equatable, Decodable {
         /// From the first send on, as an application would.
         case live
-        /// Only once the last message was sent: everything is backlog until then, and hangs on what the brokers keep.
+        /// Only the drain reads, once the last message was sent: everything is backlog until then, and hangs on what
+        /// the brokers keep.
         case drain
     }
 

@@ -5,8 +5,8 @@ public import SystemPackage
 
 /// Writes a run's history: every event in the order in which it was recorded, to an append-only file.
 ///
-/// An event is encoded and queued under the lock, and its time is read there too, so that the file's times never go
-/// backward. A batch reaches the file when it is full, at `flush()`, and at least every `flushInterval` while
+/// An event is encoded and queued under the lock, and its time is read there too, so that the file's times go backward
+/// only where a host's reading came late. A batch reaches the file when it is full, at `flush()`, and at least every `flushInterval` while
 /// `keepFlushing()` runs: a controller that is killed loses at most that much of the history, and the line that it
 /// was writing is recognised as torn by `HistoryFormat`.
 public final class HistoryRecorder: Sendable {
@@ -33,12 +33,13 @@ public final class HistoryRecorder: Sendable {
         self.clock = clock
     }
 
-    /// Appends one event, stamped with the run's clock.
-    public func record(_ body: HistoryEvent.Body) {
+    /// Appends one event.
+    /// - Parameter nanoseconds: when it happened on the run's clock; nil for now.
+    public func record(_ body: HistoryEvent.Body, at nanoseconds: Int64? = nil) {
         state.withLock { state in
             guard !state.closed else { return }
             state.tally.count(body)
-            state.pending += HistoryFormat.encode(HistoryEvent(atNanoseconds: clock.nanoseconds, body))
+            state.pending += HistoryFormat.encode(HistoryEvent(atNanoseconds: nanoseconds ?? clock.nanoseconds, body))
             if state.pending.count >= Self.batchBytes { write(&state) }
         }
     }

@@ -91,6 +91,8 @@ public struct RunManifest: Sendable, Codable, Equatable {
     /// Each host's clock against the controller's: offset and its error, in nanoseconds.
     public var clocks: [String: ClockReading]
     public var agentVersion: String
+    /// Why, by daemon, for each log that could not be collected; nil before the collection.
+    public var missingLogs: [String: String]?
 
     public struct ClockReading: Sendable, Codable, Equatable {
         public var offsetNanoseconds: Int64

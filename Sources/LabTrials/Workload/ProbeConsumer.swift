@@ -1,6 +1,5 @@
 import LabHistory
 import MQClient
-import Synchronization
 
 /// The reading side of the load: every queue of the topic is read from its first offset on by one consumer, and every
 /// message is recorded as it arrives.
@@ -16,44 +15,60 @@ struct ProbeConsumer: Sendable {
     let index: Int
     let consumer: PullConsumer
     let recorder: HistoryRecorder
-    let positions: ReadPositions
 
     /// Reads `queue` until the task is cancelled.
     func run(_ queue: MessageQueue) async {
         var assignment = 0
+        var position: Int64 = 0
+        var unreadable = UnreadableNotice()
         while !Task.isCancelled {
             do {
-                let from = positions[queue]
-                let result = try await consumer.pull(queue, from: from, max: Self.batch, hold: Self.hold)
+                let result = try await consumer.pull(queue, from: position, max: Self.batch, hold: Self.hold)
                 for message in result.messages {
                     recorder.record(.deliver(Self.delivery(message, consumer: index, assignment: assignment)))
                 }
-                if result.status == .offsetIllegal || result.nextOffset < from {
+                if result.status == .offsetIllegal || result.nextOffset < position {
                     // The broker set the reader elsewhere: order is promised inside one assignment only.
                     assignment += 1
                 }
-                positions[queue] = result.nextOffset
+                position = result.nextOffset
             } catch {
+                if let notice = unreadable.of(error, queue, position, consumer: index) {
+                    recorder.record(.unreadable(notice))
+                }
                 try? await Task.sleep(for: Self.pauseAfterFailure)
             }
         }
     }
 
-    static func delivery(_ message: ReceivedMessage, consumer: Int, assignment: Int) -> Delivery {
+    static func delivery(
+        _ message: ReceivedMessage, consumer: Int, assignment: Int, isDrain: Bool = false
+    ) -> Delivery {
         Delivery(
             consumer: consumer, assignment: assignment, broker: message.queue.brokerName,
             queueID: Int(message.queue.queueID), queueOffset: message.queueOffset,
             value: message.keys.first.flatMap { ValueID($0) },
-            runID: message.properties[ProbeMessage.runProperty], bodyHash: BodyHash.of(message.body))
+            runID: message.properties[ProbeMessage.runProperty], bodyHash: BodyHash.of(message.body), isDrain: isDrain)
     }
 }
 
-/// How far each queue was read: the next offset to ask for.
-final class ReadPositions: Sendable {
-    private let offsets = Mutex<[MessageQueue: Int64]>([:])
+/// Tells which failures of a reader are evidence: an answer that can't be taken apart is, a lost connection is not.
+///
+/// A reader asks again and again for what it can't read; each offset is told once, so that a broken one can't flood the
+/// history.
+struct UnreadableNotice: Sendable {
+    /// A longer reason is cut; a line of a history is bounded.
+    static let maximumDetail = 400
 
-    subscript(queue: MessageQueue) -> Int64 {
-        get { offsets.withLock { $0[queue] ?? 0 } }
-        set { offsets.withLock { $0[queue] = newValue } }
+    private var told: Int64?
+
+    mutating func of(
+        _ error: MQClientError, _ queue: MessageQueue, _ offset: Int64, consumer: Int
+    ) -> UnreadableAnswer? {
+        guard case .unreadableAnswer = error, told != offset else { return nil }
+        told = offset
+        return UnreadableAnswer(
+            consumer: consumer, broker: queue.brokerName, queueID: Int(queue.queueID), queueOffset: offset,
+            detail: String("\(error)".prefix(Self.maximumDetail)))
     }
 }

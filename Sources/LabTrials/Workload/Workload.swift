@@ -16,28 +16,32 @@ public struct Workload: Sendable {
         probe = ProbeMessage(runID: runID, topic: topic.name, bodyBytes: plan.bodyBytes, seed: seed)
     }
 
-    /// Runs the load while `body` does what it wants to the cluster, then stops sending and reads every queue to its end.
+    /// Runs the load while `body` does what it wants to the cluster, then stops sending and reading, and drains: every
+    /// queue is read afresh to its end.
     ///
     /// - Parameters:
-    ///   - drainTimeout: how long reading may go on after the last send; a queue that is not at its end by then is
-    ///     recorded as cut short.
+    ///   - drainTimeout: how long the whole drain may take; a queue that is not at its end by then is recorded as cut
+    ///     short.
     /// - Throws: what `body` throws, and `TrialError` when the queues can't be learnt at the beginning.
     public func run(
         through client: MQConnection, recorder: HistoryRecorder, drainTimeout: Duration,
         while body: @Sendable () async throws -> Void
     ) async throws {
         let queues = try await readQueues(through: client)
-        let positions = ReadPositions()
         let consumers = (0..<plan.consumers).map { PullConsumer(group: "seatrial-probe-\($0)", client: client) }
+        let drainer = PullConsumer(group: "seatrial-probe-drain", client: client)
         try await withThrowingTaskGroup(of: Void.self) { readers in
-            if plan.reading == .live { start(consumers, on: queues, recorder, positions, in: &readers) }
+            if plan.reading == .live { start(consumers, on: queues, recorder, in: &readers) }
             try await runProducers(through: client, recorder: recorder, while: body)
             recorder.record(.phase("drain"))
-            if plan.reading == .drain { start(consumers, on: queues, recorder, positions, in: &readers) }
-            await drain(queues, through: client, recorder, positions, timeout: drainTimeout)
+            // The readers end with the requests that they have under way; the drain need not wait for that.
             readers.cancelAll()
+            let drain = Drain(queues: queues, consumer: drainer, index: plan.consumers, recorder: recorder)
+            await drain.run(timeout: drainTimeout)
         }
-        for consumer in consumers { await consumer.shutdown() }
+        await withDiscardingTaskGroup { group in
+            for consumer in consumers + [drainer] { group.addTask { await consumer.shutdown() } }
+        }
     }
 
     private func readQueues(through client: MQConnection) async throws -> [MessageQueue] {
@@ -53,10 +57,10 @@ public struct Workload: Sendable {
     /// Each consumer reads whole queues, dealt out in turn.
     private func start(
         _ consumers: [PullConsumer], on queues: [MessageQueue], _ recorder: HistoryRecorder,
-        _ positions: ReadPositions, in group: inout ThrowingTaskGroup<Void, any Error>
+        in group: inout ThrowingTaskGroup<Void, any Error>
     ) {
         for (index, consumer) in consumers.enumerated() {
-            let reader = ProbeConsumer(index: index, consumer: consumer, recorder: recorder, positions: positions)
+            let reader = ProbeConsumer(index: index, consumer: consumer, recorder: recorder)
             for (place, queue) in queues.enumerated() where place % consumers.count == index {
                 group.addTask { await reader.run(queue) }
             }
@@ -88,50 +92,5 @@ public struct Workload: Sendable {
             stop.raise()
             try await group.waitForAll()
         }
-    }
-
-    /// Waits until every queue was read to the end that its broker tells after the last send.
-    private func drain(
-        _ queues: [MessageQueue], through client: MQConnection, _ recorder: HistoryRecorder,
-        _ positions: ReadPositions, timeout: Duration
-    ) async {
-        let deadline = ContinuousClock.now + timeout
-        let asker = PullConsumer(group: "seatrial-probe-drain", client: client)
-        for queue in queues {
-            recorder.record(.drained(await Self.drainOne(queue, asker, positions, until: deadline)))
-        }
-        await asker.shutdown()
-    }
-
-    private static func drainOne(
-        _ queue: MessageQueue, _ asker: PullConsumer, _ positions: ReadPositions,
-        until deadline: ContinuousClock.Instant
-    ) async -> QueueDrain {
-        var lastFailure = "still behind when the drain's time was up"
-        var end: Int64?
-        repeat {
-            do {
-                let max = try await asker.maxOffset(of: queue)
-                end = max
-                if positions[queue] >= max {
-                    return QueueDrain(
-                        broker: queue.brokerName, queueID: Int(queue.queueID), reachedOffset: positions[queue],
-                        maxOffset: max, complete: true, detail: "")
-                }
-            } catch {
-                lastFailure = "\(error)"
-            }
-            try? await Task.sleep(for: .milliseconds(10))
-        } while ContinuousClock.now < deadline && !Task.isCancelled
-        var drain = cutShort(queue, positions[queue], lastFailure)
-        drain.maxOffset = end ?? -1
-        return drain
-    }
-
-    /// `maxOffset` -1: the broker never told.
-    private static func cutShort(_ queue: MessageQueue, _ reached: Int64, _ why: String) -> QueueDrain {
-        QueueDrain(
-            broker: queue.brokerName, queueID: Int(queue.queueID), reachedOffset: reached, maxOffset: -1,
-            complete: false, detail: why)
     }
 }
