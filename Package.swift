@@ -63,7 +63,7 @@ let package = Package(
         library("MQStore", ["MQWire", nioCore, system, logging]),
         library("MQNameserver", ["MQWire", "MQTransport", nioCore, nioPosix, logging]),
         library("MQBroker", ["MQWire", "MQTransport", "MQStore", nioCore, nioPosix, logging, system]),
-        library("MQClient", ["MQWire", "MQTransport", nioCore, nioPosix, logging]),
+        library("MQClient", ["MQWire", "MQTransport", nioCore, nioPosix, logging, system]),
 
         // The laboratory. `LabTrials` → `MQClient` is its only way into the message system.
         .systemLibrary(name: "CLibSSH2", pkgConfig: "libssh2", providers: [.apt(["libssh2-1-dev"])]),

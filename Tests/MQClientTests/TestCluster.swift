@@ -66,11 +66,22 @@ struct TestBroker {
 }
 
 /// Waits until the condition holds; the deadline only bounds a failure.
-func eventually(_ condition: () async throws -> Bool) async rethrows -> Bool {
-    let deadline = ContinuousClock.now.advanced(by: .seconds(15))
+func eventually(
+    within limit: Duration = .seconds(15), _ condition: () async throws -> Bool
+) async rethrows -> Bool {
+    let deadline = ContinuousClock.now.advanced(by: limit)
     while true {
         if try await condition() { return true }
         guard ContinuousClock.now < deadline else { return false }
-        await Task.yield()
+        // A poll of real parts; spinning would take the core that they need.
+        try? await Task.sleep(for: .milliseconds(5))
     }
 }
+
+func temporaryFolder() throws -> String {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("mqclient-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    return folder.path
+}
+
+func removeFolder(_ path: String) { try? FileManager.default.removeItem(atPath: path) }

@@ -4,8 +4,12 @@ import MQWire
 struct GroupRegistry: Sendable {
     private var producers: [String: Int] = [:]
     private var consumers: [String: (members: Int, topics: Set<String>)] = [:]
+    /// Groups whose consumer says itself what it is.
+    private var announced: [String: ConsumerData] = [:]
 
-    var isEmpty: Bool { producers.isEmpty && consumers.isEmpty }
+    var isEmpty: Bool { producers.isEmpty && consumers.isEmpty && announced.isEmpty }
+
+    mutating func announce(_ data: ConsumerData) { announced[data.groupName] = data }
 
     mutating func addProducer(_ group: String) { producers[group, default: 0] += 1 }
 
@@ -28,6 +32,7 @@ struct GroupRegistry: Sendable {
 
     /// Whether the group has no consumer here any more.
     mutating func removeConsumer(_ group: String) -> Bool {
+        announced[group] = nil
         guard let entry = consumers[group], entry.members > 1 else {
             consumers[group] = nil
             return true
@@ -37,11 +42,11 @@ struct GroupRegistry: Sendable {
     }
 
     func heartbeat(clientID: String) -> HeartbeatData {
-        HeartbeatData(
+        let pulling = consumers.filter { announced[$0.key] == nil }.map { group, entry in
+            ConsumerData(groupName: group, subscriptions: entry.topics.sorted().map { SubscriptionData(topic: $0) })
+        }
+        return HeartbeatData(
             clientID: clientID, producerGroups: producers.keys.sorted(),
-            consumers: consumers.sorted { $0.key < $1.key }.map { group, entry in
-                ConsumerData(
-                    groupName: group, subscriptions: entry.topics.sorted().map { SubscriptionData(topic: $0) })
-            })
+            consumers: (pulling + announced.values).sorted { $0.groupName < $1.groupName })
     }
 }

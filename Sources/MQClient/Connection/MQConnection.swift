@@ -19,8 +19,10 @@ public final class MQConnection: Sendable {
 
     let transport: RemotingClient
     let ids: UniqueMessageIDGenerator
+    let membership: Membership
+    let locks = QueueLocks()
+    let logger: Logger
     private let group: MultiThreadedEventLoopGroup
-    private let logger: Logger
     private let state: Mutex<State>
 
     private struct State {
@@ -53,9 +55,11 @@ public final class MQConnection: Sendable {
         ids = UniqueMessageIDGenerator(
             address: address, processID: getpid(), loaderHash: Self.processSalt &+ instance)
         let choice = NameserverChoice(addresses: configuration.nameservers, using: &generator)
+        let membership = Membership()
+        self.membership = membership
         transport = RemotingClient(
             configuration: .init(connectTimeout: configuration.connectTimeout), group: group, logger: logger,
-            requestHandler: PushedRequests())
+            requestHandler: PushedRequests(membership: membership))
         state = Mutex(State(choice: choice, generator: generator))
     }
 
@@ -221,6 +225,16 @@ public final class MQConnection: Sendable {
         if isNews { greetNewBrokers() }
     }
 
+    /// Announces a consumer that says itself what it is, instead of an earlier announcement.
+    func setConsumer(_ data: ConsumerData) {
+        state.withLock { state in
+            state.groups.announce(data)
+            state.greeted = []
+        }
+        greetNewBrokers()
+        startBackground()
+    }
+
     func removeConsumer(_ group: String) async {
         guard state.withLock({ $0.groups.removeConsumer(group) }) else { return }
         await sayGoodbye(UnregisterClientRequestHeader(clientID: clientID, consumerGroup: group))
@@ -313,10 +327,15 @@ public final class MQConnection: Sendable {
     }
 }
 
-/// What brokers push to a client that does not rebalance: noted by none of its parts, so refused when an answer is
-/// wanted.
+/// What brokers push: news of a group goes to its consumers; the rest is refused when an answer is wanted.
 private struct PushedRequests: RemotingRequestHandler {
+    let membership: Membership
+
     func handle(_ request: RemotingCommand, on connection: RemotingConnection, reply: RemotingReply) {
-        reply.send(request.notSupported())
+        guard request.requestCode == .notifyConsumerIDsChanged,
+            let header = try? ConsumerGroupRequestHeader(fields: request.extFields)
+        else { return reply.send(request.notSupported()) }
+        membership.changed(header.consumerGroup)
+        if reply.isExpected { reply.send(request.response()) }
     }
 }

@@ -19,6 +19,12 @@ public actor PullConsumer {
         client.addConsumer(group)
     }
 
+    /// The hands of a consumer that has announced itself.
+    init(member group: String, client: MQConnection) {
+        self.group = group
+        self.client = client
+    }
+
     /// The queues of a topic that can be read now.
     public func queues(for topic: String) async throws(MQClientError) -> [MessageQueue] {
         let queues = try await client.subscribeRoute(of: topic, isRefreshing: true).readableQueues
@@ -34,6 +40,27 @@ public actor PullConsumer {
     /// The offset of the next message to come.
     public func maxOffset(of queue: MessageQueue) async throws(MQClientError) -> Int64 {
         try await offset(.request(.getMaxOffset, header(queue)), of: queue)
+    }
+
+    /// The offset of the first message that was stored at a time, in milliseconds since 1970, or later.
+    public func offset(of queue: MessageQueue, atTime milliseconds: Int64) async throws(MQClientError) -> Int64 {
+        let header = SearchOffsetRequestHeader(topic: queue.topic, queueID: queue.queueID, timestamp: milliseconds)
+        return try await offset(.request(.searchOffsetByTimestamp, header), of: queue)
+    }
+
+    /// Gives a message back to its broker, which brings it to the group again after a delay, or after too many tries
+    /// puts it among the dead letters.
+    ///
+    /// - Parameter delayLevel: 0 for a delay that grows with the tries, negative for the dead letters at once.
+    public func sendBack(
+        _ message: ReceivedMessage, delayLevel: Int32 = 0, maxReconsumeTimes: Int32 = 16
+    ) async throws(MQClientError) {
+        let header = ConsumerSendMessageBackRequestHeader(
+            offset: message.commitLogOffset, group: group, delayLevel: delayLevel, originMessageID: message.messageID,
+            originTopic: message.topic, maxReconsumeTimes: maxReconsumeTimes)
+        let address = try await address(of: message.queue)
+        let answer = try await call(.request(.consumerSendMessageBack, header), queue: message.queue, address: address)
+        guard answer.responseCode == .success else { throw MQClientError(refusal: answer, by: address) }
     }
 
     /// Reads up to `max` messages from an offset on.

@@ -34,6 +34,9 @@ public struct ReceivedMessage: Sendable, Equatable {
     /// Whether the body is zlib-compressed; it is delivered as it is.
     public let isCompressed: Bool
 
+    /// The topic that it was sent to, also when it comes again through its group's retry topic.
+    public var topic: String { properties[PropertyName.retryTopic] ?? queue.topic }
+
     init(_ record: StoredRecord, queue: MessageQueue) {
         let properties = record.properties
         self.queue = MessageQueue(topic: record.topic, brokerName: queue.brokerName, queueID: record.queueID)

@@ -1,4 +1,3 @@
-import Glibc
 import MQWire
 import NIOCore
 
@@ -15,7 +14,7 @@ struct PreparedSend: Sendable {
 
     /// Checks the message against the protocol's limits and gives it its id, unless it brings one.
     init(_ message: Message, ids: UniqueMessageIDGenerator) throws(MQClientError) {
-        let now = Self.nowMilliseconds()
+        let now = MQConnection.nowMilliseconds()
         let (id, properties) = try Self.checked(message, ids: ids, nowMilliseconds: now)
         messageIDs = [id]
         topic = message.topic
@@ -31,7 +30,7 @@ struct PreparedSend: Sendable {
         guard let first = batch.first else {
             throw .invalid(reason: "the batch is empty (expected at least 1 message)")
         }
-        let now = Self.nowMilliseconds()
+        let now = MQConnection.nowMilliseconds()
         var messageIDs: [String] = []
         var items: [BatchBody.Item] = []
         for message in batch {
@@ -108,10 +107,4 @@ struct PreparedSend: Sendable {
     }
 
     private static func isWritable(_ text: String) -> Bool { text.utf8.allSatisfy { $0 != 1 && $0 != 2 } }
-
-    private static func nowMilliseconds() -> Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
-    }
 }

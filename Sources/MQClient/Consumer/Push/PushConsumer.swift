@@ -1,0 +1,223 @@
+import Logging
+import MQWire
+
+/// Brings messages to a handler: divides the queues with the other members of its group, reads its own, gives back
+/// what failed, and commits what is done.
+///
+/// ```swift
+/// let consumer = PushConsumer(.init(group: "billing", startsFrom: .beginning), client: client)
+/// consumer.subscribe(to: "orders", tags: "paid || refunded")
+/// try await consumer.run { messages in
+///     for message in messages { try await book(message.body) }
+///     return .done
+/// }
+/// ```
+/// ``run(_:)`` goes on until its task is cancelled. It then stops reading, lets the handlers finish, commits the offsets
+/// and says goodbye to the brokers. A message is delivered at least once: what is not committed comes again.
+public actor PushConsumer {
+    /// The settings.
+    public nonisolated let configuration: PushConsumerConfiguration
+    private let client: MQConnection
+    private let puller: PullConsumer
+    private let logger: Logger
+    private let gate: Gate
+    private let store: OffsetStore?
+    private var subscriptions: [String: Subscription] = [:]
+    private var readers: [MessageQueue: (reader: QueueReader, task: Task<Void, Never>)] = [:]
+    /// Broadcasting only: what was read from the file, and what is going there.
+    private var localOffsets: [MessageQueue: Int64] = [:]
+    private var committed: [MessageQueue: Int64] = [:]
+    private var isRunning = false
+
+    /// A consumer that reads nothing yet.
+    public init(_ configuration: PushConsumerConfiguration, client: MQConnection) {
+        self.configuration = configuration
+        self.client = client
+        puller = PullConsumer(member: configuration.group, client: client)
+        logger = client.logger
+        gate = Gate(places: configuration.concurrency)
+        store =
+            configuration.messageModel == .broadcasting
+            ? configuration.offsetFolder.map { OffsetStore(folder: $0, group: configuration.group) } : nil
+    }
+
+    /// Adds a topic, or changes what is wanted of it; all members of a group must want the same.
+    ///
+    /// - Parameter tags: `*` for all, or tags as `a || b`.
+    public func subscribe(to topic: String, tags: String = "*") {
+        subscriptions[topic] = Subscription(topic: topic, expression: tags)
+        if isRunning { announce() }
+    }
+
+    /// The queues that are read now, for insight.
+    public var assignment: [MessageQueue] { readers.keys.sorted() }
+
+    /// Reads and calls `handler` until the task is cancelled.
+    ///
+    /// - Parameter handler: gets one message, or up to `handlerBatch` of one queue; an error counts as
+    ///   ``ConsumeOutcome/later(delayLevel:)``.
+    /// - Throws: ``MQClientError/invalid(reason:)`` for settings that make no sense, or when it runs already. Failures of
+    ///   brokers and nameservers are waited out.
+    public func run(
+        _ handler: @escaping @Sendable ([ReceivedMessage]) async throws -> ConsumeOutcome
+    ) async throws(MQClientError) {
+        try configuration.validate()
+        guard !isRunning else { throw .invalid(reason: "consumer \(configuration.group) runs already") }
+        guard !subscriptions.isEmpty else {
+            throw .invalid(reason: "consumer \(configuration.group) has no topic (call subscribe first)")
+        }
+        if let store { localOffsets = try store.load() }
+        isRunning = true
+        if configuration.messageModel == .clustering {
+            let retry = Subscription.retryPrefix + configuration.group
+            subscriptions[retry] = Subscription(topic: retry, expression: "*")
+        }
+        announce()
+        let events = client.membership.follow(configuration.group)
+        let (interval, commits) = (configuration.rebalanceInterval, configuration.commitInterval)
+        let isOrderly = configuration.order == .orderly && configuration.messageModel == .clustering
+        await withDiscardingTaskGroup { group in
+            group.addTask { [client, configuration] in
+                await Self.every(interval) { client.membership.changed(configuration.group) }
+            }
+            group.addTask { await Self.every(commits) { await self.commit() } }
+            if isOrderly {
+                group.addTask { await Self.every(QueueLocks.renewalInterval) { await self.lock() } }
+            }
+            await rebalance(handler)
+            // Ends when the task is cancelled.
+            for await _ in events { await rebalance(handler) }
+        }
+        client.membership.unfollow(configuration.group)
+        await leave()
+        isRunning = false
+    }
+
+    private func leave() async {
+        // All at once, and only then one after the other: their handlers end side by side.
+        for (_, task) in readers.values { task.cancel() }
+        for queue in Array(readers.keys) { await drop(queue) }
+        await client.removeConsumer(configuration.group)
+    }
+
+    private func announce() {
+        let version = MQConnection.nowMilliseconds()
+        client.setConsumer(
+            ConsumerData(
+                groupName: configuration.group, consumeType: .passively,
+                messageModel: configuration.messageModel.wireValue,
+                consumeFromWhere: configuration.startsFrom.wireValue,
+                subscriptions: subscriptions.values.map { $0.data(version: version) }.sorted { $0.topic < $1.topic }))
+    }
+
+    // MARK: Shares
+
+    private func rebalance(_ handler: @escaping QueueReader.Handler) async {
+        for subscription in subscriptions.values {
+            guard !Task.isCancelled else { return }
+            do throws(MQClientError) {
+                try await rebalance(subscription, handler)
+            } catch .topicNotFound where subscription.topic.hasPrefix(Subscription.retryPrefix) {
+                // Made by the first message that failed.
+            } catch {
+                // The share stays as it is until somebody can be asked again.
+                logger.debug("no rebalance", metadata: ["topic": "\(subscription.topic)", "error": "\(error)"])
+            }
+        }
+    }
+
+    private func rebalance(
+        _ subscription: Subscription, _ handler: @escaping QueueReader.Handler
+    ) async throws(MQClientError) {
+        let queues = try await client.subscribeRoute(of: subscription.topic).readableQueues
+        var share = queues
+        if configuration.messageModel == .clustering {
+            let members = try await client.members(of: configuration.group, readers: subscription.topic)
+            share = configuration.strategy.share(of: queues, among: members, for: client.clientID)
+        }
+        let wanted = Set(share)
+        for queue in readers.keys where queue.topic == subscription.topic && !wanted.contains(queue) {
+            await drop(queue)
+        }
+        let new = share.filter { readers[$0] == nil }
+        if !new.isEmpty, configuration.order == .orderly { await lock(new) }
+        for queue in new { start(queue, subscription, handler) }
+    }
+
+    private func start(_ queue: MessageQueue, _ subscription: Subscription, _ handler: @escaping QueueReader.Handler) {
+        let reader = QueueReader(
+            queue: queue, subscription: subscription, settings: configuration, client: client, puller: puller,
+            gate: gate, logger: logger, handler: handler)
+        let known = localOffsets[queue]
+        // Not a child: a queue is dropped alone, when another member takes it, and awaited then.
+        readers[queue] = (reader, Task { await reader.run(from: known) })
+        logger.info("reading begins", metadata: ["group": "\(configuration.group)", "queue": "\(queue)"])
+    }
+
+    private func drop(_ queue: MessageQueue) async {
+        guard let (reader, task) = readers.removeValue(forKey: queue) else { return }
+        task.cancel()
+        await task.value
+        await commit(reader)
+        // Another member may move it before this one gets the queue again.
+        committed[queue] = nil
+        if configuration.order == .orderly { await unlock(queue) }
+        logger.info("reading ends", metadata: ["group": "\(configuration.group)", "queue": "\(queue)"])
+    }
+
+    // MARK: Offsets
+
+    private func commit() async {
+        for (reader, _) in readers.values { await commit(reader) }
+    }
+
+    private func commit(_ reader: QueueReader) async {
+        guard let offset = reader.commitOffset, committed[reader.queue] != offset else { return }
+        do throws(MQClientError) {
+            if configuration.messageModel == .clustering {
+                try await puller.commit(offset, for: reader.queue)
+            } else if let store {
+                localOffsets[reader.queue] = offset
+                try store.save(localOffsets)
+            }
+            committed[reader.queue] = offset
+        } catch {
+            logger.warning("offset not committed", metadata: ["queue": "\(reader.queue)", "error": "\(error)"])
+        }
+    }
+
+    // MARK: Locks
+
+    private func lock() async { await lock(Array(readers.keys)) }
+
+    private func lock(_ queues: [MessageQueue]) async {
+        guard configuration.messageModel == .clustering else { return }
+        for (_, queues) in Dictionary(grouping: queues, by: \.brokerName) {
+            let asked = ContinuousClock.now
+            do throws(MQClientError) {
+                let locked = try await client.lock(queues, group: configuration.group)
+                client.locks.set(locked, of: queues, group: configuration.group, asked: asked)
+            } catch {
+                // What was locked stays so until its time is up.
+                logger.debug("queues not locked", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    private func unlock(_ queue: MessageQueue) async {
+        client.locks.drop(queue, group: configuration.group)
+        do throws(MQClientError) {
+            try await client.unlock([queue], group: configuration.group)
+        } catch {
+            logger.debug("queue not unlocked; its lock runs out", metadata: ["queue": "\(queue)", "error": "\(error)"])
+        }
+    }
+
+    private static func every(_ interval: Duration, _ work: @Sendable () async -> Void) async {
+        while !Task.isCancelled {
+            // Cancellation ends the sleep with an error, and with it the loop.
+            do { try await Task.sleep(for: interval) } catch { return }
+            await work()
+        }
+    }
+}

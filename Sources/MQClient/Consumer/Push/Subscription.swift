@@ -1,0 +1,34 @@
+import MQWire
+
+/// What a group wants of a topic: all messages, or those with one of some tags.
+struct Subscription: Sendable, Hashable {
+    /// Topics of messages that come again. Source: RocketMQ, MixAll.
+    static let retryPrefix = "%RETRY%"
+
+    let topic: String
+    /// `*`, or tags as `a || b`.
+    let expression: String
+    /// Empty for all.
+    let tags: Set<String>
+
+    init(topic: String, expression: String) {
+        self.topic = topic
+        let words = expression.split(separator: "|").map { word in
+            String(word.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+        }.filter { !$0.isEmpty }
+        tags = words.contains("*") ? [] : Set(words)
+        self.expression = tags.isEmpty ? "*" : words.joined(separator: " || ")
+    }
+
+    /// Whether a message is wanted: the broker filters by the tags' hashes, which may agree where tags do not.
+    func matches(_ message: ReceivedMessage) -> Bool {
+        tags.isEmpty || message.tags.map { tags.contains($0) } ?? false
+    }
+
+    /// As brokers want it in heartbeats.
+    func data(version: Int64) -> SubscriptionData {
+        SubscriptionData(
+            topic: topic, expression: expression, version: version, tags: tags.sorted(),
+            codes: tags.sorted().map { JavaStringHash.hash($0) })
+    }
+}
