@@ -73,6 +73,14 @@ struct WireControlTests {
         #expect(verdict.counts.deliveredValues == verdict.counts.ok, "each was readable the next time: \(verdict)")
     }
 
+    /// One byte of a body is turned in the broker's file, after everything was delivered and before it is scanned.
+    @Test func aDamagedRecordIsAFindingOfItsOwn() async throws {
+        let (verdict, _, _) = try await Self.trial(.none, damage: Array("control/p0-7/".utf8))
+        #expect(verdict.status == .fail, "\(verdict)")
+        #expect(verdict.findings.filter { $0.status != .pass }.map(\.anomaly) == [.damaged], "\(verdict)")
+        #expect(verdict.finding(.damaged)?.witness?.value == ValueID(producer: 0, sequence: 7), "\(verdict)")
+    }
+
     /// What a reader passed over is owed all the same, and the drain, which trusts no position, gets it.
     @Test func whatTheReaderWasLedPastIsReadByTheDrain() async throws {
         let (verdict, strikes, events) = try await Self.trial(.skipLive)
@@ -107,7 +115,7 @@ struct WireControlTests {
 
     /// Runs the load for a hundred sends and judges its history.
     static func trial(
-        _ mischief: WireDouble.Mischief, drainTimeout: Duration = .seconds(10)
+        _ mischief: WireDouble.Mischief, drainTimeout: Duration = .seconds(10), damage: [UInt8]? = nil
     ) async throws -> (Verdict, strikes: Int, [HistoryEvent]) {
         let folder = try temporaryFolder()
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
@@ -135,7 +143,7 @@ struct WireControlTests {
         let seen = "127.0.0.1:\(try await nameserverDouble.start().port ?? 0)"
 
         let verdict = try await judge(
-            nameserver: seen, broker: realBroker, store: configuration.storeRoot, drainTimeout, folder)
+            nameserver: seen, broker: realBroker, store: configuration.storeRoot, drainTimeout, damage, folder)
         let events = try Self.events(folder.appending("history.jsonl"))
         await nameserverDouble.shutdown()
         await brokerDouble.shutdown()
@@ -156,7 +164,8 @@ struct WireControlTests {
     }
 
     private static func judge(
-        nameserver: String, broker: String, store: FilePath, _ drainTimeout: Duration, _ folder: FilePath
+        nameserver: String, broker: String, store: FilePath, _ drainTimeout: Duration, _ damage: [UInt8]?,
+        _ folder: FilePath
     ) async throws -> Verdict {
         let client = MQConnection(configuration: .init(nameservers: [nameserver], randomSeed: 1))
         let admin = MQAdmin(client: client)
@@ -182,6 +191,7 @@ struct WireControlTests {
             }
         }
         await client.shutdown()
+        if let damage { try Self.damage(store, after: damage) }
         try scan(store, into: recorder)
         recorder.record(.end(RunEnd(completed: true, detail: "")))
         try recorder.close()
@@ -202,6 +212,18 @@ struct WireControlTests {
             try await Task.sleep(for: .milliseconds(5))
         }
         Issue.record("no route to the control's topic")
+    }
+
+    /// Turns a bit of the byte behind the first place at which the commit log holds `marker`.
+    private static func damage(_ store: FilePath, after marker: [UInt8]) throws {
+        let folder = store.appending("commitlog")
+        let name = try #require(try FileManager.default.contentsOfDirectory(atPath: folder.string).sorted().first)
+        let file = try FileDescriptor.open(folder.appending(name), .readWrite)
+        defer { try? file.close() }
+        var bytes = [UInt8](repeating: 0, count: 1 << 20)
+        let count = try bytes.withUnsafeMutableBytes { try file.read(fromAbsoluteOffset: 0, into: $0) }
+        let place = try #require(bytes[..<count].firstRange(of: marker)?.upperBound)
+        _ = try file.writeAll(toAbsoluteOffset: Int64(place), [bytes[place] ^ 1])
     }
 
     private static func scan(_ store: FilePath, into recorder: HistoryRecorder) throws {

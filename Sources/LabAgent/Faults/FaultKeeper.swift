@@ -36,7 +36,10 @@ struct FaultKeeper: Sendable {
             } catch {
                 // The deed may have happened in part: undo it before the failure is told.
                 record.message = error.message
-                record = try undo(record, restarts: true)
+                do throws(AgentFailure) { record = try undo(record, restarts: true) } catch let second {
+                    // The timer goes on trying; what failed first must not be hidden by what failed after it.
+                    throw AgentFailure(error.code, "\(error.message); then its undo failed: \(second.message)")
+                }
                 throw error
             }
             return record.bit == true ? record : try undo(record, restarts: true)
