@@ -14,6 +14,9 @@ public struct FleetStatus: Sendable, Codable, CustomStringConvertible {
         public var faults: [FaultRecord]
         /// What the agent could not do or read, a line each.
         public var troubles: [String]
+
+        /// Whether the host told what it has.
+        public var isAnswered: Bool { state == "up" || state == "nothing deployed" }
     }
 
     public var rows: [Row]
@@ -51,7 +54,7 @@ public struct FleetStatus: Sendable, Codable, CustomStringConvertible {
     }
 
     /// Whether every host answered.
-    public var isComplete: Bool { rows.allSatisfy { $0.state == "up" || $0.state == "nothing deployed" } }
+    public var isComplete: Bool { rows.allSatisfy(\.isAnswered) }
 
     public var description: String {
         var lines: [String] = []

@@ -37,6 +37,54 @@ struct HostKeys: Sendable {
         }
     }
 
+    /// Makes the client's key, or its public half, when it is missing or can't be read as a key.
+    /// - Returns: whether anything had to be made.
+    func prepareClient() throws(LocalHostsError) -> Bool {
+        try HostFiles.makeDirectory(directory, mode: 0o700)
+        guard let right = try publicHalf(of: client) else {
+            unlink(client.string)
+            try prepare(hosts: [])
+            return true
+        }
+        return try replacePublicHalf(of: client, by: right)
+    }
+
+    /// Takes over the private key that a running host serves.
+    /// - Returns: whether ours was another or missing. A text that is no key is not taken.
+    func adopt(_ privateKey: String, for host: String) throws(LocalHostsError) -> Bool {
+        let path = self.host(host)
+        if HostFiles.text(path) == privateKey, HostFiles.exists(FilePath(path.string + ".pub")) { return false }
+        let new = FilePath(path.string + ".served")
+        defer { unlink(new.string) }
+        try HostFiles.replace(new, Array(privateKey.utf8), mode: 0o600)
+        guard let right = try publicHalf(of: new) else { return false }
+        // The public half first, as in `prepare`.
+        _ = try replacePublicHalf(of: path, by: right)
+        try HostFiles.replace(path, Array(privateKey.utf8), mode: 0o600)
+        return true
+    }
+
+    /// What `ssh-keygen` derives from a private key; nil when there is none, or it is none.
+    private func publicHalf(of path: FilePath) throws(LocalHostsError) -> String? {
+        guard HostFiles.exists(path) else { return nil }
+        let (status, text) = try HostProgram.start(
+            ["ssh-keygen", "-y", "-P", "", "-f", path.string], keepsOutput: true
+        )
+        .finishAnyhow()
+        return status == 0 && text.hasPrefix("ssh-") ? text + "\n" : nil
+    }
+
+    /// - Returns: whether it was another or missing; a comment makes no difference.
+    private func replacePublicHalf(of path: FilePath, by text: String) throws(LocalHostsError) -> Bool {
+        let place = FilePath(path.string + ".pub")
+        let (old, new) = (HostFiles.text(place) ?? "", text)
+        guard old.split(separator: " ").prefix(2).joined() != new.split(separator: " ").prefix(2).joined() else {
+            return false
+        }
+        try HostFiles.replace(place, Array(new.utf8), mode: 0o644)
+        return true
+    }
+
     /// A key's text.
     static func text(_ path: FilePath) throws(LocalHostsError) -> String {
         guard let text = HostFiles.text(path) else { throw HostFiles.failure("read", path.string) }

@@ -30,8 +30,10 @@ struct HostProgram {
             .missingProgram, "'\(name)' is not installed: run 'apt-get install -y \(package)' and try again")
     }
 
-    /// Starts a program with its input given, its stderr kept and its stdout dropped.
-    static func start(_ arguments: [String], input: String = "") throws(LocalHostsError) -> HostProgram {
+    /// Starts a program with its input given, its stderr kept and its stdout dropped, or kept as well.
+    static func start(
+        _ arguments: [String], input: String = "", keepsOutput: Bool = false
+    ) throws(LocalHostsError) -> HostProgram {
         precondition(input.utf8.count < 60_000, "\(input.utf8.count) bytes of input do not fit a pipe")
         let path = try find(arguments[0])
         var inputs: [CInt] = [0, 0]
@@ -54,7 +56,11 @@ struct HostProgram {
                 path, arguments, environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"], newSession: false
             ) { actions in
                 posix_spawn_file_actions_adddup2(&actions, inputs[0], 0)
-                posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
+                if keepsOutput {
+                    posix_spawn_file_actions_adddup2(&actions, errors[1], 1)
+                } else {
+                    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
+                }
                 posix_spawn_file_actions_adddup2(&actions, errors[1], 2)
             }
             return HostProgram(pid: pid, name: arguments[0], errors: errors[0])
@@ -72,7 +78,7 @@ struct HostProgram {
         }
     }
 
-    /// Waits for its end, however it ends: the raw wait status and its stderr on one line.
+    /// Waits for its end, however it ends: the raw wait status and what was kept of its words, on one line.
     @discardableResult
     func finishAnyhow() -> (status: CInt, errors: String) {
         var bytes: [UInt8] = []

@@ -2,14 +2,18 @@ import SystemPackage
 
 /// The text of the inventory and the known hosts that `up` leaves for Ansible and for the controller.
 enum HostsInventory {
+    /// Which of so many hosts are nameservers and brokers, by their places in the list.
+    static func roles(_ count: Int) -> (nameservers: Range<Int>, brokers: Range<Int>) {
+        let nameservers = count < 4 ? 1 : count < 8 ? 2 : 3
+        return (0..<nameservers, count >= 3 ? nameservers..<(count - 1) : (count - 1)..<count)
+    }
+
     /// Ansible's YAML. The first hosts are nameservers (one of up to three hosts, two of up to seven, else three), the
     /// last one is the client, those between are brokers; of one or two hosts the last is both.
     static func yaml(names: [String], addresses: [String], key: FilePath, knownHosts: FilePath) -> String {
         precondition(
             names.count == addresses.count && !names.isEmpty, "\(names.count) names, \(addresses.count) addresses")
-        let nameservers = names.count < 4 ? 1 : names.count < 8 ? 2 : 3
-        let brokers =
-            names.count >= 3 ? Array(names[nameservers..<(names.count - 1)]) : [names[names.count - 1]]
+        let roles = roles(names.count)
         func group(_ name: String, _ members: [String]) -> String {
             "    \(name):\n      hosts:\n" + members.map { "        \($0):\n" }.joined()
         }
@@ -30,7 +34,7 @@ enum HostsInventory {
         }
         text += "  children:\n"
         text +=
-            group("nameservers", Array(names[..<nameservers])) + group("brokers", brokers)
+            group("nameservers", Array(names[roles.nameservers])) + group("brokers", Array(names[roles.brokers]))
             + group("clients", [names[names.count - 1]])
         return text
     }

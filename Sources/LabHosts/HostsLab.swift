@@ -47,9 +47,11 @@ struct HostsLab: Sendable {
     // MARK: up
 
     func up(
-        count: Int, filesystem: HostFilesystem, diskBytes: Int64, progress: (String) -> Void
+        count wanted: Int?, filesystem: HostFilesystem, diskBytes: Int64, progress: (String) -> Void
     ) throws(LocalHostsError) -> HostsReport {
         let start = MonotonicClock.now()
+        let isUpAlready = HostsJournal.load(journalPath).flatMap { $0.isGoingDown ? nil : $0.hosts.count }
+        let count = wanted ?? isUpAlready ?? LocalHosts.defaultCount
         try preflight(count: count, filesystem: filesystem, diskBytes: diskBytes)
         try HostFiles.makeDirectory(disksPath)
         let lock = try HostsLock(directory.appending("lock"), waitSeconds: Self.lockSeconds)
@@ -68,6 +70,8 @@ struct HostsLab: Sendable {
                     + "run 'seatrial hosts down' first, or ask for the same")
         }
         var found = HostProcesses.find(identity)
+        let mended = try mendKeys((known?.hosts ?? []).filter { $0.index <= count }, found)
+        if !mended.isEmpty, known != nil { progress("mended \(mended.joined(separator: ", "))") }
         let healthy = Set(
             (known?.hosts ?? []).filter { $0.isUp && $0.index <= count }
                 .filter { entry in isHealthy(entry.name, found, address: known?.subnet.address(entry.index)) }
@@ -79,8 +83,10 @@ struct HostsLab: Sendable {
             )
         let dropped = journal.hosts.filter { $0.index > count }
         let toBoot = (1...count).filter { !healthy.contains($0) }
-        if toBoot.isEmpty && dropped.isEmpty, HostFiles.exists(inventoryPath), HostFiles.exists(knownHostsPath) {
-            return report(journal, booted: [], start)
+        if toBoot.isEmpty && dropped.isEmpty && mended.isEmpty, HostFiles.exists(inventoryPath),
+            HostFiles.exists(knownHostsPath)
+        {
+            return report(journal, booted: [], removed: [], start)
         }
         journal.hosts = (1...count).map { .init(index: $0, isUp: healthy.contains($0)) }
         let written = journal
@@ -99,12 +105,12 @@ struct HostsLab: Sendable {
         try HostProcesses.end(found, identity)
         for entry in dropped { try remove(entry) }
 
-        progress("booting \(toBoot.count) of \(count) hosts in \(subnet.cidr)")
+        if !toBoot.isEmpty { progress("booting \(toBoot.count) of \(count) hosts in \(subnet.cidr)") }
         try boot(toBoot, journal, progress)
         for index in journal.hosts.indices { journal.hosts[index].isUp = true }
         try writeInventory(journal)
         try journal.save(journalPath)
-        return report(journal, booted: toBoot.map { "n\($0)" }, start)
+        return report(journal, booted: toBoot.map { "n\($0)" }, removed: dropped.map(\.name), start)
     }
 
     private func preflight(count: Int, filesystem: HostFilesystem, diskBytes: Int64) throws(LocalHostsError) {
@@ -120,7 +126,7 @@ struct HostsLab: Sendable {
             throw LocalHostsError(
                 .badRequest, "\(identity.stateDirectory): the path holds a quote; use another directory")
         }
-        try requireRoot()
+        try LocalHosts.requireRoot(for: "hosts up")
         for program in ["ip", "unshare", "nsenter", "mount", "tini", "sshd", "ssh-keygen", "fallocate"] {
             _ = try HostProgram.find(program)
         }
@@ -134,14 +140,8 @@ struct HostsLab: Sendable {
         }
     }
 
-    private func requireRoot() throws(LocalHostsError) {
-        guard geteuid() == 0 else {
-            throw LocalHostsError(
-                .notRoot, "hosts on this machine need root: run it as root ('sudo seatrial hosts up')")
-        }
-    }
-
     private func isHealthy(_ name: String, _ found: [HostProcesses.Found], address: String?) -> Bool {
+        guard HostFiles.exists(FilePath(keys.host(name).string + ".pub")) else { return false }
         guard let address, let host = found.first(where: { $0.host == name && $0.isInit }) else { return false }
         return HostProbe.listens(host.pid) && HostProbe.greets(address, milliseconds: 2_000)
     }
@@ -206,9 +206,11 @@ struct HostsLab: Sendable {
         try HostFiles.replace(inventoryPath, Array(text.utf8), mode: 0o644)
     }
 
-    private func report(_ journal: HostsJournal, booted: [String], _ start: Int64) -> HostsReport {
+    private func report(
+        _ journal: HostsJournal, booted: [String], removed: [String], _ start: Int64
+    ) -> HostsReport {
         HostsReport(
-            hosts: list(), booted: booted, subnet: journal.subnet.cidr,
+            hosts: list(), booted: booted, removed: removed, subnet: journal.subnet.cidr,
             duration: .nanoseconds(MonotonicClock.now() - start))
     }
 
@@ -216,7 +218,7 @@ struct HostsLab: Sendable {
 
     func down(progress: (String) -> Void) throws(LocalHostsError) -> HostsDownReport {
         let start = MonotonicClock.now()
-        try requireRoot()
+        try LocalHosts.requireRoot(for: "hosts down")
         let isKnown = HostFiles.exists(directory)
         if !isKnown && remains(livingHosts: []).isEmpty {
             return HostsDownReport(removed: [], duration: .nanoseconds(MonotonicClock.now() - start))

@@ -36,6 +36,8 @@ public struct HostsReport: Sendable, Equatable {
     public let hosts: [LocalHost]
     /// The names of those that this call booted; empty when everything was up already.
     public let booted: [String]
+    /// The names of those that this call took down with their disks, since fewer were asked for than there were.
+    public let removed: [String]
     /// The lab's subnet, as `198.18.7.0/24`.
     public let subnet: String
     /// How long it took.

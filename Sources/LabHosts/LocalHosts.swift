@@ -1,3 +1,4 @@
+import Glibc
 public import SystemPackage
 
 /// Hosts on this machine, reached only as a VM would be: over SSH.
@@ -8,6 +9,9 @@ public import SystemPackage
 public struct LocalHosts: Sendable {
     /// The size of a host's disk unless another is asked for; the image is sparse.
     public static let defaultDiskBytes: Int64 = 2 << 30
+
+    /// How many hosts are made when nobody says.
+    public static let defaultCount = 3
 
     private let lab: HostsLab
 
@@ -23,12 +27,41 @@ public struct LocalHosts: Sendable {
     /// The private key that opens every host for root.
     public var keyPath: FilePath { lab.keys.client }
 
+    /// - Parameter command: what was asked for, as in `hosts up`.
+    /// - Throws: `.notRoot` with the line that helps.
+    public static func requireRoot(for command: String) throws(LocalHostsError) {
+        guard geteuid() == 0 else {
+            throw LocalHostsError(.notRoot, "hosts on this machine need root: run 'sudo seatrial \(command)'")
+        }
+    }
+
+    /// Refuses whoever may not read what root's `up` left here: to them there would seem to be no hosts, or no way in.
+    /// - Throws: `.notRoot` with the line that helps.
+    public func requireAccess(for command: String) throws(LocalHostsError) {
+        for file in [lab.journalPath, lab.keys.client] where access(file.string, R_OK) != 0 && errno == EACCES {
+            throw LocalHostsError(
+                .notRoot,
+                "the hosts of \(lab.identity.stateDirectory) were made by root and are root's: run 'sudo seatrial \(command)'"
+            )
+        }
+    }
+
+    /// The smallest number of hosts of which so many are nameservers and so many brokers; nil when no lab is so large.
+    public static func count(nameservers: Int, brokers: Int) -> Int? {
+        (1...LabIdentity.hostLimit).first { count in
+            let roles = HostsInventory.roles(count)
+            return roles.nameservers.count >= nameservers && roles.brokers.count >= brokers
+        }
+    }
+
     /// Makes exactly the hosts n1…nN run, and returns when each `sshd` has greeted.
     ///
     /// Hosts that are up stay as they are; dead ones boot again with their disk; those above `count` go.
+    /// Keys that were deleted are made again and given to hosts that run.
     /// Filesystem and size apply to new disks: a change of them while hosts are up is refused.
+    /// - Parameter count: 1 to 200; nil for as many as there are, or ``defaultCount``.
     public func up(
-        count: Int, filesystem: HostFilesystem = .ext4, diskBytes: Int64 = LocalHosts.defaultDiskBytes,
+        count: Int? = nil, filesystem: HostFilesystem = .ext4, diskBytes: Int64 = LocalHosts.defaultDiskBytes,
         progress: @escaping @Sendable (String) -> Void = { _ in }
     ) async throws(LocalHostsError) -> HostsReport {
         let lab = lab

@@ -47,7 +47,7 @@ enum Exit {
     /// Ends the process without running the libraries' exit handlers: OpenSSL's would take away what sessions on other
     /// threads are still closing with.
     private static func leave(_ status: Int32) -> Never {
-        fflush(nil)
+        Terminal.flushOutput()
         _exit(status)
     }
 
@@ -59,7 +59,7 @@ enum Exit {
         if let code = error as? ExitCode { return code.rawValue }
         switch Seatrial.exitCode(for: error) {
         case .success:
-            print(Seatrial.fullMessage(for: error))
+            print(Seatrial.fullMessage(for: error, columns: Terminal.helpColumns))
             return 0
         case .validationFailure:
             Terminal.complain(UsageLine.of(error))

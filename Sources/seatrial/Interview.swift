@@ -7,10 +7,17 @@ struct Interview {
     /// - Throws: `UsageError` when the input ends before the last answer.
     func submission() throws -> Submission {
         print(lab.guide)
-        print("Before the experiment: \(lab.questions.count) questions. An empty line skips one.\n")
+        let points = lab.questions.map(\.points).reduce(0, +)
+        print(
+            """
+            Before the experiment, say what you expect: \(lab.questions.count) questions, \(points) points.
+            Where there are choices, their letter is enough. An empty line skips a question and its points.
+            Nothing is deployed before the last answer; until then Ctrl-C ends it all.
+
+            """)
         var answers: [String: String] = [:]
-        for question in lab.questions {
-            print(QuestionText(question))
+        for (index, question) in lab.questions.enumerated() {
+            print("\(index + 1) of \(lab.questions.count): \(QuestionText(question))")
             if let answer = try ask(question) { answers[question.id] = answer }
             print()
         }
@@ -23,6 +30,7 @@ struct Interview {
             print("> ", terminator: "")
             Terminal.flushOutput()
             guard let line = readLine() else {
+                print()
                 throw UsageError("the input ended before the last answer; nothing was run")
             }
             let text = String(line.drop { $0 == " " })
@@ -49,7 +57,7 @@ struct QuestionText: CustomStringConvertible {
         return lines.joined(separator: "\n")
     }
 
-    private static let columns = 100
+    private static let columns = 80
 
     /// Lines of whole words.
     private static func wrapped(_ text: String) -> [String] {

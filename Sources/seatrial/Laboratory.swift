@@ -32,16 +32,24 @@ struct Laboratory {
         try inventory.plan(place.mode(plan.mode), in: hosts)
     }
 
-    /// Refuses what can't be run, without touching a host.
+    /// Refuses what can't be run, as far as that shows without touching a host.
     func check(_ plan: TrialPlan) throws {
+        try RunGuard(place).refuseWhileRunning()
+        try inventory.requireAccess(place)
         try plan.validate(against: deployment(of: plan))
         _ = try Subject.ours(in: place.programFolder)
         _ = try place.agentBinary
     }
 
+    /// Refuses hosts that don't answer or are not free; it only looks.
+    func checkHosts(_ plan: TrialPlan) async throws {
+        let status = await FleetStatus.read(try deployment(of: plan).hosts, agent: try place.agentBinary)
+        if let reason = status.reasonAgainstUse { throw HostsNotReady(description: reason) }
+    }
+
     /// Runs the trial, judges its history and grades the submission by both.
     func grade(_ submission: Submission, of lab: Lab, by plan: TrialPlan) async throws -> GradeReport {
-        try RunGuard(place).refuseWhileRunning()
+        try check(plan)
         CleanUp.begin()
         let started = Self.wallClockMilliseconds()
         let progress = ProgressLines()
@@ -76,14 +84,5 @@ struct Laboratory {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
         return Int64(now.tv_sec) * 1000 + Int64(now.tv_nsec) / 1_000_000
-    }
-}
-
-extension InventoryOptions {
-    /// Which host runs what, for a mode and the hosts that the limit leaves.
-    func plan(_ topology: Topology, in hosts: Inventory) throws -> DeploymentPlan {
-        try Placement.plan(
-            topology, nameservers: hosts.select("nameservers", limit: limit),
-            brokers: hosts.select("brokers", limit: limit))
     }
 }

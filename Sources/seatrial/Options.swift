@@ -104,6 +104,12 @@ struct InventoryOptions: ParsableArguments {
         return inventory
     }
 
+    /// Refuses whoever may not use the key of the hosts of 'seatrial hosts up', before the hosts do with more words.
+    func requireAccess(_ place: PlaceOptions) throws {
+        guard inventories.isEmpty else { return }
+        try LocalHosts(stateDirectory: place.stateFolder).requireAccess(for: UsageLine.commandLine)
+    }
+
     /// The hosts of a group that the limit leaves.
     func hosts(_ group: String, in inventory: Inventory) throws -> [InventoryHost] {
         try inventory.select(group, limit: limit)

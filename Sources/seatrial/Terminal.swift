@@ -1,4 +1,5 @@
-import Glibc
+// `stdout` is a variable of C's, which nobody sets here.
+@preconcurrency import Glibc
 
 /// What the controller says to a person. Results go to standard output, progress and complaints to standard error.
 enum Terminal {
@@ -10,6 +11,13 @@ enum Terminal {
     static func complain(_ line: String) { complainVerbatim("seatrial: \(line)") }
 
     static func complainVerbatim(_ text: String) { write(text + "\n") }
+
+    /// As wide as the terminal, yet no wider than a text reads well; in a pipe, narrow enough for any.
+    static var helpColumns: Int {
+        var size = winsize()
+        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+        return min(max(Int(size.ws_col), 40), 100)
+    }
 
     /// What is being done now.
     static func progress(_ line: String) { write("  · \(line)\n") }
@@ -26,10 +34,13 @@ enum Terminal {
         write("\r\u{1B}[K")
     }
 
-    /// Shows a prompt that has no end of line.
-    static func flushOutput() { fflush(nil) }
+    /// Shows a prompt that has no end of line. Never by `fflush(nil)`: that waits for the lock of standard input, which
+    /// whoever reads a line holds until there is one.
+    static func flushOutput() { fflush(stdout) }
 
     private static func write(_ text: String) {
+        // What was printed before stands before it, also where both go into one file.
+        flushOutput()
         var bytes = Array(text.utf8)[...]
         while !bytes.isEmpty {
             let count = bytes.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }

@@ -11,8 +11,34 @@ enum UsageLine {
                 "no command '\(unknown)'; did you mean 'seatrial \((path.names + [nearest]).joined(separator: " "))'?"
         }
         let help = (["seatrial"] + path.names + ["--help"]).joined(separator: " ")
-        let message = Seatrial.message(for: error)
-        return "\(message.split(separator: "\n").first ?? "wrong words"); see '\(help)'"
+        let message = Seatrial.message(for: error).split(separator: "\n").first.map(String.init) ?? "wrong words"
+        let clause = inHouseStyle(message)
+        return clause.hasSuffix("?") ? "\(clause) See '\(help)'" : "\(clause); see '\(help)'"
+    }
+
+    /// The words that followed `seatrial`, to be typed again; the commands alone where a shell would need quotes.
+    static var commandLine: String {
+        let words = Array(CommandLine.arguments.dropFirst())
+        let isPlain = words.allSatisfy { word in
+            !word.isEmpty
+                && word.unicodeScalars.allSatisfy {
+                    $0.isASCII && ($0.properties.isAlphabetic || "0123456789_./=:,-".unicodeScalars.contains($0))
+                }
+        }
+        return (isPlain ? words : walk(words).path.names).joined(separator: " ")
+    }
+
+    /// One clause, in small letters; a hint only where a word is near, as for commands: the parser's own go as far as
+    /// `--labs` for `--yes`.
+    private static func inHouseStyle(_ message: String) -> String {
+        var text = message
+        if let place = text.firstRange(of: ". Did you mean '") {
+            let near = text[place.upperBound...].prefix { $0 != "'" }
+            text = String(text[..<place.lowerBound])
+            let wrong = text.split(separator: "'").last.map(String.init) ?? ""
+            text += Nearest.nearest(to: wrong, among: [String(near)]).map { "; did you mean '\($0)'?" } ?? ""
+        }
+        return text.prefix(1).lowercased() + text.dropFirst()
     }
 
     /// The commands that the words name, one inside the other, and the first word that names none where one is due.

@@ -88,8 +88,42 @@ import Testing
             #expect(try await ssh(hosts, up.hosts[1].address, "cat /srv/file").output == "kept\n")
             let fewer = try await hosts.up(count: 1)
             #expect(fewer.hosts.map(\.name) == ["n1"] && fewer.hosts[0].pid == up.hosts[0].pid)
+            #expect(fewer.removed == ["n2"])
+            // Without a number there stay as many as there are.
+            #expect(try await hosts.up().hosts.map(\.name) == ["n1"])
             #expect(await hosts.check().isEmpty)
         }
+    }
+
+    /// What somebody may do to the files beside the client's key, and how the next `up` mends it.
+    @Test(arguments: ["client_ed25519", "client_ed25519.pub", "n1_ed25519", "n1_ed25519.pub", "*"])
+    func keysThatWereDeletedAreMendedWithoutABoot(_ files: String) async throws {
+        try await withLab { hosts, state in
+            let up = try await hosts.up(count: 2)
+            let keys = state.appending("hosts/keys")
+            #expect(try await run("/bin/sh", "-c", "rm \(keys)/\(files)").isSuccess)
+            let again = try await hosts.up(count: 2)
+            #expect(again.booted.isEmpty && again.hosts.map(\.pid) == up.hosts.map(\.pid))
+            for host in up.hosts {
+                let answer = try await ssh(hosts, host.address, "hostname")
+                #expect(answer.isSuccess && answer.output == host.name + "\n", "\(answer)")
+            }
+            #expect(try await run("/bin/sh", "-c", "ls \(keys) | wc -l").output == "6\n")
+        }
+    }
+
+    @Test func aDamagedClientKeyIsMadeAnew() async throws {
+        try await withLab { hosts, _ in
+            let up = try await hosts.up(count: 1)
+            #expect(try await run("/bin/sh", "-c", "echo rubbish > \(hosts.keyPath)").isSuccess)
+            #expect(try await hosts.up(count: 1).booted.isEmpty)
+            #expect(try await ssh(hosts, up.hosts[0].address, "true").isSuccess)
+        }
+    }
+
+    @Test(arguments: [(1, 1, 1), (1, 2, 5), (2, 2, 5), (3, 3, 8), (1, 6, 10), (2, 196, 200)])
+    func theSmallestSufficientNumberIsKnown(_ nameservers: Int, _ brokers: Int, _ hosts: Int) {
+        #expect(LocalHosts.count(nameservers: nameservers, brokers: brokers) == hosts)
     }
 
     @Test func xfsDisksWorkSideBySide() async throws {

@@ -7,10 +7,12 @@ struct CheckCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check",
         abstract: "Judge an old run again, offline, from its history alone.",
+        usage: "seatrial check <run> [<options>]",
         discussion: """
             Examples:
               seatrial check last
-              seatrial check .seatrial/runs/20261122T224315Z-01-first-message-4711 --json
+              seatrial check .seatrial/runs/20261122T224315Z-01-first-message-4711
+              seatrial check 20261122T22 --json          the run whose name begins so
             """)
 
     @Argument(help: ArgumentHelp("A run: its folder, its name, the beginning of it, or 'last'.", valueName: "run"))
@@ -35,7 +37,7 @@ struct RunsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "runs",
         abstract: "The runs that were recorded here, oldest first.",
-        discussion: "Example: seatrial runs")
+        usage: "seatrial runs [<options>]", discussion: "Example: seatrial runs")
 
     @OptionGroup var place: PlaceOptions
 

@@ -7,11 +7,12 @@ struct DeployCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "deploy",
         abstract: "Put a cluster onto hosts and start it.",
+        usage: "seatrial deploy <mode> [<options>]",
         discussion: """
             Examples:
-              seatrial deploy m1-async                     onto the hosts of 'seatrial hosts up'
-              seatrial deploy m2-async -i hosts.yaml       onto your own machines
-              seatrial deploy m1-sync --dry-run            print the plan, touch nothing
+              seatrial deploy m1-async                   onto the hosts of 'hosts up'
+              seatrial deploy m2-async -i hosts.yaml     onto your own machines
+              seatrial deploy m1-sync --dry-run          print the plan, touch nothing
             """)
 
     @Argument(help: "A mode: a name of labs/modes/, or a file.") var mode: String
@@ -25,19 +26,52 @@ struct DeployCommand: AsyncParsableCommand {
             print(plan)
             return
         }
+        try inventory.requireAccess(place)
+        try RunGuard(place).refuseWhileRunning()
         let subject = try Subject.ours(in: place.programFolder)
         CleanUp.begin()
-        let fleet = try await Fleet.open(plan.hosts, agent: place.agentBinary)
-        let cluster = Cluster(plan: plan, subject: subject, fleet: fleet)
+        let cluster = try await open(plan, subject)
+        let fleet = cluster.fleet
         do {
-            try await cluster.refuseLeftovers()
             try await cluster.deploy { Terminal.progress($0) }
+            try Task.checkCancellation()
         } catch {
+            guard Task.isCancelled else {
+                await fleet.close()
+                Terminal.progress("what was started stays, to be looked at; 'seatrial destroy' removes it")
+                throw error
+            }
+            // A task of its own: this one's is cancelled, and with it whatever it would ask of the hosts.
+            let undo = Task { try await fleet.destroy() }
+            let outcome = await undo.result
             await fleet.close()
-            throw error
+            try outcome.get()
+            Terminal.complain("what was deployed was removed again; nothing is left on the hosts")
+            throw CancellationError()
         }
         await fleet.close()
         print(
             "cluster '\(plan.topology.cluster)' is up; nameservers: \(plan.nameserverAddresses.joined(separator: ";"))")
+    }
+
+    /// Connects to the hosts and makes sure that they are free.
+    private func open(_ plan: DeploymentPlan, _ subject: Subject) async throws -> Cluster {
+        do {
+            let fleet = try await Fleet.open(plan.hosts, agent: place.agentBinary)
+            let cluster = Cluster(plan: plan, subject: subject, fleet: fleet)
+            do {
+                try await cluster.refuseLeftovers()
+                return cluster
+            } catch {
+                await fleet.close()
+                throw error
+            }
+        } catch {
+            guard Task.isCancelled else { throw error }
+            Terminal.complain(
+                "nothing was deployed yet; at most the agent's own program is on the hosts, which 'seatrial destroy' removes"
+            )
+            throw CancellationError()
+        }
     }
 }

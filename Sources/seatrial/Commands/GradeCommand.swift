@@ -9,8 +9,10 @@ struct GradeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "grade",
         abstract: "Grade submissions: run each one's lab and hold its answers against what happened.",
+        usage: "seatrial grade <folder> [<options>]",
         discussion: """
-            A submission is a folder with answers.yaml; a folder of such folders is a class.
+            A submission is a folder with answers.yaml; a folder of such folders
+            is a class.
 
             Examples:
               seatrial grade submissions/ --format junit > grades.xml
@@ -28,6 +30,7 @@ struct GradeCommand: AsyncParsableCommand {
         let folders = try submissions()
         let catalogue = try LabCatalogue(folder: place.labsFolder)
         let laboratory = try Laboratory(trial: trial, inventory: inventory, place: place)
+        try inventory.requireAccess(place)
         var reports: [GradeReport] = []
         for folder in folders {
             Terminal.progress("grading \(folder)")

@@ -8,9 +8,10 @@ struct HostsCommand: AsyncParsableCommand {
         abstract: "Hosts on this machine: each with its own network, processes, sshd and disk.",
         discussion: """
             Examples:
-              seatrial hosts up 3        three hosts, reached over SSH like any virtual machine
-              seatrial hosts list        their names and addresses
-              seatrial hosts check       what any lab left behind (exit status 1 if anything)
+              seatrial hosts up 3      three hosts, reached over SSH like any VM
+              seatrial hosts list      their names and addresses
+              seatrial hosts check     what a lab left behind (exit status 1 if anything)
+              seatrial hosts down      take them away
             """,
         subcommands: [Up.self, Down.self, List.self, Check.self])
 
@@ -25,9 +26,18 @@ struct HostsCommand: AsyncParsableCommand {
     struct Up: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Bring up N hosts; again is harmless, and repairs what died.",
-            discussion: "Example: seatrial hosts up 5 --filesystem xfs")
+            usage: "seatrial hosts up [<count>] [<options>]",
+            discussion: """
+                Fewer than there are takes the last ones down, with their disks.
 
-        @Argument(help: "How many hosts.") var count = 3
+                Examples:
+                  seatrial hosts up 3
+                  seatrial hosts up 5 --filesystem xfs
+                """)
+
+        @Argument(
+            help: "How many hosts (default: as many as there are, else \(LocalHosts.defaultCount)).")
+        var count: Int?
         @Option(help: "Filesystem of each host's own disk: ext4 or xfs.", transform: HostsCommand.filesystem)
         var filesystem = HostFilesystem.ext4
         @Option(help: ArgumentHelp("Size of each disk in MiB; sparse, so it costs what is written.", valueName: "MiB"))
@@ -35,8 +45,8 @@ struct HostsCommand: AsyncParsableCommand {
         @OptionGroup var place: PlaceOptions
 
         func validate() throws {
-            guard (1...200).contains(count) else {
-                throw ValidationError("\(count) hosts: a lab has 1 to 200 of them")
+            guard (1...200).contains(count ?? 1) else {
+                throw ValidationError("\(count ?? 0) hosts: a lab has 1 to 200 of them")
             }
             guard (64...1_048_576).contains(disk) else {
                 throw ValidationError("a disk of \(disk) MiB: 64 to 1048576 can be made")
@@ -45,10 +55,23 @@ struct HostsCommand: AsyncParsableCommand {
 
         func run() async throws {
             let hosts = LocalHosts(stateDirectory: place.stateFolder)
+            try RunGuard(place).refuseWhileRunning()
+            try LocalHosts.requireRoot(for: UsageLine.commandLine)
+            let wereUp = !hosts.list().isEmpty
             CleanUp.begin()
             let report = try await hosts.up(
                 count: count, filesystem: filesystem, diskBytes: Int64(disk) << 20,
                 progress: { Terminal.progress($0) })
+            if Task.isCancelled, !wereUp {
+                try await hosts.down()
+                Terminal.complain("the hosts were taken down again; nothing is left")
+                throw CancellationError()
+            }
+            if !report.removed.isEmpty {
+                print(
+                    "taken down, with all on their disks: \(report.removed.joined(separator: ", ")); for as many again: 'seatrial hosts up \(report.hosts.count + report.removed.count)'"
+                )
+            }
             print(
                 "\(report.hosts.count) host(s) up on \(report.subnet): \(report.hosts.map { "\($0.name) \($0.address)" }.joined(separator: ", "))"
             )
@@ -76,7 +99,7 @@ struct HostsCommand: AsyncParsableCommand {
     struct Down: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Take all hosts down, and what killed runs left of them.",
-            discussion: "Example: seatrial hosts down")
+            usage: "seatrial hosts down [<options>]", discussion: "Example: seatrial hosts down")
 
         @OptionGroup var place: PlaceOptions
 
@@ -95,13 +118,15 @@ struct HostsCommand: AsyncParsableCommand {
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "The hosts, their addresses and whether they are up.",
-            discussion: "Example: seatrial hosts list --json")
+            usage: "seatrial hosts list [<options>]", discussion: "Example: seatrial hosts list --json")
 
         @OptionGroup var place: PlaceOptions
         @OptionGroup var output: OutputOptions
 
         func run() async throws {
-            let hosts = LocalHosts(stateDirectory: place.stateFolder).list()
+            let local = LocalHosts(stateDirectory: place.stateFolder)
+            try local.requireAccess(for: UsageLine.commandLine)
+            let hosts = local.list()
             if output.json {
                 try output.print(hosts.map(HostRow.init))
             } else if hosts.isEmpty {
@@ -120,12 +145,18 @@ struct HostsCommand: AsyncParsableCommand {
     struct Check: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Look for what a lab left behind: namespaces, links, mounts, loops, processes, routes.",
-            discussion: "Example: seatrial hosts check   (exit status 1 when anything is found)")
+            usage: "seatrial hosts check [<options>]",
+            discussion: """
+                Exit status 1 when anything is found. It needs root, as others' processes are looked at.
+
+                Example: seatrial hosts check
+                """)
 
         @OptionGroup var place: PlaceOptions
         @OptionGroup var output: OutputOptions
 
         func run() async throws {
+            try LocalHosts.requireRoot(for: UsageLine.commandLine)
             let leftovers = await LocalHosts(stateDirectory: place.stateFolder).check()
             if output.json {
                 try output.print(leftovers.map { ["kind": $0.kind.rawValue, "name": $0.name] })

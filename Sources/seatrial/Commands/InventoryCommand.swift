@@ -15,6 +15,7 @@ struct InventoryCommand: ParsableCommand {
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "The hosts, how they are reached and their groups.",
+            usage: "seatrial inventory list [<pattern>] [<options>]",
             discussion: "Example: seatrial inventory list 'brokers:&rack1' -i hosts.yaml --json")
 
         @Argument(help: "Which hosts, in Ansible's patterns.") var pattern = "all"
@@ -31,7 +32,8 @@ struct InventoryCommand: ParsableCommand {
 
     struct Graph: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "The groups as a tree.", discussion: "Example: seatrial inventory graph -i hosts.yaml")
+            abstract: "The groups as a tree.", usage: "seatrial inventory graph [<options>]",
+            discussion: "Example: seatrial inventory graph -i hosts.yaml")
 
         @OptionGroup var inventory: InventoryOptions
         @OptionGroup var place: PlaceOptions

@@ -18,7 +18,8 @@ struct LabCommand: AsyncParsableCommand {
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "The labs there are.", discussion: "Example: seatrial lab list")
+            abstract: "The labs there are.", usage: "seatrial lab list [<options>]",
+            discussion: "Example: seatrial lab list")
 
         @OptionGroup var place: PlaceOptions
 
@@ -36,7 +37,8 @@ struct LabCommand: AsyncParsableCommand {
 
     struct Show: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "A lab's guide and its questions.", discussion: "Example: seatrial lab show 01")
+            abstract: "A lab's guide and its questions.", usage: "seatrial lab show <lab> [<options>]",
+            discussion: "Example: seatrial lab show 01")
 
         @Argument(help: "Number or name of the lab.") var lab: String
         @OptionGroup var place: PlaceOptions
@@ -52,14 +54,16 @@ struct LabCommand: AsyncParsableCommand {
     struct Run: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Run a lab: predict, deploy, break, heal, check, grade.",
+            usage: "seatrial lab run <lab> [<options>]",
             discussion: """
-                On a terminal it asks you the lab's questions; without one, or with --yes, it takes the answers from a file.
+                On a terminal it asks you the lab's questions first; elsewhere it takes the
+                answers from --answers, or the lab's own with --yes.
 
                 Examples:
                   seatrial lab run 01
-                  seatrial lab run 01 --yes                        with the lab's own solution
-                  seatrial lab run 01 --answers my-submission/     with yours
-                  seatrial lab run 01 --dry-run                    only print what would be deployed
+                  seatrial lab run 01 --yes                with the lab's own solution
+                  seatrial lab run 01 --answers mine/      with yours
+                  seatrial lab run 01 --dry-run            only print what would be done
                 """)
 
         @Argument(help: "Number or name of the lab.") var lab: String
@@ -92,6 +96,7 @@ struct LabCommand: AsyncParsableCommand {
             }
             // Whoever can't be served by this machine should know before answering eight questions.
             try laboratory.check(plan)
+            try await laboratory.checkHosts(plan)
             let submission = try submission(for: lab)
             let report = try await laboratory.grade(submission, of: lab, by: plan)
             try output.print(report, showsHints: hints)
@@ -104,7 +109,8 @@ struct LabCommand: AsyncParsableCommand {
             if let answers { return try Submission(folder: FilePath(answers), lab: lab) }
             guard yes || !Terminal.isInteractive else { return try Interview(lab: lab).submission() }
             if yes {
-                Terminal.progress("the answers are the lab's own; try yours with 'seatrial lab run \(lab.number)'")
+                Terminal.progress(
+                    "the answers are the lab's own; try yours with 'seatrial lab run \(lab.name.prefix { $0 != "-" })'")
             }
             guard yes else {
                 throw UsageError(

@@ -8,6 +8,7 @@ struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status",
         abstract: "What the lab has on the hosts now: daemons, faults, unfinished runs.",
+        usage: "seatrial status [<options>]",
         discussion: "Example: seatrial status -i hosts.yaml")
 
     @OptionGroup var inventory: InventoryOptions
@@ -16,6 +17,7 @@ struct StatusCommand: AsyncParsableCommand {
 
     func run() async throws {
         let hosts = try inventory.load(place).select("all", limit: inventory.limit)
+        try inventory.requireAccess(place)
         let status = try await FleetStatus.read(hosts, agent: place.agentBinary)
         if output.json {
             try output.print(status)

@@ -7,9 +7,12 @@ struct TrustCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "trust",
         abstract: "Show the host keys of an inventory's hosts, and record those that you trust.",
+        usage: "seatrial trust [--yes] [<options>]",
         discussion: """
-            Compare the fingerprints with what the hosts' own consoles say (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub).
-            A host whose recorded key has changed is never recorded anew: find out why first.
+            Compare the fingerprints with what the hosts' own consoles say:
+              ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub
+            A host whose recorded key has changed is never recorded anew: find out
+            why first.
 
             Examples:
               seatrial trust -i hosts.yaml           asks, host by host
@@ -23,13 +26,26 @@ struct TrustCommand: AsyncParsableCommand {
     func run() async throws {
         let hosts = try inventory.load(place).select("all", limit: inventory.limit)
         var changed: [String] = []
+        var unreachable: [String] = []
         for host in hosts {
-            switch try await HostTrust.look(at: host) {
+            let found: HostTrust
+            do {
+                found = try await HostTrust.look(at: host)
+            } catch {
+                try Task.checkCancellation()
+                unreachable.append(host.name)
+                print("\(host.name): NOT REACHED, \(error)")
+                continue
+            }
+            switch found {
             case .known(let key):
                 print("\(host.name): known, \(key.type) \(key.fingerprint)")
             case .new(let key, let file):
                 print("\(host.name): new, \(key.type) \(key.fingerprint)")
-                guard try yes || ask(host.name) else { continue }
+                guard try yes || ask(host.name) else {
+                    print("\(host.name): not recorded")
+                    continue
+                }
                 try HostKeys.append(key, to: file)
                 print("\(host.name): recorded in \(file)")
             case .changed(let key, let place):
@@ -37,12 +53,17 @@ struct TrustCommand: AsyncParsableCommand {
                 print("\(host.name): CHANGED, now \(key.type) \(key.fingerprint); \(place) says otherwise")
             }
         }
-        guard changed.isEmpty else {
+        if !changed.isEmpty {
             Terminal.complain(
                 "the key of \(changed.joined(separator: ", ")) changed: somebody may stand in between; nothing was recorded for it"
             )
-            throw ExitCode(Exit.labError)
         }
+        if !unreachable.isEmpty {
+            Terminal.complain(
+                "\(unreachable.joined(separator: ", ")): no key was had (\(unreachable.count) of \(hosts.count) hosts); mend that and say 'seatrial trust' again"
+            )
+        }
+        guard changed.isEmpty && unreachable.isEmpty else { throw ExitCode(Exit.labError) }
     }
 
     private func ask(_ name: String) throws -> Bool {

@@ -8,7 +8,8 @@ struct UploadCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "upload",
         abstract: "Copy a file to hosts; where it is there already, nothing is sent.",
-        discussion: "Example: seatrial upload ./mqbroker /srv/mqbroker --limit brokers --executable")
+        usage: "seatrial upload <file> <remote> [<options>]",
+        discussion: "Example: seatrial upload ./tool /srv/tool --limit brokers --executable")
 
     @Argument(help: "The file here.") var file: String
     @Argument(help: "Its path on each host.") var remote: String
@@ -27,6 +28,7 @@ struct UploadCommand: AsyncParsableCommand {
             throw UsageError("\(file): there is no such file here, or it can't be read")
         }
         let hosts = try inventory.load(place).select("all", limit: inventory.limit)
+        try inventory.requireAccess(place)
         CleanUp.begin()
         for line in try await FileDistribution.upload(
             FilePath(file), to: remote, mode: executable ? 0o755 : 0o644, on: hosts)

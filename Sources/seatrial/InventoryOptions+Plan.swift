@@ -1,0 +1,35 @@
+import LabCluster
+import LabHosts
+import LabInventory
+
+extension InventoryOptions {
+    /// Which host runs what, for a mode and the hosts that the limit leaves.
+    func plan(_ topology: Topology, in hosts: Inventory) throws -> DeploymentPlan {
+        try Placement.plan(
+            topology, nameservers: select("nameservers", of: hosts, needed: topology.nameservers, for: topology),
+            brokers: select("brokers", of: hosts, needed: topology.brokers.count, for: topology))
+    }
+
+    /// The hosts of a group; too few are refused with the command that gets enough.
+    private func select(
+        _ group: String, of hosts: Inventory, needed: Int, for topology: Topology
+    ) throws -> [InventoryHost] {
+        let found = try hosts.select(group, limit: limit)
+        guard found.count < needed else { return found }
+        let there =
+            limit.map { "--limit '\($0)' leaves \(found.count)" }
+            ?? "there \(found.count == 1 ? "is" : "are") \(found.count)"
+        let enough = LocalHosts.count(nameservers: topology.nameservers, brokers: topology.brokers.count)
+        let wayOut: String
+        if limit != nil, try hosts.select(group, limit: nil).count >= needed {
+            wayOut = "widen the limit"
+        } else if inventories.isEmpty, let enough {
+            wayOut = "bring up enough with 'seatrial hosts up \(enough)'"
+        } else {
+            wayOut = "add hosts to that group of the inventory"
+        }
+        throw UsageError(
+            "mode \(topology.mode) needs \(needed) host\(needed == 1 ? "" : "s") in group '\(group)', \(there): \(wayOut)"
+        )
+    }
+}
