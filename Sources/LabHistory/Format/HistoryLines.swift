@@ -23,18 +23,31 @@ public struct HistoryLines: Sendable {
     public mutating func feed(
         _ chunk: some Collection<UInt8>, _ body: (HistoryEvent, Int) throws(HistoryError) -> Void
     ) throws(HistoryError) {
-        var start = chunk.startIndex
-        while let feed = chunk[start...].firstIndex(of: UInt8(ascii: "\n")) {
-            rest.append(contentsOf: chunk[start..<feed])
-            start = chunk.index(after: feed)
+        // Copied once, for a search through a caller's own collection costs more than all the rest of a line's reading.
+        let bytes = Array(chunk)
+        var start = 0
+        while let feed = Self.lineFeed(in: bytes, from: start) {
+            rest.append(contentsOf: bytes[start..<feed])
+            start = feed + 1
             if !rest.isEmpty { try body(HistoryFormat.decode(line: rest, number: nextLine), nextLine) }
             rest.removeAll(keepingCapacity: true)
             nextLine += 1
         }
-        rest.append(contentsOf: chunk[start...])
+        rest.append(contentsOf: bytes[start...])
         guard rest.count <= HistoryFormat.maximumLineBytes else {
             throw HistoryError(
                 .lineTooLong, line: nextLine, "it has more than the limit of \(HistoryFormat.maximumLineBytes) bytes")
+        }
+    }
+
+    private static func lineFeed(in bytes: [UInt8], from start: Int) -> Int? {
+        bytes.withUnsafeBufferPointer { buffer in
+            var index = start
+            while index < buffer.count {
+                if buffer[index] == UInt8(ascii: "\n") { return index }
+                index += 1
+            }
+            return nil
         }
     }
 
