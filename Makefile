@@ -4,8 +4,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
-# Daemons and agent carry their Swift runtime and no symbols, so that a bare Debian runs them as they are.
-RELEASE := -c release --static-swift-stdlib -Xlinker -s
+# Daemons and agent carry their Swift runtime and no symbols, so that a bare Debian runs them as they are. Nobody loads
+# anything into them, so nothing is exported: 1.6 MB of the controller were names for that.
+RELEASE := -c release --static-swift-stdlib -Xlinker -s -Xlinker --no-export-dynamic
 BIN := .build/release
 SEATRIAL := $(BIN)/seatrial
 
