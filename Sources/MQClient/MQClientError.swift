@@ -22,6 +22,8 @@ public enum MQClientError: Error, Sendable, Equatable, CustomStringConvertible {
     case noNameserver(reason: String)
     /// No broker alive holds the topic; nothing was sent.
     case topicNotFound(topic: String)
+    /// No nameserver knows the topic, and this is why: its broker, or every broker, is gone; nothing was sent.
+    case brokersGone(topic: String, reason: String)
     /// The topic has no queue for this, or its broker is gone; nothing was sent.
     case noQueue(topic: String, reason: String)
     /// The broker could not be reached; nothing was sent.
@@ -38,7 +40,7 @@ public enum MQClientError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Whether it happened, as far as can be known.
     public var outcome: OperationOutcome {
         switch self {
-        case .invalid, .noNameserver, .topicNotFound, .noQueue, .unreachable: .notSent
+        case .invalid, .noNameserver, .topicNotFound, .brokersGone, .noQueue, .unreachable: .notSent
         case .refused(_, let code, let remark): .refused(code: code, remark: remark)
         case .noAnswer, .unreadableAnswer, .unknownAfterRetry: .unknown
         }
@@ -50,6 +52,7 @@ public enum MQClientError: Error, Sendable, Equatable, CustomStringConvertible {
         case .invalid: "invalid"
         case .noNameserver: "no nameserver"
         case .topicNotFound: "topic not found"
+        case .brokersGone: "brokers gone"
         case .noQueue: "no queue"
         case .unreachable: "unreachable"
         case .refused: "refused"
@@ -65,6 +68,7 @@ public enum MQClientError: Error, Sendable, Equatable, CustomStringConvertible {
         case .invalid(let reason): reason
         case .noNameserver(let reason): "no nameserver could be asked: \(reason)"
         case .topicNotFound(let topic): "no broker alive has topic \(topic) (create it, or allow automatic creation)"
+        case .brokersGone(let topic, let reason): "topic \(topic): \(reason)"
         case .noQueue(let topic, let reason): "topic \(topic): \(reason)"
         case .unreachable(let address, let reason): "\(address) was not reached: \(reason)"
         case .refused(let address, let code, let remark):

@@ -25,7 +25,7 @@ import Testing
     @Test func whatIsCountedIsInTheBroker() async throws {
         try await withCluster { nameserver in
             let words = [
-                "-n", nameserver.address, "-t", "load", "--concurrency", "4", "--batch", "5", "--seconds", "0.3",
+                "-n", nameserver.address, "-t", "load", "--concurrency", "4", "--batch", "5", "--seconds", "2",
                 "--warmup", "0", "--broker-pid", "\(getpid())",
             ]
             let sent = try await ProduceCommand.parse(words).measure()
@@ -44,7 +44,7 @@ import Testing
             #expect(stored <= Int64(sent.completed) + 1 + 4 * 5)
 
             let read = try await ConsumeCommand.parse(
-                ["-n", nameserver.address, "-t", "load", "--seconds", "0.3", "--warmup", "0"]
+                ["-n", nameserver.address, "-t", "load", "--seconds", "2", "--warmup", "0"]
             ).measure()
             #expect(read.failed == 0 && read.completed > 0)
             await consumer.shutdown()
@@ -59,7 +59,7 @@ import Testing
 
     @Test(arguments: [["--bare"], []]) func theWireIsMeasured(_ words: [String]) async throws {
         let command = try EchoCommand.parse(
-            words + ["--seconds", "0.2", "--warmup", "0.05", "--in-flight", "8", "--json"])
+            words + ["--seconds", "1.5", "--warmup", "0.05", "--in-flight", "8", "--json"])
         let measurement = try await command.measure()
         #expect(measurement.completed > 0 && measurement.failed == 0)
         #expect(measurement.json["messages"]?.integerValue == Int64(measurement.completed))

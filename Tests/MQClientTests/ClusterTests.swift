@@ -1,7 +1,9 @@
 import MQBroker
 import MQClient
 import MQNameserver
+import MQTransport
 import MQWire
+import NIOPosix
 import Testing
 
 /// Producer, consumer and admin against a real nameserver and a real broker, over loopback.
@@ -159,6 +161,31 @@ import Testing
                         return (error as? MQClientError)?.outcome == .notSent
                     }
                 })
+        }
+    }
+
+    @Test func aTopicThatNobodyHasIsToldFromOneWhoseBrokerIsGone() async throws {
+        try await withCluster { client, broker, nameserver in
+            _ = try await topic("held", queues: 1, client: client, broker: broker)
+            let admin = MQAdmin(client: client)
+            await #expect(throws: MQClientError.topicNotFound(topic: "unheard-of")) {
+                try await admin.topicRoute("unheard-of")
+            }
+            let producer = Producer(group: "p", client: client)
+            let message = Message(topic: "held", body: [1])
+            _ = try await producer.send(message, attempts: 1)
+            // Another broker stays, so that only the route that was known can tell.
+            let other = RemotingClient(group: MultiThreadedEventLoopGroup.singleton, logger: quiet)
+            try await nameserver.register("broker-z", address: "127.0.0.1:1", topics: ["z"], by: other)
+            await broker.service.shutdown()
+            #expect(await eventually { nameserver.service.clusterInfo.brokers.keys.sorted() == ["broker-z"] })
+            await #expect(throws: MQClientError.self) { try await producer.send(message, attempts: 1) }
+            let known = await #expect(throws: MQClientError.self) { try await producer.send(message, attempts: 1) }
+            #expect(known?.label == "brokers gone" && known?.description.contains("broker-a, which had it") == true)
+            await other.shutdown()
+            #expect(await eventually { nameserver.service.clusterInfo.brokers.isEmpty })
+            let none = await #expect(throws: MQClientError.self) { try await admin.topicRoute("unheard-of") }
+            #expect(none?.description.contains("no broker is registered") == true && none?.outcome == .notSent)
         }
     }
 

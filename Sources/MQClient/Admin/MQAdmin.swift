@@ -28,9 +28,14 @@ public struct MQAdmin: Sendable {
         guard answer.responseCode == .success else { throw MQClientError(refusal: answer, by: brokerAddress) }
     }
 
-    /// Where a topic's queues are, asked anew; throws ``MQClientError/topicNotFound(topic:)`` when nowhere.
+    /// Where a topic's queues are, asked anew; throws ``MQClientError/topicNotFound(topic:)`` when nowhere, and
+    /// ``MQClientError/brokersGone(topic:reason:)`` when no broker is there that could have it.
     public func topicRoute(_ name: String) async throws(MQClientError) -> TopicRoute {
-        try await client.queryRoute(of: name)
+        do throws(MQClientError) {
+            return try await client.queryRoute(of: name)
+        } catch .topicNotFound {
+            throw await client.whyMissing(name)
+        }
     }
 
     /// All broker sets and clusters that the nameserver knows.

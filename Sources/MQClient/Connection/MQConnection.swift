@@ -138,7 +138,7 @@ public final class MQConnection: Sendable {
             do throws(MQClientError) {
                 template = try await queryRoute(of: "TBW102")
             } catch .topicNotFound {
-                throw .topicNotFound(topic: topic)
+                throw await whyMissing(topic, known: known?.route)
             }
             let route = template.asTemplate(for: topic, queues: configuration.defaultTopicQueueNums)
             state.withLock { $0.routes.store(route, isProvisional: true) }
@@ -151,7 +151,35 @@ public final class MQConnection: Sendable {
     func subscribeRoute(of topic: String, isRefreshing: Bool = false) async throws(MQClientError) -> TopicRoute {
         let known = state.withLock { $0.routes[topic] }.flatMap { $0.isProvisional ? nil : $0 }
         if !isRefreshing, let known, !known.isStale { return known.route }
-        return try await fetchRoute(of: topic, fallback: known?.route)
+        do throws(MQClientError) {
+            return try await fetchRoute(of: topic, fallback: known?.route)
+        } catch .topicNotFound {
+            throw await whyMissing(topic, known: known?.route)
+        }
+    }
+
+    /// Tells a topic that nobody has from one whose brokers are gone: a nameserver forgets a broker's topics with the
+    /// broker, and answers both alike.
+    func whyMissing(_ topic: String, known: TopicRoute? = nil) async -> MQClientError {
+        let answer: RemotingCommand
+        let info: ClusterInfo
+        do {
+            answer = try await askNameserver(.request(.getBrokerClusterInfo))
+            info = try ClusterInfo(decoding: answer.body)
+        } catch {
+            // Without the answer the plain one stands.
+            return .topicNotFound(topic: topic)
+        }
+        if info.brokers.isEmpty {
+            return .brokersGone(
+                topic: topic,
+                reason: "no broker is registered with the nameserver (is one running, with this namesrvAddr?)")
+        }
+        let gone = known?.brokers.keys.filter { info.brokers[$0] == nil }.sorted() ?? []
+        guard !gone.isEmpty else { return .topicNotFound(topic: topic) }
+        return .brokersGone(
+            topic: topic,
+            reason: "\(gone.joined(separator: ", ")), which had it, is no longer registered (is the broker running?)")
     }
 
     /// Asks for a route and keeps it. When no nameserver can be asked, the one that was known goes on to be used:
