@@ -96,6 +96,24 @@ final class BrokerContext: Sendable {
         return false
     }
 
+    /// Takes a group's word for where it is; why not, when it cannot be true.
+    ///
+    /// Only what a client could have pulled: a topic and a queue of this broker, and an offset that is one.
+    func commit(_ offset: Int64, group: String, queue: QueueKey) -> (code: ResponseCode, remark: String)? {
+        guard let topic = topics.withLock({ $0[queue.topic] }) else {
+            return (.topicNotExist, "topic[\(queue.topic)] not exist, its offset is not kept")
+        }
+        let queues = max(topic.readQueueNums, topic.writeQueueNums)
+        guard queue.queueID >= 0, queue.queueID < queues else {
+            return (.systemError, "queue \(queue.queueID) of \(queue.topic) is illegal, it has \(queues)")
+        }
+        guard offset >= 0, !group.isEmpty else {
+            return (.systemError, "offset \(offset) of group '\(group)' is illegal (from 0, of a named group)")
+        }
+        offsets.withLock { $0.commit(group: group, queue: queue, offset: offset) }
+        return nil
+    }
+
     /// Tells the members of these groups that they changed, so that they divide the queues anew.
     func notifyMembers(of changed: [String]) {
         for group in changed {

@@ -1,11 +1,12 @@
 import Foundation
-import MQBroker
 import MQStore
 import MQTransport
 import MQWire
 import NIOCore
 import SystemPackage
 import Testing
+
+@testable import MQBroker
 
 @Suite struct SendAndPullTests {
     @Test func aMessageIsAnsweredAsApacheDoesAndPulled() async throws {
@@ -125,6 +126,43 @@ import Testing
             let answer = try await test.send("T")
             #expect(answer.responseCode == .slaveNotAvailable && answer.extFields["queueOffset"] == "0")
         }
+    }
+
+    @Test func onlyOffsetsThatAClientCanHaveReachedAreKept() async throws {
+        try await TestBroker.run { test in
+            _ = try await test.send("T")
+            func commit(_ topic: String, _ queue: Int32, _ offset: Int64, group: String = "G") async throws
+                -> ResponseCode
+            {
+                let header = UpdateConsumerOffsetRequestHeader(
+                    consumerGroup: group, topic: topic, queueID: queue, commitOffset: offset)
+                return try await test.call(.request(.updateConsumerOffset, header)).responseCode
+            }
+            #expect(try await commit("T", 0, 1) == .success)
+            #expect(try await commit("nonsense", 0, 1) == .topicNotExist)
+            #expect(try await commit("T", 0, -1) == .systemError)
+            #expect(try await commit("T", -1, 1) == .systemError)
+            #expect(try await commit("T", 9999, 1) == .systemError)
+            #expect(try await commit("T", 0, 1, group: "") == .systemError)
+            // A pull commits too, and is answered whatever it says.
+            let flags = PullMessageRequestHeader.subscriptionFlag | PullMessageRequestHeader.commitOffsetFlag
+            let pull = PullMessageRequestHeader(
+                consumerGroup: "G", topic: "T", queueID: 0, queueOffset: 0, maxMessages: 32, sysFlag: flags,
+                commitOffset: -7, suspendTimeoutMilliseconds: 0, subscription: "*", subscriptionVersion: 0)
+            #expect(try await test.call(.request(.pullMessage, pull)).responseCode == .success)
+            let table = try await test.call(.request(.getAllConsumerOffset)).body
+            #expect(table.map { String(buffer: $0) } == #"{"offsetTable":{"T@G":{"0":1}}}"#)
+        }
+    }
+
+    @Test func aSmallMessageDoesNotKeepItsReadBuffer() {
+        var read = ByteBuffer(repeating: 7, count: 65_536)
+        let small = read.readSlice(length: 100)
+        #expect(small?.storageCapacity ?? 0 >= 65_536)
+        #expect(small?.unpinned().storageCapacity ?? .max <= 256 && small?.unpinned() == small)
+        // A large one is most of its buffer and is not copied.
+        let large = read.readSlice(length: 60_000)
+        #expect(large?.unpinned().storageCapacity == large?.storageCapacity)
     }
 
     @Test func theFastPortAnswersToo() async throws {

@@ -14,7 +14,13 @@ import Synchronization
 ///    not held a second time. Time is up after what the client asked for: the request reads a last time.
 final class PullProcessor: Sendable {
     private let context: BrokerContext
-    private let held = Mutex(HeldPulls<Pull>())
+    private let held = Mutex(Holding())
+
+    private struct Holding {
+        var pulls = HeldPulls<Pull>()
+        /// Once the broker stops, nothing is held any more.
+        var isStopped = false
+    }
 
     /// A checked request.
     struct Pull: Sendable {
@@ -63,9 +69,8 @@ final class PullProcessor: Sendable {
         }
         let pull = Pull(header: header, filter: filter, group: group, connection: connection.id, reply: reply)
         if header.commitsOffset {
-            context.offsets.withLock {
-                $0.commit(group: header.consumerGroup, queue: pull.key, offset: header.commitOffset)
-            }
+            // A wrong offset is not the pull's fault: it is answered, and the offset left as it was.
+            _ = context.commit(header.commitOffset, group: header.consumerGroup, queue: pull.key)
         }
         read(pull, mayHold: header.allowsHold)
     }
@@ -107,7 +112,9 @@ final class PullProcessor: Sendable {
         let waiting = HeldPulls<Pull>.Held(
             request: pull, connection: pull.connection, offset: pull.header.queueOffset, filter: pull.filter,
             deadline: context.uptime() + limit)
-        guard held.withLock({ $0.hold(waiting, on: pull.key) }) else { return answer(pull, with: reading) }
+        guard held.withLock({ !$0.isStopped && $0.pulls.hold(waiting, on: pull.key) }) else {
+            return answer(pull, with: reading)
+        }
         let maximum = context.store.maximumOffset(of: pull.key)
         if maximum > pull.header.queueOffset {
             // Whatever came meanwhile is offered as if it had come now; the filter looks at it when it is read.
@@ -126,23 +133,27 @@ final class PullProcessor: Sendable {
 
     /// Wakes who waits for these messages; called on the store's writer thread.
     func arrived(_ arrivals: [QueueArrival]) {
-        let woken = held.withLock { held in arrivals.flatMap { held.wake($0) } }
+        let woken = held.withLock { held in arrivals.flatMap { held.pulls.wake($0) } }
         for pull in woken { read(pull.request, mayHold: false) }
     }
 
     /// Answers those whose time is up.
     func expire() {
-        for pull in held.withLock({ $0.expire(nowMilliseconds: context.uptime()) }) {
+        for pull in held.withLock({ $0.pulls.expire(nowMilliseconds: context.uptime()) }) {
             read(pull.request, mayHold: false)
         }
     }
 
     /// Forgets the pulls of a connection.
-    func connectionClosed(_ connection: UInt64) { held.withLock { $0.connectionClosed(connection) } }
+    func connectionClosed(_ connection: UInt64) { held.withLock { $0.pulls.connectionClosed(connection) } }
 
     /// Answers all who wait, because the broker stops.
     func stop() {
-        for pull in held.withLock({ $0.drain() }) {
+        let released = held.withLock { held in
+            held.isStopped = true
+            return held.pulls.drain()
+        }
+        for pull in released {
             pull.request.reply.send(.pullNotFound, remark: "the broker is stopping")
         }
     }

@@ -36,7 +36,9 @@ struct OffsetProcessor: Sendable {
     func updateOffset(_ request: RemotingCommand, reply: RemotingReply) throws {
         let header: UpdateConsumerOffsetRequestHeader = try request.header()
         let key = QueueKey(topic: header.topic, queueID: header.queueID)
-        context.offsets.withLock { $0.commit(group: header.consumerGroup, queue: key, offset: header.commitOffset) }
+        if let refusal = context.commit(header.commitOffset, group: header.consumerGroup, queue: key) {
+            return reply.send(refusal.code, remark: refusal.remark)
+        }
         reply.send(.success)
     }
 

@@ -13,6 +13,8 @@ struct SendProcessor: Sendable {
 
     func handle(_ request: RemotingCommand, from connection: RemotingConnection, reply: RemotingReply) throws {
         let header = try SendMessageRequestHeader(request: request)
+        var request = request
+        request.body = request.body?.unpinned()
         let body = request.body ?? ByteBuffer()
         if let objection = MessageIntake.objection(
             topic: header.topic, bodyBytes: body.readableBytes, propertyBytes: header.properties.utf8.count,
@@ -25,7 +27,7 @@ struct SendProcessor: Sendable {
         {
         case .known(let topic): try accept(request, header: header, topic: topic, from: connection, reply: reply)
         case .created(let topic):
-            context.topicsDidChange { [self] in
+            context.topicsDidChange { [self, request] in
                 do {
                     try accept(request, header: header, topic: topic, from: connection, reply: reply)
                 } catch { reply.send(.systemError, remark: "\(error)") }
