@@ -24,6 +24,20 @@ struct BrokerCommand: AsyncParsableCommand {
     @Option(help: "The least severe log level that is written: debug, info, warning or error.")
     var logLevel: LogLevel = .info
 
+    static func main() async {
+        do {
+            let command = try parse()
+            try await command.run()
+        } catch {
+            switch exitCode(for: error) {
+            case .validationFailure:
+                Console.complain(Console.usageLine(program: "mqbroker", parserMessage: message(for: error)))
+                Glibc.exit(Console.usageStatus)
+            default: exit(withError: error)
+            }
+        }
+    }
+
     func run() async throws {
         // Writing to a pipe whose reader has gone must not end the daemon.
         signal(SIGPIPE, SIG_IGN)
@@ -43,6 +57,11 @@ struct BrokerCommand: AsyncParsableCommand {
         for warning in settings.unknownKeyWarnings(ignoring: BrokerConfiguration.ignoredKeys) {
             Console.complain("mqbroker: \(warning)")
         }
+        if configuration.nameservers.isEmpty {
+            Console.complain(
+                "mqbroker: no nameserver is named, so clients will not find this broker "
+                    + "(set namesrvAddr in the file of -c, or -n host:port)")
+        }
         raiseFileLimit()
 
         var logger = Logger(label: "mqbroker", factory: { StreamLogHandler.standardError(label: $0) })
@@ -52,10 +71,18 @@ struct BrokerCommand: AsyncParsableCommand {
         // Trapped before the port opens: whoever sees the line below may signal at once.
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         let address = try await service.start()
-        Console.print("mqbroker \(configuration.brokerName) listening on \(address.hostPort)")
+        let store = absolutePath("\(configuration.storeRoot)")
+        Console.print("mqbroker \(configuration.brokerName) listening on \(address.hostPort), store in \(store)")
         for await signal in signals where signal != .sighup { break }
         await service.shutdown()
         try await group.shutdownGracefully()
+    }
+
+    /// Where a path leads; the path itself when it leads nowhere.
+    private func absolutePath(_ path: String) -> String {
+        guard let real = realpath(path, nil) else { return path }
+        defer { free(real) }
+        return String(cString: real)
     }
 
     /// Each queue keeps a file open, so the soft limit is brought to the hard one; a refusal leaves it as it was.

@@ -31,6 +31,20 @@ struct NameserverCommand: AsyncParsableCommand {
         }
     }
 
+    static func main() async {
+        do {
+            let command = try parse()
+            try await command.run()
+        } catch {
+            switch exitCode(for: error) {
+            case .validationFailure:
+                Console.complain(Console.usageLine(program: "mqnamesrv", parserMessage: message(for: error)))
+                Glibc.exit(Console.usageStatus)
+            default: exit(withError: error)
+            }
+        }
+    }
+
     func run() async throws {
         // Writing to a pipe whose reader has gone must not end the daemon.
         signal(SIGPIPE, SIG_IGN)

@@ -59,7 +59,7 @@ final class DaemonPlace {
         let (process, output, _) = try process(
             "mqbroker", ["-c", root.appendingPathComponent("b.properties").path])
         let line = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
-        #expect(line == "mqbroker broker-d listening on 127.0.0.1:\(port)\n")
+        #expect(line == "mqbroker broker-d listening on 127.0.0.1:\(port), store in \(root.path)/store\n")
         return process
     }
 }

@@ -61,6 +61,34 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: place.root.path + "/store/abort"))
     }
 
+    @Test(arguments: [
+        ("mqbroker", ["--nonsense"], "mqbroker: Unknown option '--nonsense'; see 'mqbroker --help'"),
+        ("mqbroker", ["-c"], "mqbroker: Missing value for '-c <config>'; see 'mqbroker --help'"),
+        (
+            "mqnamesrv", ["--port", "70000"],
+            "mqnamesrv: --port 70000 is no port (expected 0 to 65535); see 'mqnamesrv --help'"
+        ),
+        ("mqnamesrv", ["extra"], "mqnamesrv: Unexpected argument 'extra'; see 'mqnamesrv --help'"),
+    ])
+    func wrongWordsAreOneLineAndStatus64(_ program: String, _ words: [String], _ line: String) throws {
+        let (process, _, errors) = try DaemonPlace().process(program, words)
+        let said = try String(decoding: errors.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+        process.waitUntilExit()
+        #expect(said == line + "\n")
+        #expect(process.terminationStatus == 64)
+    }
+
+    @Test func withoutANameserverItWarnsInOneLine() throws {
+        let place = try DaemonPlace()
+        let (process, output, errors) = try place.process(
+            "mqbroker", ["-c", place.root.appendingPathComponent("b.properties").path, "--log-level", "error"])
+        #expect(!output.fileHandleForReading.availableData.isEmpty)
+        process.terminate()
+        let said = try String(decoding: errors.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+        process.waitUntilExit()
+        #expect(said.contains("no nameserver is named") && said.filter { $0 == "\n" }.count == 1, "\(said)")
+    }
+
     @Test func aTakenPortAndABadValueAreOneLineEach() throws {
         let place = try DaemonPlace()
         let first = try place.broker()
@@ -74,7 +102,7 @@ import Testing
         ]
         for (text, expected) in table {
             let file = place.root.appendingPathComponent("c.properties")
-            try (text + "bindAddress=127.0.0.1\nlistenPort=\(place.port)\n")
+            try (text + "bindAddress=127.0.0.1\nlistenPort=\(place.port)\nnamesrvAddr=127.0.0.1:1\n")
                 .write(to: file, atomically: true, encoding: .utf8)
             let (process, _, errors) = try place.process("mqbroker", ["-c", file.path, "--log-level", "error"])
             let said = try String(decoding: errors.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)

@@ -7,6 +7,8 @@ import Testing
     private static let checkout = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
+    private static let version = "0.4.4"
+
     private func run(_ program: String, _ arguments: [String]) throws -> (status: Int32, output: String) {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: program)
@@ -24,12 +26,19 @@ import Testing
     private func python() throws -> String {
         let venv = Self.checkout.appendingPathComponent(".venv").path
         let python = venv + "/bin/python"
-        let has = { (try? run(python, ["-c", "import rocketmq.client"]))?.status == 0 }
+        // The version too: a folder that another checkout or hand made may hold any.
+        let has = {
+            let asked = try? run(
+                python,
+                ["-c", "import importlib.metadata as m, rocketmq.client; print(m.version('rocketmq'))"])
+            return asked?.status == 0 && asked?.output == "\(Self.version)\n"
+        }
         if FileManager.default.fileExists(atPath: python), has() { return python }
         let made = try run("/usr/bin/env", ["python3", "-m", "venv", venv])
         try #require(made.status == 0, "python3 -m venv failed (apt-get install python3-venv): \(made.output)")
-        let installed = try run(python, ["-m", "pip", "install", "--quiet", "rocketmq==0.4.4"])
+        let installed = try run(python, ["-m", "pip", "install", "--quiet", "rocketmq==\(Self.version)"])
         try #require(installed.status == 0, "pip failed: \(installed.output)")
+        try #require(has(), "\(venv) has not rocketmq \(Self.version) after its installation; remove the folder")
         return python
     }
 
