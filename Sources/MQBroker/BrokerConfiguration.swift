@@ -75,6 +75,8 @@ public struct BrokerConfiguration: Sendable {
     public var clientExpiry = Duration.seconds(120)
     /// How often silent clients are looked for.
     public var clientScanPeriod = Duration.seconds(10)
+    /// What all connections may hold together of frames in the making and unanswered requests, in bytes.
+    public var connectionBufferBytes = ByteBudget.standardBytes
     /// Event-loop threads.
     public var threads = 2
 
@@ -132,6 +134,8 @@ public struct BrokerConfiguration: Sendable {
         offsetSavePeriod = try settings.milliseconds("flushConsumerOffsetInterval", default: offsetSavePeriod)
         clientExpiry = try settings.milliseconds("channelExpiredTimeout", default: clientExpiry)
         clientScanPeriod = try settings.milliseconds("clientScanPeriod", default: clientScanPeriod)
+        connectionBufferBytes = try settings.integer(
+            "serverMaxBufferedBytes", in: (1 << 20)...(1 << 40), default: connectionBufferBytes)
         threads = try settings.integer("serverWorkerThreads", in: 1...64, default: threads)
     }
 

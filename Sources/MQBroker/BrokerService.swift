@@ -14,6 +14,8 @@ public final class BrokerService: RemotingRequestHandler {
     private let group: any EventLoopGroup
     private let logger: Logger
     private let now: @Sendable () -> Int64
+    /// Both ports' connections live on it.
+    private let budget: ByteBudget
     private let running = Mutex<Running?>(nil)
 
     private struct Running: Sendable {
@@ -33,6 +35,8 @@ public final class BrokerService: RemotingRequestHandler {
     private static let holdTick = TimeAmount.milliseconds(100)
     /// How often due delayed messages are looked for.
     private static let delayTick = TimeAmount.milliseconds(100)
+    /// What an answer may still need when the broker stops, beside a flush: scheduling on a busy machine.
+    private static let stopMargin = Duration.seconds(1)
     /// Threads that may block on the disk.
     private static let diskThreadCount = 4
 
@@ -42,6 +46,7 @@ public final class BrokerService: RemotingRequestHandler {
         now: @escaping @Sendable () -> Int64 = BrokerService.wallClock
     ) {
         self.configuration = configuration
+        budget = ByteBudget(limitBytes: configuration.connectionBufferBytes)
         self.group = group
         self.logger = logger
         self.now = now
@@ -152,8 +157,8 @@ public final class BrokerService: RemotingRequestHandler {
 
     private func server(port: Int) -> RemotingServer {
         RemotingServer(
-            configuration: .init(host: configuration.bindAddress, port: port), group: group, logger: logger,
-            handler: self)
+            configuration: .init(host: configuration.bindAddress, port: port, budget: budget), group: group,
+            logger: logger, handler: self)
     }
 
     private func chores(context: BrokerContext, pull: PullProcessor, delays: DelaySchedule) -> [RepeatedTask] {
@@ -198,7 +203,9 @@ public final class BrokerService: RemotingRequestHandler {
     /// What the start found in the store; `nil` while the broker does not run.
     public var recovery: RecoveryReport? { running.withLock { $0?.context.store.recovery } }
 
-    /// Unregisters, closes the ports, saves the tables and closes the store cleanly.
+    /// Unregisters, answers what was asked, closes the ports, saves the tables and closes the store cleanly.
+    ///
+    /// A send whose message is stored is answered before its connection ends; one that comes now is refused.
     public func shutdown() async {
         let stopped = running.withLock { running in
             defer { running = nil }
@@ -209,7 +216,10 @@ public final class BrokerService: RemotingRequestHandler {
         stopped.rounds?.stop()
         await stopped.registration?.unregisterEverywhere()
         stopped.pull.stop()
-        for server in stopped.servers { await server.shutdown() }
+        let patience = Duration.milliseconds(configuration.syncFlushTimeoutMilliseconds) + Self.stopMargin
+        await withDiscardingTaskGroup { group in
+            for server in stopped.servers { group.addTask { await server.shutdown(patience: patience) } }
+        }
         await stopped.client?.shutdown()
         // The event loops are free of this broker now; what follows blocks a thread of the disk's.
         try? await stopped.diskThreads.runIfActive {

@@ -10,6 +10,8 @@ public struct NameserverConfiguration: Sendable, Equatable {
     public var scanInterval: Duration
     /// The silence after which a broker is dropped. Four missed heartbeats by default.
     public var brokerExpiry: Duration
+    /// What all connections may hold together of frames in the making and unanswered requests, in bytes.
+    public var connectionBufferBytes = ByteBudget.standardBytes
     /// Event-loop threads. One serves thousands of clients that poll every 30 s.
     public var threads: Int
 
@@ -40,6 +42,8 @@ public struct NameserverConfiguration: Sendable, Equatable {
         listenPort = try settings.integer("listenPort", in: 0...65535, default: listenPort)
         scanInterval = try settings.milliseconds("scanNotActiveBrokerInterval", default: scanInterval)
         brokerExpiry = try settings.milliseconds("brokerExpiredTime", default: brokerExpiry)
+        connectionBufferBytes = try settings.integer(
+            "serverMaxBufferedBytes", in: (1 << 20)...(1 << 40), default: connectionBufferBytes)
         threads = try settings.integer("serverWorkerThreads", in: 1...64, default: threads)
     }
 }

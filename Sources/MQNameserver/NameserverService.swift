@@ -32,7 +32,8 @@ public final class NameserverService: RemotingRequestHandler {
         let server = RemotingServer(
             configuration: .init(
                 host: configuration.bindAddress, port: configuration.listenPort,
-                limits: ConnectionLimits(idleTimeout: idleTimeout, closesSilentConnections: false)),
+                limits: ConnectionLimits(idleTimeout: idleTimeout, closesSilentConnections: false),
+                budget: ByteBudget(limitBytes: configuration.connectionBufferBytes)),
             group: group, logger: logger, handler: self)
         let address = try await server.start()
         let interval = TimeAmount(configuration.scanInterval)

@@ -167,7 +167,8 @@ public final class RemotingClient: Sendable {
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try ConnectionHandler.install(
-                        on: channel, limits: self.configuration.limits, requestHandler: self.requestHandler,
+                        on: channel, limits: self.configuration.limits, budget: nil,
+                        requestHandler: self.requestHandler,
                         logger: self.logger,
                         opened: { connection in
                             let isWanted = self.state.withLock { state in

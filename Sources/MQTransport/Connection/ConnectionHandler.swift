@@ -4,7 +4,7 @@ import NIOCore
 
 /// The end of a connection's pipeline: requests go to the handler, answers to those who wait.
 final class ConnectionHandler: ChannelDuplexHandler {
-    typealias InboundIn = RemotingCommand
+    typealias InboundIn = IncomingFrame
     typealias OutboundIn = RemotingCommand
     typealias OutboundOut = RemotingCommand
 
@@ -13,14 +13,21 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private let logger: Logger
     private let opened: @Sendable (RemotingConnection) -> Void
     private let closed: @Sendable (RemotingConnection) -> Void
+    private let budget: ByteBudget?
+    private let forming: FormingFrame
     private var connection: RemotingConnection?
+    /// Whether somebody will look at the age of the frame in the making.
+    private var isAlarmSet = false
 
     init(
-        limits: ConnectionLimits, requestHandler: (any RemotingRequestHandler)?, logger: Logger,
+        limits: ConnectionLimits, budget: ByteBudget?, forming: FormingFrame,
+        requestHandler: (any RemotingRequestHandler)?, logger: Logger,
         opened: @escaping @Sendable (RemotingConnection) -> Void,
         closed: @escaping @Sendable (RemotingConnection) -> Void
     ) {
         self.limits = limits
+        self.budget = budget
+        self.forming = forming
         self.requestHandler = requestHandler
         self.logger = logger
         self.opened = opened
@@ -28,8 +35,12 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        let connection = RemotingConnection(channel: context.channel, limits: limits)
+        let connection = RemotingConnection(
+            channel: context.channel, limits: limits, account: budget.map { ByteAccount(budget: $0) })
         self.connection = connection
+        if let account = connection.account {
+            forming.changed = { bytes in account.change(by: bytes, of: connection.id) }
+        }
         opened(connection)
         requestHandler?.connectionOpened(connection)
         context.fireChannelActive()
@@ -38,7 +49,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func channelInactive(context: ChannelHandlerContext) {
         if let connection {
             self.connection = nil
-            connection.ended()
+            forming.changed = { _ in }
+            connection.ended(formingBytes: forming.bytes)
             requestHandler?.connectionClosed(connection)
             closed(connection)
         }
@@ -47,15 +59,18 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard let connection else { return }
-        let command = unwrapInboundIn(data)
+        let frame = unwrapInboundIn(data)
+        let command = frame.command
         connection.heard()
         if command.isResponse {
             connection.answered(command)
             return
         }
+        // A connection that is about to end reads on only to see its peer's end: no request of it was taken in.
+        guard connection.takesRequests else { return }
         connection.readBegan()
-        connection.requestBegan()
-        let reply = RemotingReply(connection: connection, request: command)
+        connection.requestBegan(bytes: frame.bytes)
+        let reply = RemotingReply(connection: connection, request: command, bytes: frame.bytes)
         if let requestHandler {
             requestHandler.handle(command, on: connection, reply: reply)
         } else {
@@ -65,7 +80,27 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     func channelReadComplete(context: ChannelHandlerContext) {
         connection?.sweep()
+        watchFormingFrame(context)
         context.fireChannelReadComplete()
+    }
+
+    /// Closes the connection once a frame takes too long: one timer at most, and none while no frame is half there.
+    private func watchFormingFrame(_ context: ChannelHandlerContext) {
+        guard let timeout = limits.frameTimeout, let since = forming.since, !isAlarmSet else { return }
+        isAlarmSet = true
+        let deadline = since + TimeAmount(timeout)
+        context.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) { [self] in
+            isAlarmSet = false
+            guard let connection else { return }
+            if let since = forming.since, since + TimeAmount(timeout) <= .now() {
+                logger.warning(
+                    "closing a connection that did not finish its frame",
+                    metadata: ["peer": "\(connection.remoteAddress)", "bytes": "\(forming.bytes)"])
+                connection.close()
+            } else {
+                watchFormingFrame(context)
+            }
+        }
     }
 
     func read(context: ChannelHandlerContext) {
@@ -99,7 +134,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     /// Builds the pipeline of either end; on the channel's event loop.
     static func install(
-        on channel: any Channel, limits: ConnectionLimits, requestHandler: (any RemotingRequestHandler)?,
+        on channel: any Channel, limits: ConnectionLimits, budget: ByteBudget?,
+        requestHandler: (any RemotingRequestHandler)?,
         logger: Logger, opened: @escaping @Sendable (RemotingConnection) -> Void,
         closed: @escaping @Sendable (RemotingConnection) -> Void
     ) throws {
@@ -107,10 +143,13 @@ final class ConnectionHandler: ChannelDuplexHandler {
         if let idleTimeout = limits.idleTimeout {
             try pipeline.addHandler(IdleStateHandler(allTimeout: TimeAmount(idleTimeout)))
         }
-        try pipeline.addHandler(ByteToMessageHandler(FrameDecoder(limitBytes: limits.frameBytes)))
+        let forming = FormingFrame()
+        try pipeline.addHandler(
+            ByteToMessageHandler(FrameIntake(limitBytes: limits.frameBytes, forming: forming)))
         try pipeline.addHandler(FrameEncoder())
         try pipeline.addHandler(
             ConnectionHandler(
-                limits: limits, requestHandler: requestHandler, logger: logger, opened: opened, closed: closed))
+                limits: limits, budget: budget, forming: forming, requestHandler: requestHandler, logger: logger,
+                opened: opened, closed: closed))
     }
 }

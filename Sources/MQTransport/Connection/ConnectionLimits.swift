@@ -10,6 +10,8 @@ public struct ConnectionLimits: Sendable {
     public var callsInFlight: Int
     /// Silence in both directions after which the connection is closed; `nil` never. Source: Apache's 120 s.
     public var idleTimeout: Duration?
+    /// How long a frame may take from its first byte to its last before the connection is closed; `nil` for ever.
+    public var frameTimeout: Duration?
     /// Whether a time-out ends the connection if nothing at all came from the peer since the request was sent.
     ///
     /// After a partition heals, TCP repeats what it could not deliver only at the end of a back-off that has grown
@@ -20,12 +22,14 @@ public struct ConnectionLimits: Sendable {
     /// The defaults.
     public init(
         frameBytes: Int = FrameCodec.limitBytes, requestsInFlight: Int = 16_384, callsInFlight: Int = 65_536,
-        idleTimeout: Duration? = .seconds(120), closesSilentConnections: Bool = true
+        idleTimeout: Duration? = .seconds(120), frameTimeout: Duration? = .seconds(60),
+        closesSilentConnections: Bool = true
     ) {
         self.frameBytes = frameBytes
         self.requestsInFlight = requestsInFlight
         self.callsInFlight = callsInFlight
         self.idleTimeout = idleTimeout
+        self.frameTimeout = frameTimeout
         self.closesSilentConnections = closesSilentConnections
     }
 }

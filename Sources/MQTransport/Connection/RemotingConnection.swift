@@ -17,7 +17,9 @@ public final class RemotingConnection: Sendable {
     let channel: any Channel
     let limits: ConnectionLimits
     private let outbox: Mutex<Outbox>
-    private let requestsInFlight = Atomic(0)
+    /// What the connection holds of its server's budget; `nil` without one.
+    let account: ByteAccount?
+    private let window: RequestWindow
     private let opaques = Atomic<Int32>(0)
     private let loopState: NIOLoopBoundBox<LoopState>
 
@@ -41,14 +43,18 @@ public final class RemotingConnection: Sendable {
         var nextSweep: NIODeadline?
         var isReadPaused = false
         var lastRead = NIODeadline.uptimeNanoseconds(0)
+        var drained: EventLoopPromise<Void>?
+        var isEnding = false
     }
 
-    init(channel: any Channel, limits: ConnectionLimits) {
+    init(channel: any Channel, limits: ConnectionLimits, account: ByteAccount?) {
         id = Self.ids.wrappingAdd(1, ordering: .relaxed).newValue
         remoteAddress = channel.remoteAddress?.hostPort ?? ""
         localAddress = channel.localAddress?.hostPort ?? ""
         self.channel = channel
         self.limits = limits
+        self.account = account
+        window = RequestWindow(limit: limits.requestsInFlight)
         outbox = Mutex(Outbox())
         loopState = .makeBoxSendingValue(LoopState(), eventLoop: channel.eventLoop)
     }
@@ -100,13 +106,46 @@ public final class RemotingConnection: Sendable {
         }
     }
 
+    /// How long a peer has to take the last answers and to close its side.
+    private static let lingerLimit = TimeAmount.milliseconds(500)
+
+    /// Ends the connection so that no answer is lost.
+    ///
+    /// 1. What was asked is answered, as long as `patience` lasts; what is asked meanwhile too.
+    /// 2. The last answers are written, and then the end of our side: closing at once, with bytes of the peer unread,
+    ///    would send a reset that overtakes them.
+    /// 3. The peer closes its side, or time is up.
+    func drain(patience: TimeAmount) -> EventLoopFuture<Void> {
+        eventLoop.flatSubmit { [self] in
+            let drained = eventLoop.makePromise(of: Void.self)
+            loopState.value.drained = drained
+            if window.drain() || !channel.isActive { drained.succeed(()) }
+            eventLoop.scheduleTask(in: patience) { drained.succeed(()) }
+            return drained.futureResult.flatMap { [self] in
+                guard channel.isActive else { return channel.closeFuture }
+                sweep()
+                loopState.value.isEnding = true
+                channel.close(mode: .output, promise: nil)
+                resumeReading()
+                eventLoop.scheduleTask(in: Self.lingerLimit) { self.channel.close(promise: nil) }
+                return channel.closeFuture
+            }
+        }
+    }
+
     // MARK: Answers
 
-    func finish(_ response: RemotingCommand, isOneWay: Bool) {
-        requestsInFlight.wrappingSubtract(1, ordering: .relaxed)
+    func finish(_ response: RemotingCommand, isOneWay: Bool, bytes: Int) {
+        if !isOneWay { _ = enqueue(.command(response)) }
+        let ending = window.end()
+        account?.change(by: -bytes, of: id)
         // A paused reader must be woken even when there is nothing to write.
-        if isOneWay { enqueueNothing() } else { _ = enqueue(.command(response)) }
+        if ending.mustWakeReader { wakeReader() }
+        if ending.isDrained { eventLoop.execute { self.loopState.value.drained?.succeed(()) } }
     }
+
+    /// Reads on, on the event loop, if reading was paused and may go on.
+    func wakeReader() { eventLoop.execute { self.resumeReading() } }
 
     private func nextOpaque() -> Int32 { opaques.wrappingAdd(1, ordering: .relaxed).newValue }
 
@@ -121,11 +160,6 @@ public final class RemotingConnection: Sendable {
         return isAccepted
     }
 
-    private func enqueueNothing() {
-        guard requestsInFlight.load(ordering: .relaxed) >= limits.requestsInFlight - 1 else { return }
-        eventLoop.execute { self.resumeReading() }
-    }
-
     // MARK: On the event loop
 
     /// The peer has said something.
@@ -135,7 +169,13 @@ public final class RemotingConnection: Sendable {
     func readBegan() { outbox.withLock { $0.isSweepPromised = true } }
 
     /// Counts a request that the peer sent and that ``finish(_:isOneWay:)`` will end.
-    func requestBegan() { requestsInFlight.wrappingAdd(1, ordering: .relaxed) }
+    func requestBegan(bytes: Int) {
+        window.begin()
+        account?.change(by: bytes, of: id)
+    }
+
+    /// Whether requests are taken in; not any more once the connection is about to end.
+    var takesRequests: Bool { !loopState.value.isEnding }
 
     /// Writes and flushes everything in the outbox.
     func sweep() {
@@ -206,23 +246,27 @@ public final class RemotingConnection: Sendable {
 
     /// Whether the next read may begin; when not, ``resumeReading()`` makes up for it.
     func mayRead() -> Bool {
-        let mayRead =
-            channel.isWritable && requestsInFlight.load(ordering: .relaxed) < limits.requestsInFlight
+        let mayRead = isReadPermitted
         if !mayRead { loopState.value.isReadPaused = true }
         return mayRead
     }
 
     /// Reads on if reading was paused and may go on.
     func resumeReading() {
-        guard loopState.value.isReadPaused, channel.isWritable,
-            requestsInFlight.load(ordering: .relaxed) < limits.requestsInFlight
-        else { return }
+        guard loopState.value.isReadPaused, channel.isActive, isReadPermitted else { return }
         loopState.value.isReadPaused = false
         channel.read()
     }
 
+    private var isReadPermitted: Bool {
+        if loopState.value.isEnding { return true }
+        return channel.isWritable && window.isOpen && account?.mayRead(self) ?? true
+    }
+
     /// The connection has ended: what was written is lost, what was not was never sent.
-    func ended() {
+    func ended(formingBytes: Int) {
+        account?.close(id, formingBytes: formingBytes)
+        loopState.value.drained?.succeed(())
         let items = outbox.withLock { outbox in
             outbox.isClosed = true
             let items = outbox.items

@@ -8,10 +8,13 @@ import Synchronization
 public final class RemotingReply: Sendable {
     private let connection: RemotingConnection
     private let request: RemotingCommand
+    /// The frame's length, which the connection holds until the answer.
+    private let bytes: Int
     private let isAnswered = Atomic(false)
 
-    init(connection: RemotingConnection, request: RemotingCommand) {
+    init(connection: RemotingConnection, request: RemotingCommand, bytes: Int) {
         self.connection = connection
+        self.bytes = bytes
         // Only the pairing is kept: the body would hold the whole read buffer in memory.
         self.request = RemotingCommand(
             code: request.code, opaque: request.opaque, flag: request.flag, serializeType: request.serializeType)
@@ -28,7 +31,7 @@ public final class RemotingReply: Sendable {
         response.opaque = request.opaque
         response.flag = 1
         response.serializeType = request.serializeType
-        connection.finish(response, isOneWay: request.isOneWay)
+        connection.finish(response, isOneWay: request.isOneWay, bytes: bytes)
     }
 
     /// Answers with a code, a remark and nothing else.
@@ -40,6 +43,6 @@ public final class RemotingReply: Sendable {
         guard !isAnswered.load(ordering: .acquiring) else { return }
         connection.finish(
             request.response(.systemError, remark: "request \(request.requestCode) was dropped without an answer"),
-            isOneWay: request.isOneWay)
+            isOneWay: request.isOneWay, bytes: bytes)
     }
 }

@@ -18,17 +18,21 @@ public final class RemotingServer: Sendable {
         public var backlog: Int32
         /// The limits of each connection.
         public var limits: ConnectionLimits
+        /// What all connections may hold together; the ports of one daemon share it.
+        public var budget: ByteBudget
 
         /// The defaults, for a port.
         public init(
             host: String = "0.0.0.0", port: Int, connectionLimit: Int = 8192, backlog: Int32 = 1024,
-            limits: ConnectionLimits = ConnectionLimits(closesSilentConnections: false)
+            limits: ConnectionLimits = ConnectionLimits(closesSilentConnections: false),
+            budget: ByteBudget = ByteBudget()
         ) {
             self.host = host
             self.port = port
             self.connectionLimit = connectionLimit
             self.backlog = backlog
             self.limits = limits
+            self.budget = budget
         }
     }
 
@@ -93,8 +97,10 @@ public final class RemotingServer: Sendable {
     /// The connections that are up.
     public var connections: [RemotingConnection] { state.withLock { Array($0.connections.values) } }
 
-    /// Stops listening, writes the answers that are ready and closes all connections.
-    public func shutdown() async {
+    /// Stops listening, waits until what was asked is answered, and closes all connections behind the last answers.
+    ///
+    /// - Parameter patience: how long answers are waited for; a connection without unanswered requests ends at once.
+    public func shutdown(patience: Duration = .zero) async {
         let (listener, connections) = state.withLock { state in
             state.isShutDown = true
             defer { state.listener = nil }
@@ -102,13 +108,14 @@ public final class RemotingServer: Sendable {
         }
         // Closing what is closed already is no failure here.
         try? await listener?.close().get()
-        let closes = connections.map { $0.closeAfterSweep() }
+        let closes = connections.map { $0.drain(patience: TimeAmount(patience)) }
         for close in closes { try? await close.get() }
     }
 
     private func initialize(_ channel: any Channel) throws {
         try ConnectionHandler.install(
-            on: channel, limits: configuration.limits, requestHandler: handler, logger: logger,
+            on: channel, limits: configuration.limits, budget: configuration.budget, requestHandler: handler,
+            logger: logger,
             opened: { self.opened($0) },
             closed: { connection in self.state.withLock { _ = $0.connections.removeValue(forKey: connection.id) } })
     }
