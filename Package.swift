@@ -63,6 +63,7 @@ let package = Package(
         library("MQStore", ["MQWire", nioCore, system, logging]),
         library("MQNameserver", ["MQWire", "MQTransport", nioCore, nioPosix, logging]),
         library("MQBroker", ["MQWire", "MQTransport", "MQStore", nioCore, nioPosix, logging, system]),
+        library("MQProgram", ["MQTransport", arguments, logging]),
         library("MQClient", ["MQWire", "MQTransport", nioCore, nioPosix, logging, system]),
 
         // The laboratory. `LabTrials` → `MQClient` is its only way into the message system.
@@ -83,12 +84,18 @@ let package = Package(
         library("LabCourse", ["LabTrials", "LabHistory", "LabReport", "LabText", system]),
 
         // Programs of a screen or two.
-        program("mqnamesrv", ["MQNameserver", "MQTransport", arguments, unixSignals, logging, nioCore, nioPosix]),
-        program("mqbroker", ["MQBroker", "MQTransport", arguments, unixSignals, logging, nioCore, nioPosix]),
-        program("mqadmin", ["MQStore", "MQWire", arguments, nioCore, system]),
+        program(
+            "mqnamesrv",
+            ["MQProgram", "MQNameserver", "MQTransport", arguments, unixSignals, logging, nioCore, nioPosix]),
+        program(
+            "mqbroker", ["MQProgram", "MQBroker", "MQTransport", arguments, unixSignals, logging, nioCore, nioPosix]),
+        program("mqadmin", ["MQProgram", "MQStore", "MQWire", arguments, nioCore, system]),
         program(
             "mqbench",
-            ["MQClient", "MQTransport", "MQWire", arguments, histogram, logging, nioCore, nioPosix, system]),
+            [
+                "MQClient", "MQProgram", "MQTransport", "MQWire", arguments, histogram, logging, nioCore, nioPosix,
+                system,
+            ]),
         program("seatrial-agent", ["LabAgent", system]),
         program(
             "seatrial",

@@ -1,8 +1,11 @@
 import ArgumentParser
+import MQProgram
 
 /// `mqadmin`: tools for a broker's operator; so far those that need no running broker.
 @main
-struct AdminCommand: ParsableCommand {
+struct AdminCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "mqadmin", abstract: "Looks into brokers and their stores.", subcommands: [ScanStore.self])
+
+    static func main() async { await ProgramLine.run(Self.self) }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import MQProgram
 import MQTransport
 import MQWire
 
@@ -9,6 +10,8 @@ struct BenchCommand: AsyncParsableCommand {
         commandName: "mqbench", abstract: "Loads a broker and measures throughput, latency and cost.",
         discussion: "Example: mqbench produce -n 127.0.0.1:9876 --concurrency 64 --broker-pid $(pidof mqbroker)",
         subcommands: [ProduceCommand.self, ConsumeCommand.self, EchoCommand.self])
+
+    static func main() async { await ProgramLine.run(Self.self) }
 }
 
 /// What every kind of run takes.

@@ -2,6 +2,7 @@ import ArgumentParser
 import Glibc
 import Logging
 import MQBroker
+import MQProgram
 import MQTransport
 import NIOCore
 import NIOPosix
@@ -24,19 +25,7 @@ struct BrokerCommand: AsyncParsableCommand {
     @Option(help: "The least severe log level that is written: debug, info, warning or error.")
     var logLevel: LogLevel = .info
 
-    static func main() async {
-        do {
-            let command = try parse()
-            try await command.run()
-        } catch {
-            switch exitCode(for: error) {
-            case .validationFailure:
-                Console.complain(Console.usageLine(program: "mqbroker", parserMessage: message(for: error)))
-                Glibc.exit(Console.usageStatus)
-            default: exit(withError: error)
-            }
-        }
-    }
+    static func main() async { await ProgramLine.run(Self.self) }
 
     func run() async throws {
         // Writing to a pipe whose reader has gone must not end the daemon.
@@ -92,10 +81,4 @@ struct BrokerCommand: AsyncParsableCommand {
         limit.rlim_cur = limit.rlim_max
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
-}
-
-enum LogLevel: String, CaseIterable, ExpressibleByArgument {
-    case debug, info, warning, error
-
-    var level: Logger.Level { Logger.Level(rawValue: rawValue) ?? .info }
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Glibc
 import Logging
 import MQNameserver
+import MQProgram
 import MQTransport
 import NIOCore
 import NIOPosix
@@ -31,19 +32,7 @@ struct NameserverCommand: AsyncParsableCommand {
         }
     }
 
-    static func main() async {
-        do {
-            let command = try parse()
-            try await command.run()
-        } catch {
-            switch exitCode(for: error) {
-            case .validationFailure:
-                Console.complain(Console.usageLine(program: "mqnamesrv", parserMessage: message(for: error)))
-                Glibc.exit(Console.usageStatus)
-            default: exit(withError: error)
-            }
-        }
-    }
+    static func main() async { await ProgramLine.run(Self.self) }
 
     func run() async throws {
         // Writing to a pipe whose reader has gone must not end the daemon.
@@ -77,10 +66,4 @@ struct NameserverCommand: AsyncParsableCommand {
         await service.shutdown()
         try await group.shutdownGracefully()
     }
-}
-
-enum LogLevel: String, CaseIterable, ExpressibleByArgument {
-    case debug, info, warning, error
-
-    var level: Logger.Level { Logger.Level(rawValue: rawValue) ?? .info }
 }

@@ -14,14 +14,8 @@ func value(of flag: String) -> String {
 }
 
 func usage(_ problem: String) -> Never {
-    complain("seatrial-agent: \(problem)\n")
     complain(
-        """
-        usage: seatrial-agent serve --root DIR
-               seatrial-agent revert-after --root DIR --uid UID
-               seatrial-agent --version
-
-        """)
+        "seatrial-agent: \(problem) (expected serve --root DIR, revert-after --root DIR --uid UID, or --version)\n")
     exit(64)
 }
 

@@ -39,7 +39,7 @@ import Testing
         let deadline = ContinuousClock.now.advanced(by: .seconds(10))
         while !condition() {
             guard ContinuousClock.now < deadline else { return false }
-            await Task.yield()
+            try? await Task.sleep(for: .milliseconds(1))
         }
         return true
     }

@@ -5,6 +5,10 @@ import NIOPosix
 import Synchronization
 import Testing
 
+/// Between two looks at what other threads do. Never `Task.yield`, which can spin for ever in the runtime of Swift 6.3
+/// (track record 40).
+func pause() async throws { try await Task.sleep(for: .milliseconds(1)) }
+
 @Suite struct LoopbackTests {
     /// Runs `body` with a server and a client, and ends both.
     private func withPair(
@@ -57,7 +61,7 @@ import Testing
             Task.detached { for reply in replies { reply.send(.pullNotFound, remark: "later") } }
         } body: { client, address, _ in
             async let pull = client.call(.request(.pullMessage), to: address, timeout: .seconds(10))
-            while held.isEmpty { await Task.yield() }
+            while held.isEmpty { try await pause() }
             _ = try await client.call(.request(.sendMessage), to: address, timeout: .seconds(10))
             let answer = try await pull
             #expect(answer.responseCode == .pullNotFound)
@@ -96,7 +100,7 @@ import Testing
             #expect(error?.isCertainlyNotSent == false)
             // Nothing at all came meanwhile, so the next request goes through a new connection.
             async let next = client.call(.request(.getMaxOffset), to: address, timeout: .seconds(10))
-            while held.count < 2 { await Task.yield() }
+            while held.count < 2 { try await pause() }
             for reply in held.takeAll() { reply.send(.success, remark: "late") }
             let answer = try await next
             #expect(answer.remark == "late")
@@ -114,7 +118,7 @@ import Testing
                 // Long enough for the next request's answer to come first, however busy the machine is.
                 try await client.call(.request(.pullMessage), to: address, timeout: .seconds(3))
             }
-            while held.isEmpty { await Task.yield() }
+            while held.isEmpty { try await pause() }
             _ = try await client.call(.request(.getMaxOffset), to: address, timeout: .seconds(10))
             await #expect(throws: TransportError.self) { try await slow.value }
             // The late answer is nobody's and does no harm.
@@ -252,7 +256,7 @@ import Testing
                             .request(.sendMessage, body: body), to: address, timeout: .seconds(20))
                     }
                 }
-                while server.seen.count < 4 { await Task.yield() }
+                while server.seen.count < 4 { try await pause() }
                 var answered = 0
                 var most = 0
                 while answered < 40 {
@@ -260,7 +264,7 @@ import Testing
                     most = max(most, replies.count)
                     answered += replies.count
                     for reply in replies { reply.send(.success) }
-                    await Task.yield()
+                    try await pause()
                 }
                 try await group.waitForAll()
                 #expect(most < 20, "\(most) requests were taken in at once, so reading never paused")

@@ -154,6 +154,19 @@ struct MistakeTests {
         }
     }
 
+    @Test(arguments: [
+        ("mqnamesrv", ["--prot", "1"], "unknown option '--prot'"),
+        ("mqbroker", ["--confg", "x"], "unknown option '--confg'"),
+        ("mqadmin", ["scanStroe"], "scanStroe"), ("mqadmin", ["scanStore"], "--store"),
+        ("mqbench", ["produce", "--size", "-1"], "size"), ("seatrial-agent", ["sreve"], "no command 'sreve'"),
+    ])
+    func theOtherProgramsTakeOneLine(_ program: String, _ words: [String], _ says: String) async throws {
+        let outcome = try await Program.run(program, words)
+        #expect(outcome.status == 64, "\(outcome)")
+        #expect(outcome.errorLines.count == 1 && outcome.output.isEmpty, "\(outcome)")
+        #expect(outcome.errors.hasPrefix("\(program): ") && outcome.errors.contains(says), "\(outcome)")
+    }
+
     @Test func aPropertiesFileWithABadValue() async throws {
         let outcome = try await Program.run("mqbroker", ["-c", Self.fixtures.appending("bad.properties").string])
         #expect(outcome.status != 0, "\(outcome)")

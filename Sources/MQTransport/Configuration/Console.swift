@@ -8,15 +8,6 @@ public enum Console {
     /// Writes a line to standard error.
     public static func complain(_ line: String) { write(line, to: STDERR_FILENO) }
 
-    /// The status for wrong words on the command line (`EX_USAGE` of sysexits.h).
-    public static let usageStatus: Int32 = 64
-
-    /// The one line for words that a program's parser could not take: the first line of what it says, and the way out.
-    public static func usageLine(program: String, parserMessage: String) -> String {
-        let problem = parserMessage.split(separator: "\n").first.map(String.init) ?? "these words are not understood"
-        return "\(program): \(problem); see '\(program) --help'"
-    }
-
     /// A stream that is closed or full loses the line: there is nobody left to tell.
     private static func write(_ line: String, to descriptor: Int32) {
         var bytes = Array((line + "\n").utf8)[...]
