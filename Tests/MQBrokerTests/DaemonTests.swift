@@ -62,13 +62,13 @@ import Testing
     }
 
     @Test(arguments: [
-        ("mqbroker", ["--nonsense"], "mqbroker: Unknown option '--nonsense'; see 'mqbroker --help'"),
-        ("mqbroker", ["-c"], "mqbroker: Missing value for '-c <config>'; see 'mqbroker --help'"),
+        ("mqbroker", ["--nonsense"], "mqbroker: unknown option '--nonsense'; see 'mqbroker --help'"),
+        ("mqbroker", ["-c"], "mqbroker: missing value for '-c <config>'; see 'mqbroker --help'"),
         (
             "mqnamesrv", ["--port", "70000"],
             "mqnamesrv: --port 70000 is no port (expected 0 to 65535); see 'mqnamesrv --help'"
         ),
-        ("mqnamesrv", ["extra"], "mqnamesrv: Unexpected argument 'extra'; see 'mqnamesrv --help'"),
+        ("mqnamesrv", ["extra"], "mqnamesrv: unexpected argument 'extra'; see 'mqnamesrv --help'"),
     ])
     func wrongWordsAreOneLineAndStatus64(_ program: String, _ words: [String], _ line: String) throws {
         let (process, _, errors) = try DaemonPlace().process(program, words)
