@@ -10,7 +10,7 @@ RELEASE := -c release --static-swift-stdlib -Xlinker -s -Xlinker --no-export-dyn
 BIN := .build/release
 SEATRIAL := $(BIN)/seatrial
 
-.PHONY: help lab test build bench fmt lint clean prepare
+.PHONY: help lab test build bench sim fmt lint clean prepare
 
 help: ## this list
 	@printf 'Seatrial: a test and teaching lab for distributed message brokers\n\n'
@@ -35,6 +35,11 @@ bench: ## the figures of docs/performance.md, measured on this machine
 	@.ci/prepare bench
 	@$(MAKE) --no-print-directory build
 	@.ci/bench
+
+sim: ## lives of a store on a simulated disk: COUNT=5000 from SEED=1 on; one again: SEED=7 COUNT=1 TRACE=1
+	@swift build --build-tests --no-color-diagnostics
+	@SEED=$${SEED:-1} COUNT=$${COUNT:-5000} swift test --skip-build --no-color-diagnostics \
+		--filter everyPromiseIsKeptInEveryLife
 
 fmt: ## format all Swift
 	@swift format format --in-place --parallel --recursive Package.swift Sources Tests

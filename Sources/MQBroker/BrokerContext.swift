@@ -22,8 +22,8 @@ final class BrokerContext: Sendable {
     /// The address that records carry; its port is known once the broker listens.
     let storeHost: Mutex<RecordHost>
     let topics: Mutex<TopicTable>
-    /// Whether a topic table was found: only then is a topic that is not in it a deleted one.
-    let hadSavedTopics: Bool
+    /// Whether the last save of the topics failed.
+    private let topicsUnsaved = Atomic<Bool>(false)
     let offsets: Mutex<ConsumerOffsetTable>
     let groups: Mutex<SubscriptionGroupTable>
     let clients = Mutex(ClientTable())
@@ -47,7 +47,6 @@ final class BrokerContext: Sendable {
                 ?? RecordHost(address: [127, 0, 0, 1], port: Int32(configuration.listenPort)))
         tables = BrokerTables(directory: store.configuration.configDirectory)
         let savedTopics = try tables.topics.load().map { try TopicConfigTable(json: $0) }
-        hadSavedTopics = savedTopics != nil
         topics = Mutex(TopicTable(saved: savedTopics, configuration: configuration))
         offsets = Mutex(try tables.offsets.load().map { ConsumerOffsetTable(json: $0) } ?? ConsumerOffsetTable())
         groups = Mutex(try tables.groups.load().map { SubscriptionGroupTable(json: $0) } ?? SubscriptionGroupTable())
@@ -65,7 +64,13 @@ final class BrokerContext: Sendable {
     }
 
     /// Saves the topics now.
-    func saveTopics() { tables.topics.save({ topics.withLock { $0.table.json } }, logger: logger) }
+    func saveTopics() {
+        let saved = tables.topics.save({ topics.withLock { $0.table.json } }, logger: logger)
+        topicsUnsaved.store(!saved, ordering: .relaxed)
+    }
+
+    /// Saves the topics again when the last time failed.
+    func saveTopicsIfUnsaved() { if topicsUnsaved.load(ordering: .relaxed) { saveTopics() } }
 
     /// Saves what changed of offsets and groups now.
     func saveOffsetsAndGroups() {
@@ -73,12 +78,16 @@ final class BrokerContext: Sendable {
             defer { table.isDirty = false }
             return table.isDirty
         }
-        if offsetsChanged { tables.offsets.save({ offsets.withLock { $0.json } }, logger: logger) }
+        if offsetsChanged, !tables.offsets.save({ offsets.withLock { $0.json } }, logger: logger) {
+            offsets.withLock { $0.isDirty = true }
+        }
         let groupsChanged = groups.withLock { table in
             defer { table.isDirty = false }
             return table.isDirty
         }
-        if groupsChanged { tables.groups.save({ groups.withLock { $0.json } }, logger: logger) }
+        if groupsChanged, !tables.groups.save({ groups.withLock { $0.json } }, logger: logger) {
+            groups.withLock { $0.isDirty = true }
+        }
     }
 
     /// The topic a message is for, made if need be; whoever gets a new one calls ``topicsDidChange(then:)``.

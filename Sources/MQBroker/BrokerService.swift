@@ -90,21 +90,25 @@ public final class BrokerService: RemotingRequestHandler {
 
     private let mainAddress = Mutex<SocketAddress?>(nil)
 
-    /// Recovery makes the queues of deleted topics anew when it meets their records; they are removed again.
-    private func forgetDeletedTopics(_ context: BrokerContext) {
-        guard context.hadSavedTopics else { return }
-        let stored = Set(context.store.queueKeys.map(\.topic))
-        let known = context.topics.withLock { $0.table.topics.keys }
-        for topic in stored.subtracting(known) {
-            logger.info("queues of a deleted topic are removed", metadata: ["topic": "\(topic)"])
-            context.store.deleteTopic(topic) { [logger] error in
-                if let error { logger.warning("queues could not be removed", metadata: ["error": "\(error)"]) }
-            }
+    /// A topic with queues and without a configuration was made, and saving the table failed: its messages must stay
+    /// within reach. The queues of deleted topics the store knows by itself.
+    private func restoreTopics(_ context: BrokerContext) {
+        var queueCounts: [String: Int32] = [:]
+        for key in context.store.queueKeys {
+            queueCounts[key.topic] = max(queueCounts[key.topic, default: 0], key.queueID + 1)
+        }
+        let time = now()
+        for (topic, count) in queueCounts {
+            guard case .created = context.topics.withLock({ $0.ensure(topic, queues: count, nowMilliseconds: time) })
+            else { continue }
+            logger.warning(
+                "a topic has messages and no configuration; it is made anew",
+                metadata: ["topic": "\(topic)", "queues": "\(count)"])
         }
     }
 
     private func open(_ context: BrokerContext, arrivals: ArrivalRelay) async throws {
-        forgetDeletedTopics(context)
+        restoreTopics(context)
         let pull = PullProcessor(context: context)
         let delays = try DelaySchedule(context: context)
         arrivals.target.withLock { $0 = pull }
@@ -173,6 +177,7 @@ public final class BrokerService: RemotingRequestHandler {
             },
             repeated(TimeAmount(configuration.offsetSavePeriod)) {
                 context.diskThreads.submit { _ in
+                    context.saveTopicsIfUnsaved()
                     context.saveOffsetsAndGroups()
                     delays.save()
                 }
@@ -196,7 +201,8 @@ public final class BrokerService: RemotingRequestHandler {
             logger.info("store recovered", metadata: metadata)
         }
         if !recovery.damagedOffsets.isEmpty {
-            logger.error("records are damaged", metadata: ["logOffsets": "\(recovery.damagedOffsets)"])
+            logger.error(
+                "records are damaged and kept from readers", metadata: ["logOffsets": "\(recovery.damagedOffsets)"])
         }
     }
 

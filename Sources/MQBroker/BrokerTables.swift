@@ -33,14 +33,19 @@ final class SavedTable: Sendable {
         return try JSONValue(parsing: ByteBuffer(bytes: bytes))
     }
 
-    /// Saves what `current` gives when it is this call's turn; a failure is logged, and the next save tries again.
-    func save(_ current: () -> JSONValue, logger: Logger) {
+    /// Saves what `current` gives when it is this call's turn; `false` after a failure, which is logged.
+    ///
+    /// Whoever keeps note of what is saved must take the note back then, or the change waits for the next one.
+    @discardableResult
+    func save(_ current: () -> JSONValue, logger: Logger) -> Bool {
         turn.withLock { _ in
             do {
                 try file.save(Array(current().encoded().readableBytesView))
+                return true
             } catch {
                 logger.error(
                     "a table could not be saved", metadata: ["file": "\(file.path)", "error": "\(error)"])
+                return false
             }
         }
     }

@@ -39,43 +39,67 @@ extension MessageStore {
         let wanted = max(1, min(request.maximumCount, QueueRequest.countLimit))
         var offset = request.offset
         var scanned = 0
-        var span: (start: Int64, bytes: Int)?
         var bytes = 0
-        collecting: while reading.count < wanted, scanned < QueueRequest.scanLimit, offset < reading.maximumOffset {
-            let entries = try queue.entries(from: offset, count: max(wanted - reading.count, 32))
+        var picks: [EntryPick] = []
+        collecting: while picks.count < wanted, scanned < QueueRequest.scanLimit, offset < reading.maximumOffset {
+            let entries = try queue.entries(from: offset, count: max(wanted - picks.count, 32))
             if entries.isEmpty { break }
             for entry in entries {
                 scanned += 1
-                if request.isWanted(entry.tagCode) {
-                    if reading.count > 0 && bytes + Int(entry.size) > request.maximumBytes { break collecting }
-                    if let (start, length) = span, start + Int64(length) == entry.logOffset {
-                        span = (start, length + Int(entry.size))
-                    } else {
-                        try copy(span, into: &reading.body)
-                        span = (entry.logOffset, Int(entry.size))
-                    }
+                if entry.isBlank {
+                    reading.damagedLogOffsets.append(entry.logOffset)
+                } else if request.isWanted(entry.tagCode) {
+                    if !picks.isEmpty && bytes + Int(entry.size) > request.maximumBytes { break collecting }
+                    picks.append(EntryPick(entry: entry, queueOffset: offset))
                     bytes += Int(entry.size)
-                    reading.count += 1
                 }
                 offset += 1
-                if reading.count == wanted { break collecting }
+                if picks.count == wanted { break collecting }
             }
         }
-        try copy(span, into: &reading.body)
         reading.nextOffset = offset
-        if reading.count == 0 { reading.status = .noMatch }
-        if reading.body.readableBytes != bytes {
-            // The log ends before the queue says it does: nothing half may leave.
-            reading.body.clear()
-            reading.count = 0
-            reading.status = .removed
-            reading.nextOffset = request.offset
+        try fill(&reading, with: picks, of: request.key)
+        reading.count = picks.count
+        let checker = RecordChecker(key: request.key, verifiesChecksum: configuration.checksOnRead)
+        if !checker.allMatch(picks, in: reading.body) {
+            try fillOneByOne(&reading, with: picks, checker: checker)
         }
+        if reading.count == 0 { reading.status = .noMatch }
     }
 
-    private func copy(_ span: (start: Int64, bytes: Int)?, into body: inout ByteBuffer) throws(StoreError) {
-        guard let span else { return }
-        try log.read(at: span.start, count: span.bytes, into: &body)
+    /// Copies the records; neighbours in the log with one call.
+    private func fill(
+        _ reading: inout QueueReading, with picks: [EntryPick], of key: QueueKey
+    ) throws(StoreError) {
+        var span: (start: Int64, bytes: Int)?
+        for pick in picks {
+            if let (start, length) = span, start + Int64(length) == pick.entry.logOffset {
+                span = (start, length + Int(pick.entry.size))
+            } else {
+                if let span { try log.read(at: span.start, count: span.bytes, into: &reading.body) }
+                span = (pick.entry.logOffset, Int(pick.entry.size))
+            }
+        }
+        if let span { try log.read(at: span.start, count: span.bytes, into: &reading.body) }
+    }
+
+    /// Copies the records that are sound, and names the others: the reader goes past them.
+    private func fillOneByOne(
+        _ reading: inout QueueReading, with picks: [EntryPick], checker: RecordChecker
+    ) throws(StoreError) {
+        reading.body.clear()
+        reading.count = 0
+        for pick in picks {
+            var piece = ByteBuffer()
+            let size = Int(min(Int64(pick.entry.size), configuration.segmentBytes))
+            try log.read(at: pick.entry.logOffset, count: size, into: &piece)
+            if checker.allMatch([pick], in: piece) {
+                reading.body.writeBuffer(&piece)
+                reading.count += 1
+            } else if pick.entry.logOffset >= log.firstOffset {
+                reading.damagedLogOffsets.append(pick.entry.logOffset)
+            }
+        }
     }
 
     /// The first message a queue holds; 0 for one that was never written.
@@ -107,7 +131,7 @@ extension MessageStore {
     /// When the message at this place of a queue was stored, milliseconds since 1970; `nil` when there is none.
     public func storeTimestamp(of key: QueueKey, at offset: Int64) throws(StoreError) -> Int64? {
         guard let entry = try queues.queue(key)?.entries(from: offset, count: 1).first else { return nil }
-        return try record(atLogOffset: entry.logOffset)?.storeTimestamp
+        return try EntryReading(log: log).record(of: entry, in: key, at: offset)?.storeTimestamp
     }
 
     /// The message nearest in time: the last one not stored after `timestamp`, or the next, whichever is closer.

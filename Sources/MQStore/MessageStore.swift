@@ -17,10 +17,13 @@ public final class MessageStore: Sendable {
     let log: SegmentChain
     let queues: QueueTable
     let progress: StoreProgress
-    private let writer: LogWriter
-    private let flusher: LogFlusher
-    private let housekeeper: StoreHousekeeper
-    private let lock: StoreLock
+    let writer: LogWriter
+    let flusher: LogFlusher
+    let housekeeper: StoreHousekeeper
+    /// What the writer's thread owns; there until it is taken.
+    let writeLoop: Handover<LogWriteLoop>
+    private let io: any StorageIO
+    private let lock: any StorageLock
     private let failure: FailureBox
     private let isClosed = Atomic<Bool>(false)
 
@@ -30,51 +33,82 @@ public final class MessageStore: Sendable {
     ///   - now: the wall clock in milliseconds since 1970.
     ///   - arrivals: told of new messages, on the writer's thread, after they became visible.
     /// - Throws: ``StoreError`` when another process has it open, files do not fit, or the disk fails.
-    public init(
+    public convenience init(
         configuration: StoreConfiguration, now: @escaping @Sendable () -> Int64,
         arrivals: @escaping @Sendable ([QueueArrival]) -> Void = { _ in }
     ) throws {
+        try self.init(
+            configuration: configuration, now: now, uptime: MonotonicClock.milliseconds, io: SystemStorage(),
+            arrivals: arrivals)
+        writer.start(writeLoop)
+        flusher.start()
+        housekeeper.start()
+    }
+
+    /// Recovers a store and opens it without threads: the caller takes their turns.
+    ///
+    /// - Parameter uptime: a monotonic clock in milliseconds, for time-outs.
+    init(
+        configuration: StoreConfiguration, now: @escaping @Sendable () -> Int64,
+        uptime: @escaping @Sendable () -> Int64, io: any StorageIO,
+        arrivals: @escaping @Sendable ([QueueArrival]) -> Void
+    ) throws {
         self.configuration = configuration
-        try Directory.create(configuration.root)
-        lock = try StoreLock(configuration.lockFile)
-        let wasCleanStop = !Directory.exists(configuration.abortMarker)
-        try Directory.touch(configuration.abortMarker)
+        self.io = io
+        try io.createDirectoryDurably(configuration.root)
+        lock = try io.lock(configuration.lockFile)
+        let wasCleanStop = !io.exists(configuration.abortMarker)
+        try io.touch(configuration.abortMarker)
+        let names = NameJournal(io: io)
+        names.note([configuration.commitLogDirectory.removingLastComponent(), configuration.commitLogDirectory])
         log = try SegmentChain(
-            directory: configuration.commitLogDirectory, segmentBytes: configuration.segmentBytes)
+            directory: configuration.commitLogDirectory, segmentBytes: configuration.segmentBytes, io: io, names: names)
         queues = try QueueTable(
-            directory: configuration.consumeQueueDirectory, entriesPerFile: configuration.entriesPerQueueFile)
-        let checkpoint = try ReplacedFile.read(configuration.checkpointFile).flatMap(Checkpoint.init)
+            directory: configuration.consumeQueueDirectory, entriesPerFile: configuration.entriesPerQueueFile, io: io)
+        let checkpoint = try Checkpoint.read(from: configuration.checkpointFile, io: io)
+        var deleted = try DeletedTopicsFile(configuration.deletedTopicsFile, io: io)
         let outcome = try Recovery(
-            configuration: configuration, log: log, queues: queues, wasCleanStop: wasCleanStop, checkpoint: checkpoint
+            configuration: configuration, log: log, queues: queues, wasCleanStop: wasCleanStop, checkpoint: checkpoint,
+            deleted: deleted.table
         ).run()
-        recovery = outcome.report
-        progress = StoreProgress(logEnd: outcome.report.logEnd, timestamp: outcome.lastStoreTimestamp)
-        let writer = LogWriter(configuration: configuration)
+        let report = outcome.report
+        try deleted.shorten(to: report.logEnd)
+        recovery = report
+        // What a killed process wrote is there, but a sync of ours must cover it before the checkpoint may.
+        progress = StoreProgress(
+            logEnd: report.logEnd, timestamp: outcome.lastStoreTimestamp,
+            flushedTo: outcome.flushedTo,
+            flushedTimestamp: wasCleanStop ? outcome.lastStoreTimestamp : checkpoint?.logTimestamp ?? 0)
         let failure = FailureBox()
-        flusher = LogFlusher(
-            configuration: configuration, progress: progress,
-            sync: { [log] range throws(StoreError) in try log.sync(range) }, now: MonotonicClock.milliseconds
-        ) { cause in
-            let refusal = StoreError(
-                .unsafe, path: cause.path, message: "\(cause.message) failed; check the disk and restart",
-                cause: cause.cause)
+        self.failure = failure
+        let waiting = FlusherBox()
+        let writer = LogWriter(configuration: configuration) { waiting.flusher?.waiters ?? 0 }
+        self.writer = writer
+        let refuse: @Sendable (StoreError) -> Void = { refusal in
             failure.set(refusal)
             writer.refuse(refusal)
         }
-        self.writer = writer
-        self.failure = failure
+        flusher = LogFlusher(
+            configuration: configuration, progress: progress,
+            sync: { [log] range throws(StoreError) in try log.sync(range) }, now: uptime
+        ) { cause in
+            refuse(
+                StoreError(
+                    .unsafe, path: cause.path, message: "\(cause.message) failed; check the disk and restart",
+                    cause: cause.cause))
+        }
+        waiting.set(flusher)
         housekeeper = StoreHousekeeper(
-            configuration: configuration, log: log, queues: queues, progress: progress, flusher: flusher)
+            configuration: configuration, log: log, queues: queues, progress: progress, io: io)
         let assigner = OffsetAssigner(
-            segmentBytes: configuration.segmentBytes, logOffset: outcome.report.logEnd,
+            segmentBytes: configuration.segmentBytes, logOffset: report.logEnd,
             nextQueueOffsets: Dictionary(
                 queues.all.map { ($0.key, $0.maximumOffset) }, uniquingKeysWith: { first, _ in first }))
-        let loop = LogWriteLoop(
-            configuration: configuration, log: log, queues: queues, progress: progress, flusher: flusher,
-            assigner: assigner, lastTimestamp: outcome.lastStoreTimestamp, now: now, arrivals: arrivals)
-        writer.start(loop)
-        flusher.start()
-        housekeeper.start()
+        writeLoop = Handover(
+            LogWriteLoop(
+                configuration: configuration, log: log, queues: queues, progress: progress, flusher: flusher,
+                assigner: assigner, lastTimestamp: outcome.lastStoreTimestamp, now: now, deleted: deleted,
+                arrivals: arrivals, onUnsafe: refuse))
     }
 
     /// Stores messages as one, in this order, and then calls `completion` on one of the store's threads.
@@ -103,9 +137,9 @@ public final class MessageStore: Sendable {
         writer.stop()
         flusher.stop()
         housekeeper.stop()
-        // Only a store whose last sync went well may skip the walk at the next start.
-        if writeFailure == nil, progress.flushedOffset >= progress.writtenOffset {
-            try? Directory.removeFile(configuration.abortMarker)
+        // Only a store whose syncs went well may skip the walk at the next start.
+        if writeFailure == nil, progress.flushedOffset >= progress.writtenOffset, housekeeper.isSafe {
+            try? io.removeFile(configuration.abortMarker)
         }
         lock.release()
     }
@@ -118,4 +152,13 @@ private final class FailureBox: Sendable {
     var error: StoreError? { stored.withLock { $0 } }
 
     func set(_ error: StoreError) { stored.withLock { if $0 == nil { $0 = error } } }
+}
+
+/// Leads the writer to the flusher, which is made after it.
+private final class FlusherBox: Sendable {
+    private let stored = Mutex<LogFlusher?>(nil)
+
+    var flusher: LogFlusher? { stored.withLock { $0 } }
+
+    func set(_ flusher: LogFlusher) { stored.withLock { $0 = flusher } }
 }

@@ -18,8 +18,6 @@ public struct QueueReading: Sendable {
         case noQueue
         /// The queue exists and never held a message.
         case empty
-        /// The records are gone or unreadable.
-        case removed
     }
 
     /// The outcome.
@@ -34,6 +32,8 @@ public struct QueueReading: Sendable {
     public var body: ByteBuffer
     /// How many records the body holds.
     public var count: Int
+    /// Log offsets of messages that are damaged or lost; they are passed over, and ``nextOffset`` is behind them.
+    public var damagedLogOffsets: [Int64] = []
 }
 
 /// What a reader asks of a queue.

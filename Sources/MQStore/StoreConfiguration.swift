@@ -30,6 +30,8 @@ public struct StoreConfiguration: Sendable {
     public var maximumWaitingBytes = 64 << 20
     /// The most appends waiting to be written (RocketMQ's `sendThreadPoolQueueCapacity`).
     public var maximumWaitingAppends = 10_000
+    /// Whether the sum of each body is checked whenever it is read, and not only in recovery and by the scrubber.
+    public var checksOnRead = false
     /// The delay of each level in milliseconds, level 1 first (RocketMQ's `messageDelayLevel`).
     public var delayLevelMilliseconds: [Int64] = DelayLevels.standard
     /// The smallest segment allowed, in bytes: a lab fills segments of this size within seconds.
@@ -49,6 +51,8 @@ public struct StoreConfiguration: Sendable {
     public var abortMarker: FilePath { root.appending("abort") }
     /// How far log and queues were synced.
     public var checkpointFile: FilePath { root.appending("checkpoint") }
+    /// Which topics were deleted, so that recovery does not raise them from the log.
+    public var deletedTopicsFile: FilePath { root.appending("deletedTopics.json") }
     /// Held locked while the store is open.
     public var lockFile: FilePath { root.appending("lock") }
 }

@@ -14,6 +14,8 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
         case closed = "store is closed"
         /// An earlier `fdatasync` failed: what is on the disk is unknown, so nothing is accepted any more.
         case unsafe = "store refuses writes after a failed sync"
+        /// A write failed and could not be taken back: the message may be there after the next start.
+        case uncertain = "the message may or may not be stored"
         /// More is waiting to be written than the limit allows.
         case overloaded = "too much is waiting to be written"
         /// A record does not fit a segment or its own length fields.

@@ -1,28 +1,31 @@
 import Synchronization
 
 /// The store's slow chores on a thread of their own: syncing consume queues, the checkpoint, preparing the next
-/// segment, and answering appends whose sync takes too long.
+/// segment.
 final class StoreHousekeeper: Sendable {
     private let configuration: StoreConfiguration
     private let log: SegmentChain
     private let queues: QueueTable
     private let progress: StoreProgress
-    private let flusher: LogFlusher
+    private let io: any StorageIO
+    private let saved = Mutex(Checkpoint(logTimestamp: 0, queueTimestamp: 0))
+    /// A sync has failed: what it covered may never reach the disk, so no later checkpoint may promise it.
+    private let hasFailed = Atomic<Bool>(false)
     private let isClosed = WaitableMutex(false)
     private let thread = Mutex<StoreThread?>(nil)
 
-    /// How often the chores are looked at, in milliseconds; the granularity of a sync's time-out.
+    /// How often the chores are looked at, in milliseconds.
     static let tickMilliseconds: Int64 = 250
 
     init(
         configuration: StoreConfiguration, log: SegmentChain, queues: QueueTable, progress: StoreProgress,
-        flusher: LogFlusher
+        io: any StorageIO
     ) {
         self.configuration = configuration
         self.log = log
         self.queues = queues
         self.progress = progress
-        self.flusher = flusher
+        self.io = io
     }
 
     func start() {
@@ -39,34 +42,40 @@ final class StoreHousekeeper: Sendable {
     private func run() {
         let ticksPerCheckpoint = max(1, configuration.checkpointIntervalMilliseconds / Self.tickMilliseconds)
         var tick: Int64 = 0
-        var saved = Checkpoint(logTimestamp: 0, queueTimestamp: 0)
         while true {
             let stops = isClosed.wait(atMostMilliseconds: Self.tickMilliseconds, until: { $0 }) { $0 }
             tick += 1
-            flusher.answerOverdue()
             prepareNextSegment()
-            if stops || tick % ticksPerCheckpoint == 0 { writeCheckpoint(&saved) }
+            if stops || tick % ticksPerCheckpoint == 0 { writeCheckpoint() }
             if stops { return }
         }
     }
 
     /// A failure is not reported here: the writer meets it when it needs the segment, and has whom to tell.
-    private func prepareNextSegment() {
+    func prepareNextSegment() {
         let end = log.endOffset
         guard end > 0, end - progress.writtenOffset < configuration.segmentBytes / 2 else { return }
         _ = try? log.segmentForWriting(at: end)
     }
 
+    /// Whether all that the queues hold is known to be on the disk.
+    var isSafe: Bool { !hasFailed.load(ordering: .relaxed) }
+
+    /// Syncs the queues and notes how far log and queues are safe.
+    ///
     /// A checkpoint that is not written makes the next recovery walk further, nothing else.
-    private func writeCheckpoint(_ saved: inout Checkpoint) {
+    func writeCheckpoint() {
+        guard isSafe else { return }
         // Taken before the sync: what is written during it is not covered.
         let written = progress.lastTimestamp
-        do {
+        do throws(StoreError) {
             for queue in queues.all { try queue.sync() }
-            let checkpoint = Checkpoint(logTimestamp: progress.flushedTimestamp, queueTimestamp: written)
-            guard checkpoint != saved else { return }
-            try checkpoint.write(to: configuration.checkpointFile)
-            saved = checkpoint
+        } catch { return hasFailed.store(true, ordering: .relaxed) }
+        let checkpoint = Checkpoint(logTimestamp: progress.flushedTimestamp, queueTimestamp: written)
+        guard saved.withLock({ $0 != checkpoint }) else { return }
+        do throws(StoreError) {
+            try checkpoint.write(to: configuration.checkpointFile, io: io)
+            saved.withLock { $0 = checkpoint }
         } catch { return }
     }
 }

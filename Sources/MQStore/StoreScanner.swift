@@ -24,9 +24,12 @@ public struct StoreScanner: Sendable {
         public var records: Int
         /// Why the tail is torn; `nil` when the log ends properly.
         public var tornReason: String?
+        /// Places in the middle at which no record can be read, although sound ones stand behind them.
+        public var damaged: [Range<Int64>]
     }
 
     private let directory: FilePath
+    private let io: any StorageIO = SystemStorage()
 
     /// How often a tail that looks torn is looked at again, and the pause before each, in microseconds.
     private static let tailRetries = 5
@@ -34,118 +37,94 @@ public struct StoreScanner: Sendable {
 
     /// A scanner of the store below `root`, or of the segments in `root` itself when it has no `commitlog`.
     public init(root: FilePath) {
-        directory = Directory.exists(root.appending("commitlog")) ? root.appending("commitlog") : root
+        directory = io.exists(root.appending("commitlog")) ? root.appending("commitlog") : root
     }
 
     /// Hands every record to `body`, in the log's order, and says where the log ends.
     ///
     /// - Throws: ``StoreError`` when there is no segment or a file cannot be read.
     public func scan(_ body: (Found) throws -> Void) throws -> End {
-        let bases = try Directory.names(in: directory).compactMap(Segment.baseOffset(ofName:))
+        let bases = try io.names(in: directory).compactMap(Segment.baseOffset(ofName:))
         guard let first = bases.first else {
             throw StoreError(
                 .layout, path: directory, message: "no commit log segment here; name the broker's storePathRootDir")
         }
-        let files = try bases.map { (base: $0, file: try ReadOnlyFile(directory.appending(Segment.name($0)))) }
-        guard let size = files.first?.file.size, size > 0 else {
+        let files = try bases.map { base throws(StoreError) in
+            let file = try io.open(directory.appending(Segment.name(base)), .read)
+            return LogFile(base: base, file: file, size: try file.size())
+        }
+        guard let size = files.first?.size, size > 0 else {
             throw StoreError(.layout, path: directory, message: "the first segment is empty")
         }
-        var position = first
-        var end = End(logOffset: first, records: 0, tornReason: nil)
+        let source = Self.source(files, segmentBytes: size)
+        var end = End(logOffset: first, records: 0, tornReason: nil, damaged: [])
         for attempt in 0...Self.tailRetries {
             end.tornReason = nil
-            var walk = Walk(position: position, records: end.records)
-            try walk.run(segmentBytes: size, files: files, body)
-            position = walk.position
-            end = End(logOffset: walk.position, records: walk.records, tornReason: walk.tornReason)
+            try Self.walk(source, &end, body)
             if end.tornReason == nil || attempt == Self.tailRetries { break }
             usleep(Self.tailPauseMicroseconds)
         }
         return end
     }
 
-    /// One pass over the log from a position.
-    private struct Walk {
-        var position: Int64
-        var records: Int
-        var tornReason: String?
-        /// A record with a wrong sum is a torn tail unless something sound follows it.
-        var suspect: StoredRecord?
-
-        init(position: Int64, records: Int) {
-            self.position = position
-            self.records = records
-        }
-
-        mutating func run(
-            segmentBytes: Int64, files: [(base: Int64, file: ReadOnlyFile)], _ body: (Found) throws -> Void
-        ) throws {
-            var reader = LogReader(segmentBytes: segmentBytes, position: position) { offset, count throws(StoreError) in
-                guard let (base, file) = files.last(where: { $0.base <= offset }), offset < base + file.size
-                else { return ByteBuffer() }
-                return try file.read(at: offset - base, count: count)
-            }
-            while true {
-                let step = try reader.next()
-                if let suspect, !Self.isEnd(step) {
-                    try body(Found(record: suspect, isChecksumValid: false))
-                    records += 1
-                    position = suspect.logOffset + Int64(suspect.totalSize)
-                    self.suspect = nil
+    /// One pass over the log from the end of the one before.
+    private static func walk(_ source: LogReader.Source, _ end: inout End, _ body: (Found) throws -> Void) throws {
+        var survey = LogSurvey(source, from: end.logOffset, keepsTail: false)
+        while true {
+            switch try survey.next() {
+            case .record(let record):
+                try body(Found(record: record, isChecksumValid: true))
+                end.records += 1
+            case .damage(let range, let record):
+                if let record {
+                    try body(Found(record: record, isChecksumValid: false))
+                    end.records += 1
+                } else {
+                    end.damaged.append(range)
                 }
-                switch step {
-                case .record(let record):
-                    try body(Found(record: record, isChecksumValid: true))
-                    records += 1
-                    position = reader.position
-                case .damaged(let record): suspect = record
-                case .nextSegment(let start): position = start
-                case .unwritten:
-                    if suspect != nil { tornReason = "the last body does not have its sum" }
-                    return
-                case .torn(let reason):
-                    tornReason = suspect == nil ? reason : "the last body does not have its sum"
-                    return
-                }
-            }
-        }
-
-        private static func isEnd(_ step: LogWalk.Step) -> Bool {
-            switch step {
-            case .unwritten, .torn: true
-            case .record, .damaged, .nextSegment: false
+            case .end(let offset, let reason):
+                end.logOffset = offset
+                end.tornReason = reason
+                return
             }
         }
     }
-}
 
-/// A file opened for reading only.
-private final class ReadOnlyFile: Sendable {
-    let path: FilePath
-    let size: Int64
-    private let descriptor: CInt
-
-    init(_ path: FilePath) throws(StoreError) {
-        self.path = path
-        descriptor = open(path.string, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw .system("open", path, Errno(rawValue: errno)) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw .system("fstat", path, Errno(rawValue: errno)) }
-        size = Int64(status.st_size)
+    /// A segment's file, opened for reading only.
+    private struct LogFile {
+        var base: Int64
+        var file: any StorageFile
+        var size: Int64
     }
 
-    deinit { close(descriptor) }
-
-    func read(at offset: Int64, count: Int) throws(StoreError) -> ByteBuffer {
-        var buffer = ByteBuffer()
-        let wanted = min(count, Int(size - offset))
-        var failure: CInt = 0
-        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: wanted) { target in
-            let got = pread(descriptor, target.baseAddress, wanted, Int(offset))
-            failure = got < 0 ? errno : 0
-            return max(0, got)
-        }
-        if failure != 0 { throw .system("pread", path, Errno(rawValue: failure)) }
-        return buffer
+    private static func source(_ files: [LogFile], segmentBytes: Int64) -> LogReader.Source {
+        LogReader.Source(
+            segmentBytes: segmentBytes,
+            fetch: { offset, count throws(StoreError) in
+                var buffer = ByteBuffer()
+                guard let place = files.last(where: { $0.base <= offset }), offset < place.base + place.size
+                else { return buffer }
+                let wanted = min(count, Int(place.base + place.size - offset))
+                var failure: StoreError?
+                buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: wanted) { target in
+                    do throws(StoreError) {
+                        return try place.file.read(
+                            into: .init(rebasing: target[..<wanted]), at: offset - place.base)
+                    } catch {
+                        failure = error
+                        return 0
+                    }
+                }
+                if let failure { throw failure }
+                return buffer
+            },
+            nextData: { offset throws(StoreError) in
+                for place in files where place.base + place.size > offset {
+                    if let found = try place.file.nextData(from: max(0, offset - place.base)), found < place.size {
+                        return max(offset, place.base + found)
+                    }
+                }
+                return nil
+            })
     }
 }

@@ -61,6 +61,10 @@ enum RecordLine {
             JSONMember("torn", .bool(end.tornReason != nil)),
         ]
         if let reason = end.tornReason { members.append(JSONMember("reason", .string(reason))) }
+        if !end.damaged.isEmpty {
+            members.append(
+                JSONMember("damaged", .array(end.damaged.map { [.integer($0.lowerBound), .integer($0.upperBound)] })))
+        }
         return ["end": .object(members)]
     }
 
@@ -73,7 +77,8 @@ enum RecordLine {
 
     static func text(_ end: StoreScanner.End, listed: Int) -> String {
         let torn = end.tornReason.map { ", torn: \($0)" } ?? ""
-        return "end at \(end.logOffset), \(listed) records\(torn)"
+        let damaged = end.damaged.map { "\n\($0.lowerBound) to \($0.upperBound): DAMAGED, no record can be read" }
+        return "end at \(end.logOffset), \(listed) records\(torn)" + damaged.joined()
     }
 }
 

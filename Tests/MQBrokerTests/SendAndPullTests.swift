@@ -193,4 +193,42 @@ import Testing
             }
         }
     }
+
+    @Test func aTopicWhoseTableWasNotSavedKeepsItsMessages() async throws {
+        let root = FileManager.default.temporaryDirectory.appendingPathComponent("broker-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: root) }
+        let table = root.appendingPathComponent("config/topics.json")
+        var before = Data()
+        for round in 0..<3 {
+            try await TestBroker.run({ $0.storeRoot = FilePath(root.path) }) { test in
+                if round == 1 { _ = try await test.send("T", body: "kept") }
+                if round == 2 { #expect(try test.bodies(await test.pull("T", from: 0)) == ["kept"]) }
+            }
+            // What a save that failed would have left.
+            if round == 0 { before = try Data(contentsOf: table) }
+            if round == 1 { try before.write(to: table) }
+        }
+    }
+
+    @Test func aTableThatCouldNotBeSavedIsSavedOnceItCan() async throws {
+        try await TestBroker.run({ $0.offsetSavePeriod = .milliseconds(20) }) { test in
+            let config = URL(fileURLWithPath: test.root.appending("config").string)
+            let obstacle = config.appendingPathComponent("consumerOffset.json.tmp")
+            try FileManager.default.createDirectory(at: obstacle, withIntermediateDirectories: true)
+            let commit = UpdateConsumerOffsetRequestHeader(
+                consumerGroup: "G", topic: "T", queueID: 0, commitOffset: 41)
+            #expect(try await test.call(.request(.updateConsumerOffset, commit)).responseCode == .success)
+            // Some saves fail meanwhile; nothing changes after them.
+            try await Task.sleep(for: .milliseconds(200))
+            try FileManager.default.removeItem(at: obstacle)
+            let deadline = ContinuousClock.now.advanced(by: .seconds(10))
+            let file = config.appendingPathComponent("consumerOffset.json")
+            while !((try? String(contentsOf: file, encoding: .utf8)) ?? "").contains("41"),
+                ContinuousClock.now < deadline
+            {
+                try await Task.sleep(for: .milliseconds(20))
+            }
+            #expect(try String(contentsOf: file, encoding: .utf8).contains("41"))
+        }
+    }
 }

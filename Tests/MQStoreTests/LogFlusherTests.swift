@@ -109,4 +109,51 @@ import Testing
         flusher.stop()
         #expect(failures.withLock { $0.first?.code } == .inputOutput)
     }
+
+    @Test func whoeverComesBehindAHungSyncIsAnsweredInTime() {
+        let answers = Answers()
+        let gate = DispatchSemaphore(value: 0)
+        let began = Atomic(false)
+        var configuration = configuration()
+        configuration.syncFlushTimeoutMilliseconds = 100
+        let flusher = LogFlusher(
+            configuration: configuration, progress: StoreProgress(logEnd: 0, timestamp: 0),
+            sync: { _ throws(StoreError) in
+                began.store(true, ordering: .releasing)
+                gate.wait()
+            }, now: MonotonicClock.milliseconds, onFailure: { _ in })
+        flusher.start()
+        flusher.add([answers.waiter()], writtenTo: 100, timestamp: 0)
+        while !began.load(ordering: .acquiring) { usleep(1000) }
+        flusher.add([answers.waiter(), answers.waiter()], writtenTo: 300, timestamp: 0)
+        #expect(flusher.waiters == 3)
+        // The disk still hangs.
+        #expect(answers.wait(for: 3) && flusher.waiters == 0)
+        gate.signal()
+        gate.signal()
+        flusher.stop()
+        #expect(answers.all.count == 3)
+        #expect(answers.all.allSatisfy { if case .timedOut = $0 { true } else { false } })
+    }
+
+    @Test func onlySoManyMayWaitForAHungDisk() {
+        var configuration = configuration()
+        configuration.maximumWaitingAppends = 2
+        let unflushed = Atomic(1)
+        let refusals = Mutex<[StoreError.Code]>([])
+        let writer = LogWriter(configuration: configuration) { unflushed.load(ordering: .relaxed) }
+        func submit() {
+            writer.submit(
+                Append(
+                    drafts: [], awaitsFlush: true,
+                    completion: { result in
+                        if case .failure(let error) = result { refusals.withLock { $0.append(error.code) } }
+                    }, bytes: 0))
+        }
+        submit()
+        #expect(refusals.withLock { $0.isEmpty })
+        unflushed.store(2, ordering: .relaxed)
+        submit()
+        #expect(refusals.withLock { $0 } == [.overloaded])
+    }
 }

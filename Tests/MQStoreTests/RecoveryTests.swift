@@ -118,7 +118,7 @@ import Testing
         }
         // The checkpoint covers the last message once the housekeeper has been round.
         let deadline = ContinuousClock.now.advanced(by: .seconds(10))
-        while (try ReplacedFile.read(configuration.checkpointFile)).flatMap(Checkpoint.init)?.safeTimestamp != 1119,
+        while try Checkpoint.read(from: configuration.checkpointFile, io: SystemStorage())?.safeTimestamp != 1119,
             ContinuousClock.now < deadline
         {
             try await Task.sleep(for: .milliseconds(50))
@@ -190,5 +190,42 @@ import Testing
         let again = try fixture.open()
         defer { again.close() }
         #expect(again.recovery.damagedOffsets == [victim.logOffset])
+    }
+
+    /// Where a record is damaged: the body, its size, its magic, its own offset.
+    @Test(arguments: [88, 2, 5, 35]) func damageInTheMiddleCostsOneMessageAndNoOther(within: UInt64) async throws {
+        let (fixture, store, before) = try await filled()
+        defer { store.close() }
+        let victim = try #require(try store.entries(of: QueueKey(topic: "t", queueID: 1), from: 10, count: 1).first)
+        let crashed = try fixture.crashed()
+        try crashed.overwrite([0xFF], at: UInt64(victim.logOffset) + within)
+        var expected = before
+        expected[1].remove(at: 10)
+        for _ in 0..<2 {
+            let again = try crashed.open()
+            #expect(again.recovery.damagedOffsets == [victim.logOffset] && again.recovery.tornReason == nil)
+            #expect(again.recovery.logEnd == store.maximumLogOffset)
+            #expect(again.maximumOffset(of: QueueKey(topic: "t", queueID: 1)) == 100)
+            for queue in Int32(0)..<3 { #expect(try again.bodies("t", queue) == expected[Int(queue)]) }
+            again.close()
+            try Data().write(to: URL(fileURLWithPath: crashed.root.appending("abort").string))
+        }
+    }
+
+    @Test func aReaderGoesPastADamagedRecordAndNamesIt() async throws {
+        let (fixture, store, before) = try await filled()
+        let key = QueueKey(topic: "t", queueID: 1)
+        let victim = try #require(try store.entries(of: key, from: 10, count: 1).first)
+        defer { store.close() }
+        // The record's place in its queue: its entry leads to a record that names another place.
+        try fixture.overwrite([0x77], at: UInt64(victim.logOffset) + 27)
+        let reading = try store.read(QueueRequest(key: key, offset: 10, maximumCount: 1))
+        #expect(reading.status == .noMatch && reading.nextOffset == 11)
+        #expect(reading.damagedLogOffsets == [victim.logOffset])
+        var expected = before[1]
+        expected.remove(at: 10)
+        let whole = try store.read(QueueRequest(key: key, offset: 0, maximumCount: 100))
+        #expect(whole.count == 99 && whole.nextOffset == 100 && whole.damagedLogOffsets == [victim.logOffset])
+        #expect(StoredRecord.readAll(whole.body).map { $0.map { String(buffer: $0.body) } } == expected)
     }
 }

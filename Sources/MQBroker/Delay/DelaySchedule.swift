@@ -52,11 +52,8 @@ final class DelaySchedule: Sendable {
     /// Saves the offsets now, if any moved since the last time.
     func save() {
         let offsets = levels.withLock { $0.map(\.offset) }
-        let changed = saved.withLock { saved in
-            defer { saved = offsets }
-            return saved != offsets
-        }
-        if changed { context.tables.delays.save({ json }, logger: context.logger) }
+        guard saved.withLock({ $0 != offsets }) else { return }
+        if context.tables.delays.save({ json }, logger: context.logger) { saved.withLock { $0 = offsets } }
     }
 
     /// Delivers what is due. Runs on a disk thread.

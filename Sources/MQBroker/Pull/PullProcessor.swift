@@ -1,3 +1,4 @@
+import Logging
 import MQStore
 import MQTransport
 import MQWire
@@ -87,6 +88,11 @@ final class PullProcessor: Sendable {
                 isWanted: { pull.filter.wants($0) })
             do throws(StoreError) {
                 let reading = try context.store.read(request)
+                if !reading.damagedLogOffsets.isEmpty {
+                    context.logger.error(
+                        "damaged messages are passed over",
+                        metadata: ["queue": "\(pull.key)", "logOffsets": "\(reading.damagedLogOffsets)"])
+                }
                 if mayHold, Self.code(of: reading.status, offset: pull.header.queueOffset) == .pullNotFound {
                     hold(pull, reading: reading)
                 } else {
@@ -164,7 +170,7 @@ final class PullProcessor: Sendable {
     static func code(of status: QueueReading.Status, offset: Int64) -> ResponseCode {
         switch status {
         case .found: .success
-        case .noMatch, .removed: .pullRetryImmediately
+        case .noMatch: .pullRetryImmediately
         case .atEnd: .pullNotFound
         case .noQueue, .empty: offset == 0 ? .pullNotFound : .pullOffsetMoved
         case .beyondEnd, .beforeBeginning: .pullOffsetMoved
@@ -180,7 +186,6 @@ final class PullProcessor: Sendable {
         case .beforeBeginning: "OFFSET_TOO_SMALL"
         case .noQueue: "NO_MATCHED_LOGIC_QUEUE"
         case .empty: "NO_MESSAGE_IN_QUEUE"
-        case .removed: "MESSAGE_WAS_REMOVING"
         }
     }
 

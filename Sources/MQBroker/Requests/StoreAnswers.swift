@@ -8,6 +8,8 @@ enum StoreAnswers {
         switch error.code {
         case .overloaded: .systemBusy
         case .illegalMessage: .messageIllegal
+        // The one code that says nothing about what became of the message.
+        case .uncertain: .systemError
         case .inputOutput, .diskFull, .layout, .closed, .unsafe, .locked: .serviceNotAvailable
         }
     }

@@ -1,19 +1,18 @@
-import Glibc
 import NIOCore
 import SystemPackage
 
 /// One file of a fixed size that holds the bytes from `baseOffset` on.
 ///
-/// Reads are `pread`, so that a read of a cut file ends early instead of raising SIGBUS. Offsets are absolute. The
-/// descriptor closes when the last reader lets go.
+/// Offsets are absolute. The file closes when the last reader lets go, so one that was removed can be read to the end.
 final class Segment: Sendable {
     /// The absolute offset of the first byte; also the file's name.
     let baseOffset: Int64
     /// The size of the file in bytes.
     let size: Int64
-    let path: FilePath
-    private let descriptor: CInt
+    private let file: any StorageFile
 
+    /// Where it is.
+    var path: FilePath { file.path }
     /// The end of the segment, exclusive.
     var endOffset: Int64 { baseOffset + size }
 
@@ -29,75 +28,81 @@ final class Segment: Sendable {
     }
 
     /// Opens the file, makes it when it is missing and brings it to `size` without writing a block.
-    init(directory: FilePath, baseOffset: Int64, size: Int64) throws(StoreError) {
+    init(directory: FilePath, baseOffset: Int64, size: Int64, io: any StorageIO) throws(StoreError) {
         self.baseOffset = baseOffset
         self.size = size
-        path = directory.appending(Self.name(baseOffset))
-        descriptor = open(path.string, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw .system("open", path, Errno(rawValue: errno)) }
-        var status = stat()
-        if fstat(descriptor, &status) != 0 { throw .system("fstat", path, Errno(rawValue: errno)) }
-        guard Int64(status.st_size) <= size else {
+        file = try io.open(directory.appending(Self.name(baseOffset)), .write)
+        let found = try file.size()
+        guard found <= size else {
             throw StoreError(
-                .layout, path: path,
-                message: "the file has \(status.st_size) bytes, and segments are set to \(size); "
+                .layout, path: file.path,
+                message: "the file has \(found) bytes, and segments are set to \(size); "
                     + "set the segment size it was written with, or move it away")
         }
-        if Int64(status.st_size) < size, ftruncate(descriptor, Int(size)) != 0 {
-            throw .system("ftruncate to \(size)", path, Errno(rawValue: errno))
-        }
+        if found < size { try file.resize(to: size) }
     }
-
-    deinit { close(descriptor) }
 
     /// Writes all of `bytes` at the absolute offset.
     func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(StoreError) {
         precondition(
             offset >= baseOffset && offset + Int64(bytes.count) <= endOffset,
             "write of \(bytes.count) bytes at \(offset) leaves the segment \(baseOffset)..<\(endOffset)")
-        var done = 0
-        while done < bytes.count {
-            let count = pwrite(
-                descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done,
-                Int(offset - baseOffset) + done)
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw .system("pwrite", path, Errno(rawValue: errno))
-            }
-            done += count
-        }
+        try file.write(bytes, at: offset - baseOffset)
     }
 
     /// Appends up to `count` bytes from the absolute offset to `buffer`; fewer only at the end of the file.
     func read(at offset: Int64, count: Int, into buffer: inout ByteBuffer) throws(StoreError) {
         let wanted = min(count, Int(endOffset - offset))
-        var done = 0
-        while done < wanted {
-            var failure: CInt = 0
-            let got = buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: wanted - done) { target in
-                let got = pread(descriptor, target.baseAddress, wanted - done, Int(offset - baseOffset) + done)
-                failure = got < 0 ? errno : 0
-                return max(0, got)
+        guard wanted > 0 else { return }
+        var failure: StoreError?
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: wanted) { target in
+            do throws(StoreError) {
+                return try file.read(into: .init(rebasing: target[..<wanted]), at: offset - baseOffset)
+            } catch {
+                failure = error
+                return 0
             }
-            if failure == EINTR { continue }
-            if failure != 0 { throw .system("pread", path, Errno(rawValue: failure)) }
-            if got == 0 { return }
-            done += got
         }
+        if let failure { throw failure }
     }
 
     /// Brings what was written to the disk.
-    func sync() throws(StoreError) {
-        while fdatasync(descriptor) != 0 {
-            if errno != EINTR { throw .system("fdatasync", path, Errno(rawValue: errno)) }
-        }
+    func sync() throws(StoreError) { try file.sync() }
+
+    /// The next absolute offset that may hold anything but zeros; `nil` when none of this segment does.
+    func nextData(from offset: Int64) throws(StoreError) -> Int64? {
+        guard let found = try file.nextData(from: max(0, offset - baseOffset)), found < size else { return nil }
+        return baseOffset + found
     }
 
     /// Makes every byte from the absolute offset on zero; `durably` waits for the disk.
     func zero(from offset: Int64, durably: Bool) throws(StoreError) {
-        if ftruncate(descriptor, Int(offset - baseOffset)) != 0 || ftruncate(descriptor, Int(size)) != 0 {
-            throw .system("ftruncate", path, Errno(rawValue: errno))
-        }
-        if durably, fsync(descriptor) != 0 { throw .system("fsync", path, Errno(rawValue: errno)) }
+        try file.resize(to: offset - baseOffset)
+        try file.resize(to: size)
+        if durably { try file.sync() }
     }
+
+    /// Makes a range zero by writing, where anything else stands: writing zeros into a hole would need space.
+    func zero(_ range: Range<Int64>) throws(StoreError) {
+        var position = range.lowerBound
+        while position < range.upperBound {
+            // Up to the next page of the file, so that no piece reaches from written blocks into a hole.
+            let inPage = (position - baseOffset) % Self.pageBytes
+            let count = Int(min(range.upperBound - position, Self.pageBytes - inPage))
+            var present = ByteBuffer()
+            try read(at: position, count: count, into: &present)
+            let isZero = present.withUnsafeReadableBytes { bytes in !bytes.contains { $0 != 0 } }
+            if !isZero {
+                var failure: StoreError?
+                ByteBuffer(repeating: 0, count: count).withUnsafeReadableBytes { bytes in
+                    do throws(StoreError) { try write(bytes, at: position) } catch { failure = error }
+                }
+                if let failure { throw failure }
+            }
+            position += Int64(count)
+        }
+    }
+
+    /// The unit in which a file has blocks or none.
+    private static let pageBytes: Int64 = 4096
 }

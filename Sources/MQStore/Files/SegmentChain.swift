@@ -10,17 +10,21 @@ final class SegmentChain: Sendable {
     let directory: FilePath
     /// The size of each file in bytes.
     let segmentBytes: Int64
+    private let io: any StorageIO
+    private let names: NameJournal
     private let segments: Mutex<[Segment]>
 
     /// Opens what is in the directory; refuses gaps and files of another size.
     ///
     /// A last file that is too short was being made when the process died; it is brought to its size.
-    init(directory: FilePath, segmentBytes: Int64) throws(StoreError) {
+    init(directory: FilePath, segmentBytes: Int64, io: any StorageIO, names: NameJournal) throws(StoreError) {
         self.directory = directory
         self.segmentBytes = segmentBytes
-        try Directory.create(directory)
+        self.io = io
+        self.names = names
+        names.note(try io.createDirectory(directory))
         var found: [Segment] = []
-        let bases = try Directory.names(in: directory).compactMap(Segment.baseOffset(ofName:))
+        let bases = try io.names(in: directory).compactMap(Segment.baseOffset(ofName:))
         for base in bases {
             if base % segmentBytes != 0 || (found.last.map { $0.endOffset != base } ?? false) {
                 throw StoreError(
@@ -28,7 +32,7 @@ final class SegmentChain: Sendable {
                     message: "segments of \(segmentBytes) bytes cannot begin at \(base); "
                         + "set the segment size these files were written with, or move them away")
             }
-            found.append(try Segment(directory: directory, baseOffset: base, size: segmentBytes))
+            found.append(try Segment(directory: directory, baseOffset: base, size: segmentBytes, io: io))
         }
         segments = Mutex(found)
     }
@@ -53,7 +57,7 @@ final class SegmentChain: Sendable {
     func segmentForWriting(at offset: Int64) throws(StoreError) -> Segment {
         if let segment = segment(at: offset) { return segment }
         let base = offset / segmentBytes * segmentBytes
-        let made = try Segment(directory: directory, baseOffset: base, size: segmentBytes)
+        let made = try Segment(directory: directory, baseOffset: base, size: segmentBytes, io: io)
         return segments.withLock { segments in
             // Another thread may have prepared the same one meanwhile.
             if let last = segments.last, last.baseOffset >= base {
@@ -63,6 +67,7 @@ final class SegmentChain: Sendable {
                 segments.last.map { $0.endOffset == base } ?? true,
                 "a segment at \(base) would leave a gap after \(segments.last?.endOffset ?? 0)")
             segments.append(made)
+            names.note([directory])
             return made
         }
     }
@@ -89,11 +94,20 @@ final class SegmentChain: Sendable {
         }
     }
 
-    /// Brings the segments that hold any of `range` to the disk.
+    /// The next offset, from this one on, that may hold anything but zeros; `nil` when none does.
+    func nextData(from offset: Int64) throws(StoreError) -> Int64? {
+        for segment in all where segment.endOffset > offset {
+            if let found = try segment.nextData(from: offset) { return max(found, offset) }
+        }
+        return nil
+    }
+
+    /// Brings the segments that hold any of `range`, and the names of all, to the disk.
     func sync(_ range: Range<Int64>) throws(StoreError) {
         for segment in all where segment.baseOffset < range.upperBound && segment.endOffset > range.lowerBound {
             try segment.sync()
         }
+        try names.sync()
     }
 
     /// Ends the chain at the offset: removes later segments and zeroes the rest of its own; `durably` waits for the disk.
@@ -103,8 +117,44 @@ final class SegmentChain: Sendable {
             segments.removeAll { $0.baseOffset >= offset }
             return removed
         }
-        for segment in removed { try Directory.removeFile(segment.path) }
+        // The last one first: a crash in between leaves a chain without a gap.
+        if !removed.isEmpty { names.note([directory]) }
+        for segment in removed.reversed() { try io.removeFile(segment.path) }
         if let last = segment(at: offset) { try last.zero(from: offset, durably: durably) }
-        if durably && !removed.isEmpty { try Directory.sync(directory) }
+        if durably { try names.sync() }
     }
+
+    /// Removes the oldest segments that end at or before the offset, at most `limit` of them, never the last.
+    ///
+    /// Who reads one of them holds its file, and reads on to its end.
+    func removeBeginning(before offset: Int64, limit: Int = .max) throws(StoreError) -> Int {
+        let removed = segments.withLock { segments in
+            let removed = Array(segments.dropLast().prefix { $0.endOffset <= offset }.prefix(limit))
+            segments.removeFirst(removed.count)
+            return removed
+        }
+        // The first one first: a crash in between leaves a chain without a gap.
+        if !removed.isEmpty { names.note([directory]) }
+        for segment in removed { try io.removeFile(segment.path) }
+        return removed.count
+    }
+
+    /// Writes a range over with what it holds, so that a later sync brings it to the disk.
+    ///
+    /// After a sync that failed the kernel calls pages clean that the disk does not have; a process that is started anew
+    /// cannot know. A power cut meanwhile changes nothing: the bytes are the same.
+    func rewrite(_ range: Range<Int64>) throws(StoreError) {
+        var position = range.lowerBound
+        while position < range.upperBound, let segment = segment(at: position) {
+            var piece = ByteBuffer()
+            let count = min(range.upperBound, segment.endOffset) - position
+            try segment.read(at: position, count: Int(min(count, Self.rewriteBytes)), into: &piece)
+            guard piece.readableBytes > 0 else { return }
+            try write(piece, at: position)
+            position += Int64(piece.readableBytes)
+        }
+    }
+
+    /// The bytes written over with one call.
+    private static let rewriteBytes: Int64 = 1 << 20
 }

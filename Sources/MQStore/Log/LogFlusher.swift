@@ -4,6 +4,9 @@ import Synchronization
 ///
 /// With the synchronous policy each round takes all who wait, syncs once and answers them in one sweep; who comes
 /// during the sync is in the next round. With the asynchronous one it syncs at the interval, and answers at once.
+///
+/// A second thread answers those whose time is up, whichever round they are in: the first may hang in a sync for as
+/// long as the disk likes.
 final class LogFlusher: Sendable {
     /// An append that is written.
     struct Waiter: Sendable {
@@ -11,15 +14,19 @@ final class LogFlusher: Sendable {
         var receipt: AppendReceipt
     }
 
+    /// Appends that were written together.
+    private struct Group {
+        var waiters: [Waiter]
+        /// When they began to wait, on the flusher's clock.
+        var since: Int64
+    }
+
     private struct State {
-        var waiting: [Waiter] = []
+        var waiting: [Group] = []
+        /// Those of the round that is being synced, and not yet answered.
+        var inFlight: [Group] = []
         var writtenTo: Int64
         var timestamp: Int64
-        /// The round that is being synced: its number and its waiters not yet answered.
-        var round = 0
-        var inFlight: [Waiter] = []
-        /// When the round began, for the time-out.
-        var roundStarted: Int64 = 0
         var isClosed = false
         /// A sync has failed: from then on nothing is promised, whatever a later sync says.
         var hasFailed = false
@@ -31,7 +38,12 @@ final class LogFlusher: Sendable {
     private let now: @Sendable () -> Int64
     private let onFailure: @Sendable (StoreError) -> Void
     private let state: WaitableMutex<State>
-    private let thread = Mutex<StoreThread?>(nil)
+    private let threads = Mutex<[StoreThread]>([])
+    private let isWatchClosed = WaitableMutex(false)
+    private let waitingCount = Atomic<Int>(0)
+
+    /// How often waiters whose time is up are looked for, in milliseconds: they are answered at most this late.
+    static let watchMilliseconds: Int64 = 50
 
     /// A flusher that does not run yet.
     ///
@@ -53,18 +65,29 @@ final class LogFlusher: Sendable {
     }
 
     func start() {
-        let started = StoreThread(name: "store-flusher") { [self] in run() }
-        thread.withLock { $0 = started }
+        var started = [StoreThread(name: "store-flusher") { [self] in run() }]
+        if configuration.flushPolicy == .sync {
+            started.append(StoreThread(name: "store-timeouts") { [self] in watch() })
+        }
+        threads.withLock { $0 = started }
     }
+
+    /// How many appends are written and wait for a sync; the writer takes no more than its limit.
+    var waiters: Int { waitingCount.load(ordering: .relaxed) }
+
+    /// Whether a sync has failed.
+    var hasFailed: Bool { state.withLock { $0.hasFailed } }
 
     /// Takes appends that are written; answers at once those that need not wait.
     func add(_ waiters: [Waiter], writtenTo: Int64, timestamp: Int64) {
         var answered = waiters
         if configuration.flushPolicy == .sync {
             answered = waiters.filter { !$0.append.awaitsFlush }
-            let waiting = waiters.filter(\.append.awaitsFlush)
+            let waiting = answered.isEmpty ? waiters : waiters.filter(\.append.awaitsFlush)
+            let since = now()
+            waitingCount.wrappingAdd(waiting.count, ordering: .relaxed)
             state.withLockAndWake { state in
-                state.waiting.append(contentsOf: waiting)
+                if !waiting.isEmpty { state.waiting.append(Group(waiters: waiting, since: since)) }
                 state.writtenTo = writtenTo
                 state.timestamp = timestamp
             }
@@ -77,44 +100,60 @@ final class LogFlusher: Sendable {
         Self.answer(answered, .notAwaited)
     }
 
-    /// Answers those whose sync takes longer than they wait; the housekeeper calls it.
+    /// Answers those who wait longer than they should, in the round that is being synced and in the next one.
     func answerOverdue() {
         let limit = now() - configuration.syncFlushTimeoutMilliseconds
         let overdue = state.withLock { state in
-            guard !state.inFlight.isEmpty, state.roundStarted < limit else { return [Waiter]() }
-            defer { state.inFlight = [] }
-            return state.inFlight
+            // Groups stand in the order in which they came.
+            let early = state.inFlight.prefix { $0.since < limit }
+            let late = state.waiting.prefix { $0.since < limit }
+            state.inFlight.removeFirst(early.count)
+            state.waiting.removeFirst(late.count)
+            return early + late
         }
-        Self.answer(overdue, .timedOut)
+        for group in overdue { answer(group, .timedOut) }
     }
 
-    /// Syncs what is written and ends the thread.
+    /// Syncs what is written and ends the threads.
     func stop() {
         state.withLockAndWake { $0.isClosed = true }
-        thread.withLock { $0 }?.join()
+        let threads = threads.withLock { $0 }
+        threads.first?.join()
+        isWatchClosed.withLockAndWake { $0 = true }
+        threads.dropFirst().first?.join()
+    }
+
+    private func watch() {
+        while !isWatchClosed.wait(atMostMilliseconds: Self.watchMilliseconds, until: { $0 }, { $0 }) {
+            if waiters > 0 { answerOverdue() }
+        }
     }
 
     private func run() {
+        let isSync = configuration.flushPolicy == .sync
         while true {
-            let isSync = configuration.flushPolicy == .sync
-            let (target, timestamp, isClosed) = state.wait(
+            let isClosed = state.wait(
                 atMostMilliseconds: configuration.flushIntervalMilliseconds,
                 until: { $0.isClosed || (isSync && !$0.waiting.isEmpty) }
-            ) { state in
-                swap(&state.waiting, &state.inFlight)
-                state.waiting.removeAll(keepingCapacity: true)
-                state.roundStarted = now()
-                return (state.writtenTo, state.timestamp, state.isClosed)
+            ) { $0.isClosed }
+            round()
+            guard isClosed else { continue }
+            // After a failed sync another one proves nothing.
+            if state.withLock({ $0.hasFailed || ($0.waiting.isEmpty && $0.writtenTo <= progress.flushedOffset) }) {
+                return
             }
-            syncRound(to: target, timestamp: timestamp)
-            if isClosed && state.withLock({ $0.waiting.isEmpty && $0.writtenTo <= progress.flushedOffset }) { return }
-            if isClosed && progress.flushedOffset < target { return }  // the sync failed; another one proves nothing
         }
     }
 
-    private func syncRound(to target: Int64, timestamp: Int64) {
+    /// Takes all who wait, syncs what is written and answers them.
+    func round() {
+        let (target, timestamp, hasFailed) = state.withLock { state in
+            swap(&state.waiting, &state.inFlight)
+            state.waiting.removeAll(keepingCapacity: true)
+            return (state.writtenTo, state.timestamp, state.hasFailed)
+        }
         var outcome = AppendReceipt.Flush.flushed
-        if state.withLock({ $0.hasFailed }) {
+        if hasFailed {
             outcome = .failed
         } else if target > progress.flushedOffset {
             do throws(StoreError) {
@@ -131,7 +170,12 @@ final class LogFlusher: Sendable {
             defer { state.inFlight.removeAll(keepingCapacity: true) }
             return state.inFlight
         }
-        Self.answer(covered, outcome)
+        for group in covered { answer(group, outcome) }
+    }
+
+    private func answer(_ group: Group, _ flush: AppendReceipt.Flush) {
+        waitingCount.wrappingSubtract(group.waiters.count, ordering: .relaxed)
+        Self.answer(group.waiters, flush)
     }
 
     private static func answer(_ waiters: [Waiter], _ flush: AppendReceipt.Flush) {

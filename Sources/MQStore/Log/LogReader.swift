@@ -1,49 +1,130 @@
+import Glibc
 import MQWire
 import NIOCore
 
 /// Walks a log from a position, reading it in windows.
 struct LogReader {
-    /// The size of a segment in bytes.
-    let segmentBytes: Int64
+    /// The bytes that are walked; what it gives may change between two calls only by growing.
+    struct Source {
+        /// The size of a segment in bytes.
+        var segmentBytes: Int64
+        /// Up to `count` bytes of one segment, fewer only where it ends.
+        var fetch: (_ offset: Int64, _ count: Int) throws(StoreError) -> ByteBuffer
+        /// The next offset, from this one on, that may hold anything but zeros; `nil` when none does.
+        var nextData: (_ offset: Int64) throws(StoreError) -> Int64?
+    }
+
     /// Where the next step looks.
     private(set) var position: Int64
+    private let source: Source
     private var window = ByteBuffer()
-    private let fetch: (_ offset: Int64, _ count: Int) throws(StoreError) -> ByteBuffer
 
     /// The bytes read at once; a longer record is read in one piece of its own.
     static let windowBytes = 1 << 20
 
-    /// Begins at `position`; `fetch` returns up to `count` bytes of one segment, fewer only where it ends.
-    init(
-        segmentBytes: Int64, position: Int64,
-        fetch: @escaping (_ offset: Int64, _ count: Int) throws(StoreError) -> ByteBuffer
-    ) {
-        self.segmentBytes = segmentBytes
+    /// Begins at `position`.
+    init(_ source: Source, position: Int64) {
+        self.source = source
         self.position = position
-        self.fetch = fetch
     }
 
     /// What stands at the position; moves behind a record, sound or damaged, and to the next segment after filler.
     mutating func next() throws(StoreError) -> LogWalk.Step {
-        let segmentEnd = (position / segmentBytes + 1) * segmentBytes
+        let segmentEnd = segmentEnd(of: position)
         var reading = StoredRecord.read(from: &window)
         if case .truncated(let needed) = reading {
             let count = Int(min(Int64(max(needed, Self.windowBytes)), segmentEnd - position))
-            window = try fetch(position, count)
+            window = try source.fetch(position, count)
             if window.readableBytes == 0 { return .unwritten }
             reading = StoredRecord.read(from: &window)
         }
         let step = LogWalk.judge(reading, position: position, segmentEnd: segmentEnd)
         switch step {
-        case .record(let record): position += Int64(record.totalSize)
-        case .damaged(let record):
-            window.moveReaderIndex(forwardBy: Int(record.totalSize))
+        case .record(let record), .damaged(let record):
             position += Int64(record.totalSize)
+            if case .record = reading {} else { window.moveReaderIndex(forwardBy: Int(record.totalSize)) }
         case .nextSegment(let start):
             position = start
             window.clear()
         case .unwritten, .torn: break
         }
         return step
+    }
+
+    /// Goes on at this place.
+    mutating func resume(at offset: Int64) {
+        position = offset
+        window.clear()
+    }
+
+    /// The first place behind the position at which a record begins, sound or damaged; `nil` when there is none.
+    ///
+    /// A record says where it stands, so bytes that merely look like one are not taken for it. Holes are not read.
+    func nextBoundary() throws(StoreError) -> Int64? {
+        var offset = position + 1
+        while let data = try source.nextData(offset) {
+            // A record's first bytes are zeros: they may lie in the hole before.
+            offset = max(offset, data - Int64(RecordLayout.blankSize))
+            let end = segmentEnd(of: offset)
+            let window = try source.fetch(offset, Int(min(Int64(Self.windowBytes), end - offset)))
+            if window.readableBytes == 0 { return nil }
+            for candidate in Self.magics(in: window) where try isRecord(at: offset + Int64(candidate)) {
+                return offset + Int64(candidate)
+            }
+            let isLastOfSegment = offset + Int64(window.readableBytes) >= end
+            // The next window begins where a record may begin whose magic was not whole in this one.
+            let step = Int64(window.readableBytes) - (isLastOfSegment ? 0 : Int64(RecordLayout.blankSize) - 1)
+            offset += max(1, step)
+        }
+        return nil
+    }
+
+    private func segmentEnd(of offset: Int64) -> Int64 {
+        (offset / source.segmentBytes + 1) * source.segmentBytes
+    }
+
+    /// Where in the window a record's magic makes one possible: four bytes before it.
+    private static func magics(in window: ByteBuffer) -> [Int] {
+        window.withUnsafeReadableBytes { bytes in
+            var found: [Int] = []
+            var index = 4
+            let first = CInt(truncatingIfNeeded: RecordLayout.magic >> 24)
+            while index + 4 <= bytes.count, let base = bytes.baseAddress,
+                let hit = memchr(base + index, first, bytes.count - index - 3)
+            {
+                index = UnsafeRawPointer(hit) - base
+                let value = UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: index, as: UInt32.self))
+                if value == RecordLayout.magic { found.append(index - 4) }
+                index += 1
+            }
+            return found
+        }
+    }
+
+    private func isRecord(at offset: Int64) throws(StoreError) -> Bool {
+        let room = segmentEnd(of: offset) - offset
+        guard room >= Int64(RecordLayout.minimumSize) else { return false }
+        var bytes = try source.fetch(offset, RecordLayout.minimumSize)
+        let size = Int64(bytes.getInteger(at: bytes.readerIndex, as: Int32.self) ?? 0)
+        let own = bytes.getInteger(at: bytes.readerIndex + RecordLayout.logOffsetOffset, as: Int64.self)
+        guard own == offset, size >= Int64(RecordLayout.minimumSize), size <= room else { return false }
+        bytes = try source.fetch(offset, Int(size))
+        switch StoredRecord.read(from: &bytes) {
+        case .record, .checksumMismatch: return true
+        case .blank, .unwritten, .truncated, .malformed: return false
+        }
+    }
+}
+
+extension SegmentChain {
+    /// This chain as a log to walk.
+    var source: LogReader.Source {
+        LogReader.Source(
+            segmentBytes: segmentBytes,
+            fetch: { [self] offset, count throws(StoreError) in
+                var buffer = ByteBuffer()
+                try read(at: offset, count: count, into: &buffer)
+                return buffer
+            }, nextData: { [self] offset throws(StoreError) in try nextData(from: offset) })
     }
 }

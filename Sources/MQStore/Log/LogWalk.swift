@@ -1,4 +1,6 @@
+import Glibc
 import MQWire
+import NIOCore
 
 /// Decides what follows from the bytes at a position of the log, while walking it record by record. Pure.
 ///
@@ -23,9 +25,10 @@ enum LogWalk {
     /// A record must say that it stands where it stands; so a stale one left behind an earlier cut is not taken.
     static func judge(_ reading: StoredRecord.Reading, position: Int64, segmentEnd: Int64) -> Step {
         switch reading {
-        case .record(let record):
-            record.logOffset == position
-                ? .record(record) : .torn("a record of offset \(record.logOffset) stands here")
+        case .record(let record) where record.logOffset == position:
+            // The sum covers the body alone. Of the rest, a lost sector shows by its zeros, which nobody writes there.
+            isWhole(record) ? .record(record) : .damaged(record)
+        case .record(let record): .torn("a record of offset \(record.logOffset) stands here")
         case .checksumMismatch(let record):
             record.logOffset == position ? .damaged(record) : .torn("a damaged record of another offset stands here")
         case .blank(let size):
@@ -34,6 +37,19 @@ enum LogWalk {
         case .unwritten: .unwritten
         case .truncated(let needed): .torn("a record of \(needed) bytes is cut short")
         case .malformed(let reason): .torn(reason)
+        }
+    }
+
+    /// Whether topic and properties hold no zero byte: the writer refuses those.
+    private static func isWhole(_ record: StoredRecord) -> Bool {
+        !record.topic.isEmpty && !record.topic.utf8.contains(0) && !hasZero(record.encodedProperties)
+    }
+
+    /// Whether any byte is zero.
+    static func hasZero(_ buffer: ByteBuffer) -> Bool {
+        buffer.withUnsafeReadableBytes { bytes in
+            guard let base = bytes.baseAddress, bytes.count > 0 else { return false }
+            return memchr(base, 0, bytes.count) != nil
         }
     }
 }

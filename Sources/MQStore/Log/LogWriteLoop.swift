@@ -11,8 +11,9 @@ import Synchronization
 /// 2. its entries are written to the consume queues, behind what readers see,
 /// 3. only then the queues' ends move, and listeners hear of it.
 ///
-/// When 1 or 2 fails, the offsets are given back, the run's first bytes are zeroed so that no recovery takes it for
-/// stored, and every append with a record in it fails.
+/// When 1 or 2 fails, the offsets are given back, the run's bytes are zeroed durably so that no recovery takes any of it
+/// for stored, and every append with a record in it fails. What cannot be zeroed must not be written over either: the
+/// store then refuses writes until it was recovered.
 final class LogWriteLoop {
     private let configuration: StoreConfiguration
     private let log: SegmentChain
@@ -23,6 +24,10 @@ final class LogWriteLoop {
     private let arrivals: @Sendable ([QueueArrival]) -> Void
     private var assigner: OffsetAssigner
     private var lastTimestamp: Int64
+    private var deleted: DeletedTopicsFile
+    private let onUnsafe: @Sendable (StoreError) -> Void
+    /// The error for which nothing is written any more.
+    private var refusal: StoreError?
 
     private var staging = ByteBuffer()
     private var run: Run
@@ -36,7 +41,9 @@ final class LogWriteLoop {
     /// Records gathered for one write.
     private struct Run {
         var start: Int64
-        var queues: [QueueKey: QueuePart] = [:]
+        var queues: [QueuePart] = []
+        /// Where in ``queues`` a queue's part is.
+        var indices: [QueueKey: Int] = [:]
         var completed: [Finished] = []
     }
 
@@ -57,8 +64,11 @@ final class LogWriteLoop {
     init(
         configuration: StoreConfiguration, log: SegmentChain, queues: QueueTable, progress: StoreProgress,
         flusher: LogFlusher, assigner: OffsetAssigner, lastTimestamp: Int64, now: @escaping @Sendable () -> Int64,
-        arrivals: @escaping @Sendable ([QueueArrival]) -> Void
+        deleted: DeletedTopicsFile, arrivals: @escaping @Sendable ([QueueArrival]) -> Void,
+        onUnsafe: @escaping @Sendable (StoreError) -> Void
     ) {
+        self.deleted = deleted
+        self.onUnsafe = onUnsafe
         self.configuration = configuration
         self.log = log
         self.queues = queues
@@ -76,7 +86,9 @@ final class LogWriteLoop {
         guard !batch.isEmpty else { return }
         // Never backwards: searches by time halve a queue.
         lastTimestamp = max(lastTimestamp, now())
-        for append in batch { place(append) }
+        for append in batch {
+            if let refusal { append.completion(.failure(refusal)) } else { place(append) }
+        }
         _ = commit()
         flusher.add(
             finished.map { LogFlusher.Waiter(append: $0.append, receipt: $0.receipt) },
@@ -85,10 +97,11 @@ final class LogWriteLoop {
         if staging.capacity > Self.keptStagingBytes { staging = ByteBuffer() }
     }
 
-    /// Forgets a topic's queues.
+    /// Forgets a topic's queues; first notes durably that its records up to here are dead.
     func delete(topic: String) -> StoreError? {
-        assigner.forget(topic: topic)
         do throws(StoreError) {
+            try deleted.delete(topic, logStart: log.firstOffset, logEnd: assigner.logOffset)
+            assigner.forget(topic: topic)
             try queues.remove(topic: topic)
             return nil
         } catch { return error }
@@ -98,6 +111,7 @@ final class LogWriteLoop {
         var receipt = AppendReceipt(logOffsets: [], queueOffset: 0, storeTimestamp: lastTimestamp, flush: .notAwaited)
         receipt.logOffsets.reserveCapacity(append.drafts.count)
         do throws(StoreError) {
+            for draft in append.drafts { try check(draft) }
             for (index, draft) in append.drafts.enumerated() {
                 let placement = try place(draft)
                 receipt.logOffsets.append(placement.logOffset)
@@ -111,13 +125,21 @@ final class LogWriteLoop {
         run.completed.append(Finished(append: append, receipt: receipt))
     }
 
-    private func place(_ draft: RecordDraft) throws(StoreError) -> OffsetAssigner.Placement {
-        let size = draft.encodedSize
-        guard Int64(size) <= assigner.maximumRecordBytes else {
+    private func check(_ draft: RecordDraft) throws(StoreError) {
+        guard Int64(draft.encodedSize) <= assigner.maximumRecordBytes else {
             throw StoreError(
                 .illegalMessage,
-                message: "a record of \(size) bytes exceeds the segment of \(assigner.segmentBytes) bytes")
+                message: "a record of \(draft.encodedSize) bytes exceeds the segment of "
+                    + "\(assigner.segmentBytes) bytes")
         }
+        // Recovery tells lost sectors from written ones by this (`LogWalk`).
+        guard !draft.topic.isEmpty, !draft.topic.utf8.contains(0), !LogWalk.hasZero(draft.properties) else {
+            throw StoreError(.illegalMessage, message: "topic and properties must not hold a zero byte")
+        }
+    }
+
+    private func place(_ draft: RecordDraft) throws(StoreError) -> OffsetAssigner.Placement {
+        let size = draft.encodedSize
         if staging.readableBytes > 0, staging.readableBytes + size > Self.runBytes, let error = commit() { throw error }
         let blankBytes = assigner.blankBytes(before: size)
         if blankBytes > 0 {
@@ -140,7 +162,8 @@ final class LogWriteLoop {
         let key = QueueKey(topic: draft.topic, queueID: draft.queueID)
         // The queue is opened before an offset is taken, so that a failure leaves nothing to give back.
         let queue: ConsumeQueue
-        if let known = run.queues[key]?.queue { queue = known } else { queue = try queues.makeIfMissing(key) }
+        let known = run.indices[key]
+        if let known { queue = run.queues[known].queue } else { queue = try queues.makeIfMissing(key) }
         let placement = assigner.place(key, bytes: size)
         draft.encode(
             into: &staging, queueOffset: placement.queueOffset, logOffset: placement.logOffset,
@@ -148,10 +171,14 @@ final class LogWriteLoop {
         let code = QueueEntry.tagCode(
             topic: draft.topic, sysFlag: draft.sysFlag, properties: draft.properties, storeTimestamp: lastTimestamp,
             delayLevelMilliseconds: configuration.delayLevelMilliseconds)
-        var part = run.queues.removeValue(forKey: key) ?? QueuePart(queue: queue, start: placement.queueOffset)
-        QueueEntry(logOffset: placement.logOffset, size: Int32(size), tagCode: code).write(to: &part.entries)
-        part.tagCodes.append(code)
-        run.queues[key] = part
+        let index = known ?? run.queues.count
+        if known == nil {
+            run.indices[key] = index
+            run.queues.append(QueuePart(queue: queue, start: placement.queueOffset))
+        }
+        QueueEntry(logOffset: placement.logOffset, size: Int32(size), tagCode: code)
+            .write(to: &run.queues[index].entries)
+        run.queues[index].tagCodes.append(code)
         return placement
     }
 
@@ -164,10 +191,9 @@ final class LogWriteLoop {
         guard staging.readableBytes > 0 || !run.completed.isEmpty else { return nil }
         do throws(StoreError) {
             if staging.readableBytes > 0 { try log.write(staging, at: run.start) }
-            for part in run.queues.values { try part.queue.write(part.entries, at: part.start) }
+            for part in run.queues { try part.queue.write(part.entries, at: part.start) }
         } catch {
-            giveBack(error)
-            return error
+            return giveBack(error)
         }
         publish()
         return nil
@@ -176,10 +202,10 @@ final class LogWriteLoop {
     private func publish() {
         var arrived: [QueueArrival] = []
         arrived.reserveCapacity(run.queues.count)
-        for (key, part) in run.queues {
+        for part in run.queues {
             let end = part.start + Int64(part.tagCodes.count)
             part.queue.publish(end)
-            arrived.append(QueueArrival(key: key, maximumOffset: end, tagCodes: part.tagCodes))
+            arrived.append(QueueArrival(key: part.queue.key, maximumOffset: end, tagCodes: part.tagCodes))
         }
         progress.published(
             writtenOffset: assigner.logOffset, timestamp: lastTimestamp,
@@ -188,20 +214,38 @@ final class LogWriteLoop {
         if !arrived.isEmpty { arrivals(arrived) }
     }
 
-    private func giveBack(_ error: StoreError) {
-        if let segment = log.segment(at: run.start) {
-            // All of it: the next run begins at the same place, and a whole record of this one behind it would be taken
-            // for stored. Its blocks are there if anything of the run is; when not, nothing needs hiding.
-            let count = min(Int64(staging.readableBytes), segment.endOffset - run.start)
-            let zeros = [UInt8](repeating: 0, count: Int(max(0, count)))
-            zeros.withUnsafeBytes { bytes in try? segment.write(bytes, at: run.start) }
+    /// Takes back what was written of the run, answers its appends, and gives the error that they were answered with.
+    private func giveBack(_ failure: StoreError) -> StoreError {
+        var answer = failure
+        do throws(StoreError) { try erase() } catch {
+            // It may be found in the log by the next start: whoever sent it must not be told that it is not there.
+            answer = StoreError(
+                .uncertain, path: error.path,
+                message: "\(failure.message) failed, and what it wrote could not be erased", cause: failure.cause)
+            let unsafe = StoreError(
+                .unsafe, path: error.path,
+                message: "what a failed write left could not be erased; check the disk and restart",
+                cause: error.cause)
+            refusal = unsafe
+            onUnsafe(unsafe)
         }
-        for part in run.queues.values {
-            try? part.queue.write(
-                ByteBuffer(repeating: 0, count: part.entries.readableBytes), at: part.start)
-        }
-        for finished in run.completed { finished.append.completion(.failure(error)) }
+        for finished in run.completed { finished.append.completion(.failure(answer)) }
         assigner.rewind(
-            logOffset: run.start, queues: run.queues.map { (key: $0.key, offset: $0.value.start) })
+            logOffset: run.start, queues: run.queues.map { (key: $0.queue.key, offset: $0.start) })
+        return answer
+    }
+
+    /// Zeroes what was written of the run.
+    ///
+    /// All of it: the next run begins at the same place, and a whole record of this one behind it would be taken for
+    /// stored. Durably: a power cut may mix sectors of both, and a record's sum covers its body alone. Its blocks are
+    /// there if anything of the run is; where writing fails for want of space, reading tells that nothing is there.
+    private func erase() throws(StoreError) {
+        let end = run.start + Int64(staging.readableBytes)
+        if let segment = log.segment(at: run.start) {
+            try segment.zero(run.start..<min(end, segment.endOffset))
+            try segment.sync()
+        }
+        for part in run.queues { try part.queue.erase(from: part.start, count: part.tagCodes.count) }
     }
 }

@@ -21,15 +21,19 @@ final class LogWriter: Sendable {
     private let configuration: StoreConfiguration
     private let inbox = WaitableMutex(Inbox())
     private let thread = Mutex<StoreThread?>(nil)
+    /// How many appends are written and wait for a sync.
+    private let unflushed: @Sendable () -> Int
 
-    init(configuration: StoreConfiguration) { self.configuration = configuration }
+    init(configuration: StoreConfiguration, unflushed: @escaping @Sendable () -> Int) {
+        self.configuration = configuration
+        self.unflushed = unflushed
+    }
 
-    /// Starts the thread that owns `machine`.
-    func start(_ machine: sending LogWriteLoop) {
-        let box = Handover(machine)
+    /// Starts the thread that owns the machine.
+    func start(_ box: Handover<LogWriteLoop>) {
         let started = StoreThread(name: "store-writer") { [self] in
             guard let machine = box.take() else { return }
-            run(machine)
+            while turn(machine) {}
         }
         thread.withLock { $0 = started }
     }
@@ -45,6 +49,10 @@ final class LogWriter: Sendable {
                 return StoreError(
                     .overloaded,
                     message: "\(inbox.appends.count) messages of \(inbox.bytes) bytes wait for the disk; send slower")
+            }
+            if unflushed() >= configuration.maximumWaitingAppends {
+                return StoreError(
+                    .overloaded, message: "\(unflushed()) messages wait for the disk's confirmation; send slower")
             }
             inbox.appends.append(append)
             inbox.bytes += append.bytes
@@ -73,25 +81,27 @@ final class LogWriter: Sendable {
         thread.withLock { $0 }?.join()
     }
 
-    private func run(_ machine: LogWriteLoop) {
-        while true {
-            let (appends, deleted, isClosed, refusal) = inbox.wait(until: \.hasWork) { inbox in
-                let taken = (inbox.appends, inbox.deletedTopics, inbox.isClosed, inbox.refusal)
-                inbox.appends = []
-                inbox.appends.reserveCapacity(taken.0.count)
-                inbox.bytes = 0
-                inbox.deletedTopics = []
-                return taken
-            }
-            if let refusal {
-                for append in appends { append.completion(.failure(refusal)) }
-            } else {
-                machine.write(appends)
-            }
-            for item in deleted { item.done(machine.delete(topic: item.topic)) }
-            if isClosed && appends.isEmpty && deleted.isEmpty { return }
+    /// Waits for work and does it; `false` when that was the last.
+    func turn(_ machine: LogWriteLoop) -> Bool {
+        let (appends, deleted, isClosed, refusal) = inbox.wait(until: \.hasWork) { inbox in
+            let taken = (inbox.appends, inbox.deletedTopics, inbox.isClosed, inbox.refusal)
+            inbox.appends = []
+            inbox.appends.reserveCapacity(taken.0.count)
+            inbox.bytes = 0
+            inbox.deletedTopics = []
+            return taken
         }
+        if let refusal {
+            for append in appends { append.completion(.failure(refusal)) }
+        } else {
+            machine.write(appends)
+        }
+        for item in deleted { item.done(machine.delete(topic: item.topic)) }
+        return !(isClosed && appends.isEmpty && deleted.isEmpty)
     }
+
+    /// Whether ``turn(_:)`` would find anything to do.
+    var hasWork: Bool { inbox.withLock { $0.hasWork } }
 }
 
 /// Carries a value to the thread that will own it.

@@ -8,11 +8,12 @@ final class StoreProgress: Sendable {
     private let flushedTime: Atomic<Int64>
     private let appended = Atomic<Int>(0)
 
-    init(logEnd: Int64, timestamp: Int64) {
+    /// Begins at what recovery found; what a killed process left in the page cache is written, but not yet synced.
+    init(logEnd: Int64, timestamp: Int64, flushedTo: Int64? = nil, flushedTimestamp: Int64? = nil) {
         written = Atomic(logEnd)
-        flushed = Atomic(logEnd)
+        flushed = Atomic(flushedTo ?? logEnd)
         self.timestamp = Atomic(timestamp)
-        flushedTime = Atomic(timestamp)
+        flushedTime = Atomic(flushedTimestamp ?? timestamp)
     }
 
     /// The end of what readers may read, in bytes.

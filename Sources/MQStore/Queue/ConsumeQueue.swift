@@ -11,15 +11,19 @@ final class ConsumeQueue: Sendable {
     private let chain: SegmentChain
     private let maximum: Atomic<Int64>
     private let minimum: Atomic<Int64>
-    private let isDirty = Atomic<Bool>(false)
+    /// The bytes of the queue's files that changed since the last sync.
+    private let dirty = Mutex<Range<Int64>?>(nil)
 
     /// How many entries are read at once while looking for the first one.
     private static let scanEntries: Int64 = 4096
 
     /// Opens the queue's files and finds its first and last entry.
-    init(key: QueueKey, directory: FilePath, entriesPerFile: Int64) throws(StoreError) {
+    init(key: QueueKey, directory: FilePath, entriesPerFile: Int64, io: any StorageIO, names: NameJournal)
+        throws(StoreError)
+    {
         self.key = key
-        chain = try SegmentChain(directory: directory, segmentBytes: entriesPerFile * QueueEntry.encodedSize)
+        chain = try SegmentChain(
+            directory: directory, segmentBytes: entriesPerFile * QueueEntry.encodedSize, io: io, names: names)
         maximum = Atomic(0)
         minimum = Atomic(0)
         try findEnds(entriesPerFile: entriesPerFile)
@@ -92,13 +96,34 @@ final class ConsumeQueue: Sendable {
     func write(_ entries: ByteBuffer, at offset: Int64) throws(StoreError) {
         var rest = entries
         var position = offset * QueueEntry.encodedSize
+        markDirty(position..<(position + Int64(rest.readableBytes)))
         while rest.readableBytes > 0 {
             let room = Int(chain.segmentBytes - position % chain.segmentBytes)
             guard let piece = rest.readSlice(length: min(room, rest.readableBytes)) else { break }
             try chain.write(piece, at: position)
             position += Int64(piece.readableBytes)
         }
-        isDirty.store(true, ordering: .relaxed)
+    }
+
+    /// Makes entries that were written and never published zero again.
+    func erase(from offset: Int64, count: Int) throws(StoreError) {
+        var position = offset * QueueEntry.encodedSize
+        let end = position + Int64(count) * QueueEntry.encodedSize
+        markDirty(position..<max(end, position + 1))
+        while position < end, let segment = chain.segment(at: position) {
+            try segment.zero(position..<min(end, segment.endOffset))
+            position = segment.endOffset
+        }
+    }
+
+    private func markDirty(_ range: Range<Int64>) {
+        dirty.withLock { dirty in
+            guard let known = dirty else {
+                dirty = range
+                return
+            }
+            dirty = min(known.lowerBound, range.lowerBound)..<max(known.upperBound, range.upperBound)
+        }
     }
 
     /// Lets readers see the entries below the offset.
@@ -110,14 +135,16 @@ final class ConsumeQueue: Sendable {
     /// The first entry for which `isBehind` holds, else the end; for a condition that, once true, stays true.
     ///
     /// Entries point forwards only, so the place is found by halving. An entry that is missing counts as behind.
-    func firstOffset(where isBehind: (QueueEntry) throws(StoreError) -> Bool) throws(StoreError) -> Int64 {
+    func firstOffset(
+        where isBehind: (_ entry: QueueEntry, _ offset: Int64) throws(StoreError) -> Bool
+    ) throws(StoreError) -> Int64 {
         var low = minimumOffset
         var high = maximumOffset
         while low < high {
             let middle = low + (high - low) / 2
             let entry = try rawEntry(at: middle)
             let isHigh: Bool
-            if let entry { isHigh = try isBehind(entry) } else { isHigh = true }
+            if let entry { isHigh = try isBehind(entry, middle) } else { isHigh = true }
             if isHigh { high = middle } else { low = middle + 1 }
         }
         return low
@@ -125,31 +152,94 @@ final class ConsumeQueue: Sendable {
 
     /// Forgets all entries whose record does not end at `logOffset` or before; for recovery only.
     func cut(atLogOffset logOffset: Int64) throws(StoreError) {
-        let low = try firstOffset { $0.logOffset + Int64($0.size) > logOffset }
-        // Not durable: after another crash the same recovery does the same again.
-        if chain.endOffset > 0 {
-            try chain.cut(at: max(chain.firstOffset, low * QueueEntry.encodedSize), durably: false)
+        try cut { entry, _ throws(StoreError) in entry.end > logOffset }
+    }
+
+    /// Forgets the entries of records that do not end at `logOffset` or before, when some may be half written.
+    ///
+    /// Looked for from the end, one by one: a half-written entry may point anywhere and mislead a search by halves.
+    /// Entries before `logOffset` that lead to no sound record are kept when they stand in order: the record may be what
+    /// is damaged. One that is not right after all is replaced when recovery meets its record. For recovery only.
+    func cutTail(
+        atLogOffset logOffset: Int64, isSound: (_ entry: QueueEntry, _ offset: Int64) throws(StoreError) -> Bool
+    ) throws(StoreError) {
+        var low = minimumOffset
+        var previousEnd: Int64 = 0
+        var end = maximumOffset
+        searching: while end > minimumOffset {
+            let from = max(minimumOffset, end - Self.scanEntries)
+            let window = try rawWindow(at: from, count: end - from)
+            for index in window.indices.reversed() {
+                guard let entry = window[index], entry.end <= logOffset else { continue }
+                if !entry.isBlank, !(try isSound(entry, from + Int64(index))) { continue }
+                low = from + Int64(index) + 1
+                previousEnd = entry.end
+                break searching
+            }
+            end = from
         }
-        maximum.store(low, ordering: .releasing)
+        while low < maximumOffset, let entry = try rawEntry(at: low), entry.logOffset >= previousEnd,
+            entry.end <= logOffset
+        {
+            previousEnd = entry.end
+            low += 1
+        }
+        try cut(atQueueOffset: low)
+    }
+
+    /// Forgets the first entry for which `isBehind` holds and all behind it; for recovery only.
+    private func cut(
+        where isBehind: (_ entry: QueueEntry, _ offset: Int64) throws(StoreError) -> Bool
+    ) throws(StoreError) {
+        let low = try firstOffset(where: isBehind)
+        // Also when no entry is known to be there: behind a hole of a power cut some may be.
+        try cut(atQueueOffset: max(low, minimumOffset))
+    }
+
+    /// Forgets all entries; the next one has this offset. For recovery only.
+    func beginAnew(at offset: Int64) throws(StoreError) {
+        if chain.endOffset > 0 { try chain.cut(at: chain.firstOffset, durably: false) }
+        minimum.store(offset, ordering: .releasing)
+        maximum.store(offset, ordering: .releasing)
+        markDirty(0..<1)
     }
 
     /// Forgets the entries from the offset on, which may lie before the first one; for recovery only.
+    ///
+    /// Not durable at once: after another crash the same recovery does the same again. It must be durable before the
+    /// checkpoint moves on, or entries that were cut would come back behind a walk that begins later.
     func cut(atQueueOffset offset: Int64) throws(StoreError) {
         if chain.endOffset > 0 {
-            try chain.cut(at: max(chain.firstOffset, offset * QueueEntry.encodedSize), durably: false)
+            let position = max(chain.firstOffset, offset * QueueEntry.encodedSize)
+            markDirty(position..<max(position + 1, chain.endOffset))
+            try chain.cut(at: position, durably: false)
         }
         minimum.store(min(minimumOffset, offset), ordering: .releasing)
         maximum.store(offset, ordering: .releasing)
     }
 
-    /// Syncs what was written since the last call.
+    /// Removes files whose entries all point before `logOffset`, and lets no reader see such an entry.
+    func removeBeginning(beforeLogOffset logOffset: Int64) throws(StoreError) {
+        let first = try firstOffset { entry, _ throws(StoreError) in entry.logOffset >= logOffset }
+        guard first > minimumOffset else { return }
+        minimum.store(first, ordering: .releasing)
+        _ = try chain.removeBeginning(before: first * QueueEntry.encodedSize)
+    }
+
+    /// Syncs what changed since the last call.
+    ///
+    /// After an error nobody knows what the disk holds, and a later success proves nothing: the caller must not let the
+    /// checkpoint pass any more.
     func sync() throws(StoreError) {
-        guard isDirty.exchange(false, ordering: .relaxed) else { return }
-        let end = maximumOffset * QueueEntry.encodedSize
-        do {
-            try chain.sync(max(0, end - chain.segmentBytes)..<(end + 1))
+        let range = dirty.withLock { dirty in
+            defer { dirty = nil }
+            return dirty
+        }
+        guard let range else { return }
+        do throws(StoreError) {
+            try chain.sync(range)
         } catch {
-            isDirty.store(true, ordering: .relaxed)
+            markDirty(range)
             throw error
         }
     }

@@ -16,6 +16,22 @@ public struct QueueEntry: Sendable, Hashable {
     /// The hash of the tag, 0 without one; for a delayed message the time at which it is due.
     public let tagCode: Int64
 
+    /// The size that says that the message of this place is lost or damaged, and never to be served.
+    ///
+    /// RocketMQ writes it into the places before a queue's first message (`ConsumeQueue.fillPreBlank`).
+    static let blankSize = Int32.max
+
+    /// The place of a message that is lost, before the record at `logOffset`.
+    static func blank(before logOffset: Int64) -> QueueEntry {
+        QueueEntry(logOffset: logOffset, size: blankSize, tagCode: 0)
+    }
+
+    /// Whether there is no message at this place.
+    public var isBlank: Bool { size == Self.blankSize }
+
+    /// The end of the record in the log, in bytes.
+    var end: Int64 { isBlank ? logOffset : logOffset + Int64(size) }
+
     /// The bytes of an entry.
     static let encodedSize: Int64 = 20
 

@@ -5,42 +5,68 @@ import SystemPackage
 final class QueueTable: Sendable {
     private let directory: FilePath
     private let entriesPerFile: Int64
-    private let queues = Mutex<[QueueKey: ConsumeQueue]>([:])
+    private let io: any StorageIO
+    private let names: NameJournal
+    private let table = Mutex(Table())
+
+    private struct Table: Sendable {
+        var byKey: [QueueKey: ConsumeQueue] = [:]
+        /// In the order in which they were opened, so that a seeded simulation repeats itself.
+        var inOrder: [ConsumeQueue] = []
+    }
 
     /// Opens what is in the directory, `topic/queueId/` each.
-    init(directory: FilePath, entriesPerFile: Int64) throws(StoreError) {
+    init(directory: FilePath, entriesPerFile: Int64, io: any StorageIO) throws(StoreError) {
         self.directory = directory
         self.entriesPerFile = entriesPerFile
-        for topic in try Directory.names(in: directory) {
-            for name in try Directory.names(in: directory.appending(topic)) {
+        self.io = io
+        names = NameJournal(io: io)
+        // What is found after a kill may never have been made durable.
+        names.note([directory.removingLastComponent(), directory])
+        for topic in try io.names(in: directory) {
+            names.note([directory.appending(topic)])
+            for name in try io.names(in: directory.appending(topic)) {
                 guard let queueID = Int32(name) else { continue }
+                names.note([directory.appending(topic).appending(name)])
                 _ = try makeIfMissing(QueueKey(topic: topic, queueID: queueID))
             }
         }
     }
 
     /// The queue, if it was ever written.
-    func queue(_ key: QueueKey) -> ConsumeQueue? { queues.withLock { $0[key] } }
+    func queue(_ key: QueueKey) -> ConsumeQueue? { table.withLock { $0.byKey[key] } }
 
     /// The queue; its files are made when it is new.
     func makeIfMissing(_ key: QueueKey) throws(StoreError) -> ConsumeQueue {
         if let queue = queue(key) { return queue }
         let made = try ConsumeQueue(
             key: key, directory: directory.appending(key.topic).appending(String(key.queueID)),
-            entriesPerFile: entriesPerFile)
-        return queues.withLock { queues in
-            if let other = queues[key] { return other }
-            queues[key] = made
+            entriesPerFile: entriesPerFile, io: io, names: names)
+        return table.withLock { table in
+            if let other = table.byKey[key] { return other }
+            table.byKey[key] = made
+            table.inOrder.append(made)
             return made
         }
     }
 
-    /// All queues, in no order.
-    var all: [ConsumeQueue] { queues.withLock { Array($0.values) } }
+    /// All queues, in the order in which they were opened.
+    var all: [ConsumeQueue] { table.withLock { $0.inOrder } }
 
     /// Forgets a topic's queues and removes their files; the records stay in the log.
     func remove(topic: String) throws(StoreError) {
-        queues.withLock { queues in queues = queues.filter { $0.key.topic != topic } }
-        try Directory.removeTree(directory.appending(topic))
+        table.withLock { table in
+            table.byKey = table.byKey.filter { $0.key.topic != topic }
+            table.inOrder.removeAll { $0.key.topic == topic }
+        }
+        let directory = directory.appending(topic)
+        for name in try io.names(in: directory) {
+            guard Int32(name) != nil else { continue }
+            for file in try io.names(in: directory.appending(name)) {
+                try io.removeFile(directory.appending(name).appending(file))
+            }
+            try io.removeDirectory(directory.appending(name))
+        }
+        try io.removeDirectory(directory)
     }
 }

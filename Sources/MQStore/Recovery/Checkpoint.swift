@@ -1,4 +1,3 @@
-import Glibc
 import NIOCore
 import SystemPackage
 
@@ -45,14 +44,13 @@ public struct Checkpoint: Sendable, Hashable {
     /// Messages stored before this time are on the disk, in log and queues.
     public var safeTimestamp: Int64 { min(logTimestamp, queueTimestamp) }
 
-    /// Overwrites the file and syncs it; 24 bytes lie in one sector, so that they are replaced as one.
-    func write(to path: FilePath) throws(StoreError) {
-        let descriptor = open(path.string, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw .system("open", path, Errno(rawValue: errno)) }
-        defer { close(descriptor) }
-        let written = bytes.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, 0) }
-        if written != Self.encodedSize || fdatasync(descriptor) != 0 {
-            throw .system("pwrite", path, Errno(rawValue: errno))
-        }
+    /// Replaces the file, durably: a mixture of two checkpoints could promise more than either.
+    func write(to path: FilePath, io: any StorageIO) throws(StoreError) {
+        try ReplacedFile(path, io: io, keepsBackup: false).save(bytes)
+    }
+
+    /// The checkpoint that was written last; `nil` when there is none.
+    static func read(from path: FilePath, io: any StorageIO) throws(StoreError) -> Checkpoint? {
+        try ReplacedFile(path, io: io, keepsBackup: false).load().flatMap(Checkpoint.init)
     }
 }

@@ -3,9 +3,13 @@ import NIOCore
 /// Writes missing queue entries during recovery, gathered so that each queue is written in pieces, not by entry.
 struct QueueRebuild {
     let queues: QueueTable
+    /// Whether the log is walked from its beginning, so that what a queue lacks is nowhere else to be found.
+    let isWholeLog: Bool
     /// How many entries were missing and are written.
     private(set) var writtenEntries = 0
     private var pending: [QueueKey: Run] = [:]
+    /// How many records may have stood in the damaged places so far.
+    private var lostAtMost: Int64 = 0
 
     /// Entries that follow each other in one queue.
     private struct Run {
@@ -18,16 +22,21 @@ struct QueueRebuild {
 
     /// The bytes gathered for one queue before they are written.
     private static let runBytes = 1 << 16
+    /// The most places that are filled at once; a queue with a longer gap begins anew behind it.
+    private static let longestGap: Int64 = 1 << 20
 
-    init(queues: QueueTable) { self.queues = queues }
+    init(queues: QueueTable, isWholeLog: Bool) {
+        self.queues = queues
+        self.isWholeLog = isWholeLog
+    }
 
-    /// Adds the entry unless the queue has it; `false` when entries before it are missing.
-    ///
-    /// - Parameter acceptsLaterBeginning: whether an empty queue may begin with this offset, because the log's older
-    ///   part is gone.
-    mutating func add(
-        _ entry: QueueEntry, to key: QueueKey, at offset: Int64, acceptsLaterBeginning: Bool
-    ) throws(StoreError) -> Bool {
+    /// Notes a damaged place of the log: so many records may have been lost there.
+    mutating func passOver(_ range: Range<Int64>, smallestRecord: Int) {
+        lostAtMost += Int64(range.count / smallestRecord) + 1
+    }
+
+    /// Adds the entry unless the queue has it; `false` when entries before it are missing that may be in the log.
+    mutating func add(_ entry: QueueEntry, to key: QueueKey, at offset: Int64) throws(StoreError) -> Bool {
         let queue = try queue(key)
         let end = pending[key]?.end ?? queue.maximumOffset
         if offset < end {
@@ -35,19 +44,58 @@ struct QueueRebuild {
             if try isThere(entry, in: queue, at: offset) { return true }
             try queue.cut(atQueueOffset: offset)
         } else if offset > end {
-            let isEmpty = pending[key] == nil && queue.maximumOffset == queue.minimumOffset
-            guard isEmpty && acceptsLaterBeginning else { return false }
+            guard try bridge(from: end, to: offset, of: queue, before: entry.logOffset) else { return false }
         }
-        if let bytes = pending[key]?.bytes.readableBytes, bytes >= Self.runBytes { try flush(key) }
-        if pending[key] == nil {
-            pending[key] = Run(
-                queue: queue, start: offset, beginsQueue: queue.maximumOffset == queue.minimumOffset)
-        }
-        var buffer = ByteBuffer()
-        entry.write(to: &buffer)
-        pending[key]?.bytes.writeBuffer(&buffer)
-        writtenEntries += 1
+        append(entry, to: queue, at: offset)
+        try flushIfLong(key)
         return true
+    }
+
+    /// Makes the place of a damaged record one that is not served; `false` when the queue does not know the place.
+    mutating func blank(_ key: QueueKey, at offset: Int64, logOffset: Int64) throws(StoreError) -> Bool {
+        guard let queue = queues.queue(key) else { return false }
+        try flush(key)
+        if offset == queue.maximumOffset {
+            append(.blank(before: logOffset), to: queue, at: offset)
+            return true
+        }
+        guard let present = try queue.entries(from: offset, count: 1).first, present.logOffset == logOffset
+        else { return false }
+        if !present.isBlank {
+            var buffer = ByteBuffer()
+            QueueEntry.blank(before: logOffset).write(to: &buffer)
+            try queue.write(buffer, at: offset)
+        }
+        return true
+    }
+
+    /// Makes the queue end at `offset`, when what is missing before it is known to be lost.
+    private mutating func bridge(
+        from end: Int64, to offset: Int64, of queue: ConsumeQueue, before logOffset: Int64
+    ) throws(StoreError) -> Bool {
+        let isEmpty = pending[queue.key] == nil && queue.maximumOffset == queue.minimumOffset
+        if isEmpty && isWholeLog {
+            try queue.beginAnew(at: offset)
+            return true
+        }
+        let gap = offset - end
+        guard isWholeLog || gap <= lostAtMost else { return false }
+        guard gap <= Self.longestGap else {
+            try flush(queue.key)
+            try queue.beginAnew(at: offset)
+            return true
+        }
+        for place in end..<offset { append(.blank(before: logOffset), to: queue, at: place) }
+        return true
+    }
+
+    private mutating func append(_ entry: QueueEntry, to queue: ConsumeQueue, at offset: Int64) {
+        var run =
+            pending.removeValue(forKey: queue.key)
+            ?? Run(queue: queue, start: offset, beginsQueue: queue.maximumOffset == queue.minimumOffset)
+        entry.write(to: &run.bytes)
+        writtenEntries += 1
+        pending[queue.key] = run
     }
 
     private func queue(_ key: QueueKey) throws(StoreError) -> ConsumeQueue {
@@ -55,17 +103,20 @@ struct QueueRebuild {
         return try queues.makeIfMissing(key)
     }
 
-    /// Whether the queue holds this entry or a later record's.
-    ///
-    /// A topic that was deleted and made anew begins at 0 again: of two records with one place the later one counts.
+    /// Whether the queue holds just this entry. Anything else there is stale or half written, and so is what follows.
     private func isThere(_ entry: QueueEntry, in queue: ConsumeQueue, at offset: Int64) throws(StoreError) -> Bool {
-        guard let present = try queue.entries(from: offset, count: 1).first else { return false }
-        return present.logOffset >= entry.logOffset
+        try queue.entries(from: offset, count: 1).first == entry
     }
 
     /// Writes what was gathered.
     mutating func finish() throws(StoreError) {
-        for key in pending.keys { try flush(key) }
+        // In a fixed order, so that a seeded simulation repeats itself.
+        for key in pending.keys.sorted(by: { ($0.topic, $0.queueID) < ($1.topic, $1.queueID) }) { try flush(key) }
+    }
+
+    /// Writes what was gathered, once it is much.
+    private mutating func flushIfLong(_ key: QueueKey) throws(StoreError) {
+        if let bytes = pending[key]?.bytes.readableBytes, bytes >= Self.runBytes { try flush(key) }
     }
 
     private mutating func flush(_ key: QueueKey) throws(StoreError) {

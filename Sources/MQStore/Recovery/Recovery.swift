@@ -4,23 +4,30 @@ import SystemPackage
 
 /// Brings a store's log and consume queues into agreement before it opens.
 ///
-/// 1. After a clean stop the last few megabytes are walked, to find the end.
+/// 1. After a clean stop the last megabyte is walked, to find the end.
 /// 2. After a crash the walk begins with the last record older than the checkpoint: everything before is synced. Queue
 ///    entries of walked records are forgotten and written anew.
-/// 3. The walk ends at the first thing that is no sound record. What follows is zeroed, or a later crash could take a
-///    stale record for a new one.
+/// 3. The walk ends where nothing sound follows any more (``LogSurvey``). What is there is zeroed, or a later crash could
+///    take a stale record for a new one. Damage before that is kept, named, and its places in the queues are made such
+///    that no reader is served from them.
 /// 4. A queue that lacks entries from before the walk (its files were lost) makes the walk begin at the log's start.
+/// 5. After a crash what was walked is written over with itself: the process before may have met a failed sync, after
+///    which pages are called clean that the disk does not have.
+/// 6. Records of topics that were deleted later are passed over.
 struct Recovery {
     let configuration: StoreConfiguration
     let log: SegmentChain
     let queues: QueueTable
     let wasCleanStop: Bool
     let checkpoint: Checkpoint?
+    let deleted: DeletedTopics
 
     /// What the walk found, and the store time of the last record.
     struct Outcome {
         var report: RecoveryReport
         var lastStoreTimestamp: Int64
+        /// Up to where the log is known to be on the disk.
+        var flushedTo: Int64
     }
 
     /// A queue had no entry for a message from before the walk.
@@ -28,102 +35,128 @@ struct Recovery {
 
     /// Does the work and says what it found.
     func run() throws -> Outcome {
+        try finishDeletions()
         let place = RecoveryStart(log: log, queues: queues, wasCleanStop: wasCleanStop, checkpoint: checkpoint)
         let start = try place.offset()
+        var outcome: Outcome
         do {
             if start != (try place.segmentStart()), !(try isRecord(at: start)) {
-                return try walk(
-                    from: place.segmentStart(), rebuildsQueues: !wasCleanStop, acceptsLaterBeginning: false)
+                outcome = try walk(from: place.segmentStart(), rebuildsQueues: !wasCleanStop, isWholeLog: false)
+            } else {
+                outcome = try walk(from: start, rebuildsQueues: !wasCleanStop, isWholeLog: false)
             }
-            return try walk(from: start, rebuildsQueues: !wasCleanStop, acceptsLaterBeginning: false)
         } catch is MissingEntries {
-            return try walk(from: log.firstOffset, rebuildsQueues: true, acceptsLaterBeginning: true)
+            outcome = try walk(from: log.firstOffset, rebuildsQueues: true, isWholeLog: true)
         }
+        if !wasCleanStop {
+            outcome.flushedTo = min(start, outcome.report.logEnd)
+            try log.rewrite(outcome.flushedTo..<outcome.report.logEnd)
+        }
+        return outcome
+    }
+
+    /// A crash may have come between a deletion's note and the removal of the queues.
+    private func finishDeletions() throws(StoreError) {
+        var gone: Set<String> = []
+        for queue in queues.all {
+            guard let first = try queue.entries(from: queue.minimumOffset, count: 1).first else { continue }
+            if deleted.covers(queue.key.topic, at: first.logOffset) { gone.insert(queue.key.topic) }
+        }
+        for topic in gone.sorted() { try queues.remove(topic: topic) }
     }
 
     /// Whether a record stands at an offset that a queue names.
     private func isRecord(at offset: Int64) throws(StoreError) -> Bool {
-        var reader = reader(from: offset)
+        var reader = LogReader(log.source, position: offset)
         switch try reader.next() {
         case .record, .damaged: return true
         case .nextSegment, .unwritten, .torn: return false
         }
     }
 
-    private func reader(from position: Int64) -> LogReader {
-        LogReader(segmentBytes: log.segmentBytes, position: position) { [log] offset, count throws(StoreError) in
-            var buffer = ByteBuffer()
-            try log.read(at: offset, count: count, into: &buffer)
-            return buffer
-        }
-    }
-
-    private func walk(from start: Int64, rebuildsQueues: Bool, acceptsLaterBeginning: Bool) throws -> Outcome {
+    private func walk(from start: Int64, rebuildsQueues: Bool, isWholeLog: Bool) throws -> Outcome {
         // After a crash, and when queues are made anew, entries of walked records are not trusted.
         if rebuildsQueues {
-            for queue in queues.all { try queue.cut(atLogOffset: start) }
+            for queue in queues.all {
+                if isWholeLog { try queue.beginAnew(at: 0) } else { try cut(queue, behind: start) }
+            }
         }
         var outcome = Outcome(
             report: RecoveryReport(
                 wasCleanStop: wasCleanStop, walkedFrom: start, logEnd: start, walkedRecords: 0, rebuiltEntries: 0,
                 tornReason: nil, damagedOffsets: []),
-            lastStoreTimestamp: 0)
-        var reader = reader(from: start)
-        var rebuild = QueueRebuild(queues: queues)
+            lastStoreTimestamp: 0, flushedTo: start)
+        var survey = LogSurvey(log.source, from: start, keepsTail: wasCleanStop)
+        var rebuild = QueueRebuild(queues: queues, isWholeLog: isWholeLog)
         walking: while true {
-            let position = reader.position
-            switch try reader.next() {
+            switch try survey.next() {
             case .record(let record):
                 outcome.report.walkedRecords += 1
                 outcome.lastStoreTimestamp = max(outcome.lastStoreTimestamp, record.storeTimestamp)
-                try dispatch(record, into: &rebuild, acceptsLaterBeginning: acceptsLaterBeginning)
-            case .damaged(let record):
-                guard wasCleanStop else {
-                    outcome.report.tornReason = "the body does not have its sum"
-                    outcome.report.logEnd = position
-                    break walking
-                }
-                outcome.report.damagedOffsets.append(record.logOffset)
-                try dispatch(record, into: &rebuild, acceptsLaterBeginning: acceptsLaterBeginning)
-            case .nextSegment: break
-            case .unwritten:
-                outcome.report.logEnd = position
-                break walking
-            case .torn(let reason):
+                try dispatch(record, into: &rebuild)
+            case .damage(let range, let record):
+                outcome.report.damagedOffsets.append(range.lowerBound)
+                try passOver(range, record, in: &rebuild)
+            case .end(let end, let reason):
+                outcome.report.logEnd = end
                 outcome.report.tornReason = reason
-                outcome.report.logEnd = position
                 break walking
             }
         }
         try rebuild.finish()
+        outcome.flushedTo = outcome.report.logEnd
         outcome.report.rebuiltEntries = rebuild.writtenEntries
         if !wasCleanStop || outcome.report.tornReason != nil { try log.cut(at: outcome.report.logEnd, durably: true) }
-        for queue in queues.all { try cutIfAhead(queue, logEnd: outcome.report.logEnd) }
+        for queue in queues.all {
+            try cutIfAhead(queue, logEnd: outcome.report.logEnd)
+            try queue.removeBeginning(beforeLogOffset: log.firstOffset)
+        }
         return outcome
     }
 
-    private func dispatch(
-        _ record: StoredRecord, into rebuild: inout QueueRebuild, acceptsLaterBeginning: Bool
-    ) throws {
-        // A half message and a rolled-back one are in the log but in no queue of their topic.
-        let transaction = record.sysFlag.transaction
-        if transaction == .transactionPrepared || transaction == .transactionRollback { return }
-        let key = QueueKey(topic: record.topic, queueID: record.queueID)
+    private func dispatch(_ record: StoredRecord, into rebuild: inout QueueRebuild) throws {
+        guard let key = Self.queue(of: record), !deleted.covers(record.topic, at: record.logOffset) else { return }
         let entry = QueueEntry(
             logOffset: record.logOffset, size: record.totalSize,
             tagCode: QueueEntry.tagCode(
                 topic: record.topic, sysFlag: record.sysFlag, properties: record.encodedProperties,
                 storeTimestamp: record.storeTimestamp,
                 delayLevelMilliseconds: configuration.delayLevelMilliseconds))
-        let isThere = try rebuild.add(
-            entry, to: key, at: record.queueOffset, acceptsLaterBeginning: acceptsLaterBeginning)
-        if !isThere { throw MissingEntries() }
+        if !(try rebuild.add(entry, to: key, at: record.queueOffset)) { throw MissingEntries() }
+    }
+
+    /// The queue of a record; a half message and a rolled-back one are in the log but in no queue of their topic.
+    private static func queue(of record: StoredRecord) -> QueueKey? {
+        let transaction = record.sysFlag.transaction
+        if transaction == .transactionPrepared || transaction == .transactionRollback { return nil }
+        return QueueKey(topic: record.topic, queueID: record.queueID)
+    }
+
+    private func passOver(
+        _ range: Range<Int64>, _ record: StoredRecord?, in rebuild: inout QueueRebuild
+    ) throws(StoreError) {
+        if let record, let key = Self.queue(of: record),
+            try rebuild.blank(key, at: record.queueOffset, logOffset: record.logOffset)
+        {
+            return
+        }
+        rebuild.passOver(range, smallestRecord: RecordLayout.minimumSize)
+    }
+
+    /// Forgets the entries of a queue that do not lead to a record before `start`.
+    ///
+    /// After a power cut entries that were not synced may be half there; one that leads to no record of its own place is
+    /// none, wherever it points.
+    private func cut(_ queue: ConsumeQueue, behind start: Int64) throws(StoreError) {
+        let reading = EntryReading(log: log)
+        try queue.cutTail(atLogOffset: start) { entry, offset throws(StoreError) in
+            try reading.record(of: entry, in: queue.key, at: offset) != nil
+        }
     }
 
     /// A queue may point behind the log's end when the log lost more than the queue.
     private func cutIfAhead(_ queue: ConsumeQueue, logEnd: Int64) throws(StoreError) {
-        guard let last = try queue.entries(from: queue.maximumOffset - 1, count: 1).first,
-            last.logOffset + Int64(last.size) > logEnd
+        guard let last = try queue.entries(from: queue.maximumOffset - 1, count: 1).first, last.end > logEnd
         else { return }
         try queue.cut(atLogOffset: logEnd)
     }

@@ -38,11 +38,13 @@ struct RecoveryStart {
         var end: Int64 = 0
         for queue in queues.all {
             guard let last = try queue.entries(from: queue.maximumOffset - 1, count: 1).first else { continue }
-            end = max(end, last.logOffset + Int64(last.size))
+            end = max(end, last.end)
         }
         var boundary: Int64?
         for queue in queues.all {
-            let index = try queue.firstOffset { $0.logOffset >= end - Self.cleanWalkBytes }
+            let index = try queue.firstOffset { entry, _ throws(StoreError) in
+                entry.logOffset >= end - Self.cleanWalkBytes
+            }
             guard let entry = try queue.entries(from: index, count: 1).first else { continue }
             boundary = min(boundary ?? .max, entry.logOffset)
         }
@@ -53,25 +55,17 @@ struct RecoveryStart {
     ///
     /// Strictly before: messages of the checkpoint's own millisecond may have come after its sync.
     private func boundaryBefore(_ timestamp: Int64) throws(StoreError) -> Int64? {
+        let reading = EntryReading(log: log)
         var boundary: Int64?
         for queue in queues.all {
-            let end = try queue.firstOffset { (entry) throws(StoreError) in
-                guard let stored = try storeTimestamp(at: entry) else { return true }
-                return stored >= timestamp
+            let end = try queue.firstOffset { entry, offset throws(StoreError) in
+                guard let record = try reading.record(of: entry, in: queue.key, at: offset) else { return true }
+                return record.storeTimestamp >= timestamp
             }
             guard let entry = try queue.entries(from: end - 1, count: 1).first else { continue }
             boundary = max(boundary ?? 0, entry.logOffset)
         }
         return boundary
-    }
-
-    private func storeTimestamp(at entry: QueueEntry) throws(StoreError) -> Int64? {
-        var buffer = ByteBuffer()
-        try log.read(at: entry.logOffset, count: Int(entry.size), into: &buffer)
-        guard case .record(let record) = StoredRecord.read(from: &buffer, verifyingChecksum: false),
-            record.logOffset == entry.logOffset
-        else { return nil }
-        return record.storeTimestamp
     }
 
     private func firstStoreTimestamp(of segment: Segment) throws(StoreError) -> Int64? {

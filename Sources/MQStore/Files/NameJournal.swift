@@ -1,0 +1,35 @@
+import Synchronization
+import SystemPackage
+
+/// The directories whose names changed and are not durable yet.
+///
+/// Data of a file whose name was lost is lost with it, however often the file was synced; and so is what lies in a
+/// directory that was lost.
+final class NameJournal: Sendable {
+    private let io: any StorageIO
+    private let unsynced = Mutex<[FilePath]>([])
+
+    init(io: any StorageIO) { self.io = io }
+
+    /// Names in these directories changed, or may have been changed by a process that was killed.
+    func note(_ directories: [FilePath]) {
+        guard !directories.isEmpty else { return }
+        unsynced.withLock { unsynced in
+            for directory in directories where !unsynced.contains(directory) { unsynced.append(directory) }
+        }
+    }
+
+    /// Makes the names durable; after an error they are still to be made so.
+    func sync() throws(StoreError) {
+        let directories = unsynced.withLock { unsynced in
+            defer { unsynced = [] }
+            return unsynced
+        }
+        do throws(StoreError) {
+            for directory in directories { try io.syncDirectory(directory) }
+        } catch {
+            note(directories)
+            throw error
+        }
+    }
+}

@@ -1,0 +1,178 @@
+import Glibc
+import Synchronization
+import SystemPackage
+
+/// The machine's own file systems.
+struct SystemStorage: StorageIO {
+    func open(_ path: FilePath, _ access: StorageAccess) throws(StoreError) -> any StorageFile {
+        try SystemFile(path, access)
+    }
+
+    func names(in path: FilePath) throws(StoreError) -> [String] {
+        guard let stream = opendir(path.string) else {
+            if errno == ENOENT { return [] }
+            throw .system("opendir", path, Errno(rawValue: errno))
+        }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != "." && name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    func createDirectory(_ path: FilePath) throws(StoreError) -> [FilePath] {
+        let parent = path.removingLastComponent()
+        let holder = parent.isEmpty ? FilePath(".") : parent
+        if mkdir(path.string, 0o755) == 0 { return [holder] }
+        if errno == EEXIST { return [] }
+        guard errno == ENOENT, !parent.isEmpty, parent != path else {
+            throw .system("mkdir", path, Errno(rawValue: errno))
+        }
+        let above = try createDirectory(parent)
+        if mkdir(path.string, 0o755) != 0 && errno != EEXIST { throw .system("mkdir", path, Errno(rawValue: errno)) }
+        return above + [holder]
+    }
+
+    func syncDirectory(_ path: FilePath) throws(StoreError) {
+        let descriptor = Glibc.open(path.string, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .system("open", path, Errno(rawValue: errno)) }
+        defer { close(descriptor) }
+        if fsync(descriptor) != 0 { throw .system("fsync", path, Errno(rawValue: errno)) }
+    }
+
+    func exists(_ path: FilePath) -> Bool { access(path.string, F_OK) == 0 }
+
+    func removeFile(_ path: FilePath) throws(StoreError) {
+        if unlink(path.string) != 0 && errno != ENOENT { throw .system("unlink", path, Errno(rawValue: errno)) }
+    }
+
+    func removeDirectory(_ path: FilePath) throws(StoreError) {
+        if rmdir(path.string) != 0 && errno != ENOENT { throw .system("rmdir", path, Errno(rawValue: errno)) }
+    }
+
+    func rename(_ path: FilePath, to target: FilePath) throws(StoreError) {
+        if Glibc.rename(path.string, target.string) != 0 { throw .system("rename", path, Errno(rawValue: errno)) }
+    }
+
+    func link(_ path: FilePath, as second: FilePath) throws(StoreError) {
+        try removeFile(second)
+        if Glibc.link(path.string, second.string) != 0 { throw .system("link", path, Errno(rawValue: errno)) }
+    }
+
+    func lock(_ path: FilePath) throws(StoreError) -> any StorageLock { try SystemLock(path) }
+
+    func space(at path: FilePath) -> StorageSpace? {
+        var status = statvfs()
+        guard statvfs(path.string, &status) == 0 else { return nil }
+        let unit = Int64(status.f_frsize)
+        // What is kept for root counts as taken: an ordinary broker cannot write there.
+        let kept = Int64(status.f_bfree) - Int64(status.f_bavail)
+        return StorageSpace(
+            totalBytes: (Int64(status.f_blocks) - kept) * unit, freeBytes: Int64(status.f_bavail) * unit)
+    }
+}
+
+/// A file of the machine. Reads are `pread`, so that a read of a cut file ends early instead of raising SIGBUS.
+final class SystemFile: StorageFile {
+    let path: FilePath
+    private let descriptor: CInt
+
+    init(_ path: FilePath, _ access: StorageAccess) throws(StoreError) {
+        self.path = path
+        let flags = access == .read ? O_RDONLY : O_RDWR | O_CREAT
+        descriptor = Glibc.open(path.string, flags | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw .system("open", path, Errno(rawValue: errno)) }
+    }
+
+    deinit { close(descriptor) }
+
+    func size() throws(StoreError) -> Int64 {
+        var status = stat()
+        if fstat(descriptor, &status) != 0 { throw .system("fstat", path, Errno(rawValue: errno)) }
+        return Int64(status.st_size)
+    }
+
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(StoreError) {
+        var done = 0
+        while done < bytes.count {
+            let count = pwrite(
+                descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done, Int(offset) + done)
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw .system("pwrite", path, Errno(rawValue: errno))
+            }
+            done += count
+        }
+    }
+
+    func read(into target: UnsafeMutableRawBufferPointer, at offset: Int64) throws(StoreError) -> Int {
+        var done = 0
+        while done < target.count {
+            let count = pread(
+                descriptor, target.baseAddress.map { $0 + done }, target.count - done, Int(offset) + done)
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw .system("pread", path, Errno(rawValue: errno))
+            }
+            if count == 0 { break }
+            done += count
+        }
+        return done
+    }
+
+    func resize(to size: Int64) throws(StoreError) {
+        if ftruncate(descriptor, Int(size)) != 0 {
+            throw .system("ftruncate to \(size)", path, Errno(rawValue: errno))
+        }
+    }
+
+    func sync() throws(StoreError) {
+        while fdatasync(descriptor) != 0 {
+            if errno != EINTR { throw .system("fdatasync", path, Errno(rawValue: errno)) }
+        }
+    }
+
+    func nextData(from offset: Int64) throws(StoreError) -> Int64? {
+        let found = lseek(descriptor, Int(offset), Self.seekData)
+        if found >= 0 { return Int64(found) }
+        // A file system that knows nothing of holes: everything may be data.
+        return errno == ENXIO ? nil : offset
+    }
+
+    /// `SEEK_DATA`, which glibc shows to those only who ask for its extensions.
+    private static let seekData: CInt = 3
+}
+
+/// A lock of the kernel's, which ends with the process.
+final class SystemLock: StorageLock {
+    private let descriptor: Mutex<CInt>
+
+    /// Takes the lock or says that another process holds it.
+    init(_ path: FilePath) throws(StoreError) {
+        let opened = Glibc.open(path.string, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        guard opened >= 0 else { throw .system("open", path, Errno(rawValue: errno)) }
+        guard flock(opened, LOCK_EX | LOCK_NB) == 0 else {
+            let cause = Errno(rawValue: errno)
+            close(opened)
+            if cause == .wouldBlock {
+                throw StoreError(
+                    .locked, path: path, message: "another broker has it open; stop it or set storePathRootDir")
+            }
+            throw .system("flock", path, cause)
+        }
+        descriptor = Mutex(opened)
+    }
+
+    deinit { release() }
+
+    func release() {
+        descriptor.withLock { descriptor in
+            if descriptor >= 0 { close(descriptor) }
+            descriptor = -1
+        }
+    }
+}

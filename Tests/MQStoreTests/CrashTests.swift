@@ -1,0 +1,152 @@
+import MQWire
+import NIOCore
+import SystemPackage
+import Testing
+
+@testable import MQStore
+
+/// Single crashes, each once a bug; the simulation finds them too, these say which one it is.
+@Suite struct CrashTests {
+    private let disk = SimulatedDisk(seed: 7)
+    private let clock = SimulatedClock()
+
+    private func open(_ change: (inout StoreConfiguration) -> Void = { _ in }) throws -> SteppedStore {
+        var configuration = StoreConfiguration(root: "/disk/store")
+        configuration.segmentBytes = 4096
+        configuration.entriesPerQueueFile = 8
+        configuration.flushPolicy = .sync
+        change(&configuration)
+        return try SteppedStore(configuration, on: disk, clock: clock)
+    }
+
+    private func bodies(_ stepped: SteppedStore, _ topic: String = "t") throws -> [String] {
+        try stepped.store.bodies(topic)
+    }
+
+    /// Sends `count` messages, each written by itself.
+    private func send(_ count: Int, to stepped: SteppedStore, topic: String = "t") {
+        for index in 0..<count {
+            clock.advance(1)
+            _ = stepped.append([message(topic, body: "m\(index)")])
+            stepped.write()
+        }
+    }
+
+    @Test func entriesOfSeveralFilesAreSyncedBeforeTheCheckpointPasses() throws {
+        let store = try open()
+        send(60, to: store)
+        store.flush()
+        store.writeCheckpoint()
+        send(1, to: store)
+        disk.cutPower()
+        let again = try open()
+        #expect(try bodies(again).count >= 60)
+        // The checkpoint was good for something.
+        #expect(again.store.recovery.walkedRecords < 10)
+    }
+
+    @Test func whatAKilledProcessLeftIsSyncedBeforeTheCheckpointPasses() throws {
+        send(20, to: try open())
+        disk.kill()
+        let second = try open()
+        #expect(second.store.flushedLogOffset == 0)
+        second.writeCheckpoint()
+        send(1, to: second, topic: "u")
+        second.flush()
+        second.writeCheckpoint()
+        disk.cutPower()
+        #expect(try bodies(open()).count == 20)
+    }
+
+    @Test func aFailedSyncIsNotForgottenByTheNextProcess() throws {
+        let first = try open()
+        send(10, to: first)
+        disk.change { $0.failingSyncs = 1 }
+        first.flush()
+        disk.kill()
+        // The cache has it all, and the kernel calls it clean.
+        let second = try open()
+        #expect(try bodies(second).count == 10)
+        second.flush()
+        #expect(second.store.flushedLogOffset == second.store.maximumLogOffset)
+        disk.cutPower()
+        #expect(try bodies(open()).count == 10)
+    }
+
+    @Test func aQueueWhoseSyncFailedHoldsTheCheckpointForGood() throws {
+        let first = try open()
+        send(10, to: first)
+        first.flush()
+        disk.change { $0.failingSyncs = 1 }
+        first.writeCheckpoint()
+        send(1, to: first, topic: "u")
+        first.flush()
+        first.writeCheckpoint()
+        #expect(!first.isSafe)
+        disk.cutPower()
+        #expect(try bodies(open()).count == 10)
+    }
+
+    @Test func aWriteThatFailsInTheMiddleOfARunLeavesNothingBehind() throws {
+        let store = try open()
+        send(3, to: store)
+        // A record is written, the queue's new file is not: its block is one too many.
+        disk.change { $0.blockLimit = $0.usedBlocks }
+        let refused = store.append([message("new", body: "refused")])
+        let alsoRefused = store.append([message("t", body: "refused too")])
+        store.write()
+        for answer in [refused, alsoRefused] {
+            guard case .failure(let error) = answer.result else { return #expect(Bool(false), "it was taken") }
+            #expect(error.code == .diskFull)
+        }
+        #expect(try bodies(store) == ["m0", "m1", "m2"] && bodies(store, "new").isEmpty)
+        // Space returns, and with it the service; nothing of what was refused comes back.
+        disk.change { $0.blockLimit = nil }
+        let taken = store.append([message("new", body: "taken")])
+        store.write()
+        store.flush()
+        guard case .success(let receipt) = taken.result else { return #expect(Bool(false), "it was refused") }
+        #expect(receipt.queueOffset == 0)
+        disk.kill()
+        let again = try open()
+        #expect(try bodies(again) == ["m0", "m1", "m2"] && bodies(again, "new") == ["taken"])
+        #expect(again.store.recovery.walkedRecords == 4 && again.store.recovery.tornReason == nil)
+    }
+
+    @Test func aDeletionDoesNotReachBeyondWhatTheLogLost() throws {
+        let first = try open()
+        send(10, to: first)
+        first.store.deleteTopic("t") { #expect($0 == nil) }
+        first.write()
+        disk.change { state in state.random = SeededRandom(seed: 3) }
+        disk.cutPower()
+        let second = try open()
+        send(20, to: second)
+        second.flush()
+        disk.kill()
+        #expect(try bodies(open()).suffix(20).first == "m0")
+    }
+
+    @Test func aDeletedTopicStaysDeletedAndOthersStay() throws {
+        let first = try open()
+        send(5, to: first)
+        send(5, to: first, topic: "u")
+        first.store.deleteTopic("t") { #expect($0 == nil) }
+        first.write()
+        disk.kill()
+        let second = try open()
+        #expect(second.store.queueKeys.map(\.topic) == ["u"])
+        #expect(try bodies(second, "u").count == 5)
+    }
+
+    @Test func zeroBytesInTopicOrPropertiesAreRefused() throws {
+        let store = try open()
+        for draft in [message("t\0", body: ""), message("t", body: "", properties: ["a": "b\0"])] {
+            let answer = store.append([message("t", body: "first"), draft])
+            store.write()
+            guard case .failure(let error) = answer.result else { return #expect(Bool(false), "it was taken") }
+            #expect(error.code == .illegalMessage)
+        }
+        #expect(try bodies(store).isEmpty)
+    }
+}

@@ -1,0 +1,409 @@
+import Glibc
+import Synchronization
+import SystemPackage
+
+@testable import MQStore
+
+/// A disk with a page cache, in memory, that fails as real ones do, by a seed.
+///
+/// The fault model:
+///
+/// 1. *Lost writes.* What was written since a file's last sync is in the page cache only. A power cut keeps of it what
+///    the kernel happened to have written back.
+/// 2. *Reordered writes.* That is decided for each sector of 512 bytes by itself: of two writes between two syncs the
+///    later one may be kept and the earlier one lost. A sector that was written several times may come back as any of
+///    its versions.
+/// 3. *Torn sectors.* A sector may come back with the beginning of one version and the end of the one before.
+/// 4. *Lost lengths.* A file's length since its last sync may come back as any it had.
+/// 5. *Lost names.* Making, removing and renaming reach the disk in order, of those since a sync of their directory a
+///    beginning that chance decides; a file whose name is lost is lost, synced or not.
+/// 6. *A kill* keeps the cache. A write that was under way is done up to some byte.
+/// 7. *No space.* A write that needs a block when none is left is done up to there, and fails. Blocks of 4096 bytes.
+/// 8. *Write errors.* A write may fail after any part of it was done.
+/// 9. *Failed syncs.* Of what it covered some is on the disk; the rest is in the cache, called clean, and no later sync
+///    brings it to the disk unless it is written again (as Linux does since 4.13).
+/// 10. *Bit flips* happen where the test puts them.
+/// 11. *A slow sync* is the simulation's clock going on (`StoreSimulation`); one that hangs is `LogFlusherTests`'.
+///
+/// Not modelled: a disk that says a sync is done and lies, but for tests that show that such a lie is found out.
+final class SimulatedDisk: StorageIO {
+    static let sectorBytes = 512
+    static let blockBytes = 4096
+
+    /// What is on the disk besides names.
+    struct Inode: Sendable {
+        /// What a reader sees.
+        var cached: [UInt8] = []
+        /// What a power cut leaves at least.
+        var durable: [UInt8] = []
+        /// The versions of sectors since the last sync, oldest first.
+        var versions: [Int: [[UInt8]]] = [:]
+        /// The lengths since the last sync.
+        var lengths: [Int] = []
+        /// The blocks that are taken.
+        var blocks: Set<Int> = []
+    }
+
+    /// A change of names.
+    enum NameChange: Sendable {
+        case make(Place, inode: Int)
+        case makeDirectory(Place)
+        case remove(Place)
+        case rename(Place, to: Place)
+
+        var directory: String {
+            switch self {
+            case .make(let place, _), .makeDirectory(let place), .remove(let place), .rename(let place, _):
+                place.directory
+            }
+        }
+    }
+
+    /// A path, taken apart once.
+    struct Place: Sendable {
+        var path: String
+        var directory: String
+        var name: String
+
+        init(_ path: FilePath) {
+            self.path = path.string
+            let parts = self.path.utf8.lastIndex(of: UInt8(ascii: "/")) ?? self.path.startIndex
+            directory = parts == self.path.startIndex ? "/" : String(self.path[..<parts])
+            name = String(self.path[self.path.index(after: parts)...])
+        }
+    }
+
+    /// Files and directories by their paths.
+    struct Names: Sendable {
+        var files: [String: Int] = [:]
+        /// What each directory holds.
+        var directories: [String: Set<String>] = ["/": []]
+
+        mutating func apply(_ change: NameChange) {
+            switch change {
+            case .make(let place, let inode):
+                guard directories[place.directory] != nil else { return }
+                files[place.path] = inode
+                directories[place.directory]?.insert(place.name)
+            case .makeDirectory(let place):
+                guard directories[place.directory] != nil else { return }
+                directories[place.path] = directories[place.path] ?? []
+                directories[place.directory]?.insert(place.name)
+            case .remove(let place):
+                files[place.path] = nil
+                // A directory that is gone takes along what a lost removal left in it.
+                for name in directories.removeValue(forKey: place.path) ?? [] {
+                    apply(.remove(Place(FilePath(place.path).appending(name))))
+                }
+                directories[place.directory]?.remove(place.name)
+            case .rename(let place, let target):
+                guard let inode = files.removeValue(forKey: place.path) else { return }
+                directories[place.directory]?.remove(place.name)
+                apply(.make(target, inode: inode))
+            }
+        }
+    }
+
+    struct State: Sendable {
+        var random: SeededRandom
+        var inodes: [Int: Inode] = [:]
+        var names = Names()
+        var durableNames = Names()
+        var changes: [(change: NameChange, isSynced: Bool)] = []
+        var nextInode = 1
+        /// The operations left before the machine stops; `nil`: it does not.
+        var operationsLeft: Int?
+        var isOff = false
+        /// The blocks there are; `nil`: enough.
+        var blockLimit: Int?
+        /// Of a hundred writes so many fail.
+        var writeErrorPercent = 0
+        /// The syncs that fail from now on.
+        var failingSyncs = 0
+        /// Syncs of such paths are lies.
+        var sabotage: (@Sendable (String) -> Bool)?
+        var operations = 0
+        var isTraced = false
+    }
+
+    let state: Mutex<State>
+
+    init(seed: UInt64) { state = Mutex(State(random: SeededRandom(seed: seed))) }
+
+    // MARK: What tests do to it
+
+    /// The machine stops at the operation after `count` more.
+    func stop(after count: Int?) { state.withLock { $0.operationsLeft = count } }
+
+    var isOff: Bool { state.withLock { $0.isOff } }
+    var operations: Int { state.withLock { $0.operations } }
+
+    func change(_ body: (inout State) -> Void) { state.withLock { body(&$0) } }
+
+    /// The process is gone, its writes are not.
+    func kill() {
+        state.withLock { state in
+            state.isOff = false
+            state.operationsLeft = nil
+        }
+    }
+
+    /// What was not synced is lost as the fault model says.
+    func cutPower() {
+        state.withLock { state in
+            state.isOff = false
+            state.operationsLeft = nil
+            // 0: all that was not synced is lost; 1: nothing is; else chance decides for each sector.
+            let mood = state.random.below(6)
+            for number in state.inodes.keys.sorted() {
+                guard var inode = state.inodes[number] else { continue }
+                inode.lose(mood: mood, &state.random)
+                state.inodes[number] = inode
+            }
+            var names = state.durableNames
+            let kept = mood == 0 ? 0 : mood == 1 ? state.changes.count : state.random.below(state.changes.count + 1)
+            for (index, item) in state.changes.enumerated() where index < kept || item.isSynced {
+                names.apply(item.change)
+            }
+            state.names = names
+            state.durableNames = names
+            state.changes = []
+            let named = Set(names.files.values)
+            state.inodes = state.inodes.filter { named.contains($0.key) }
+        }
+    }
+
+    /// Turns bits of a byte around, on the disk and in the cache.
+    func flip(_ path: FilePath, at offset: Int, bits: UInt8) {
+        state.withLock { state in
+            guard let number = state.names.files[path.string], var inode = state.inodes[number] else { return }
+            if offset < inode.cached.count { inode.cached[offset] ^= bits }
+            if offset < inode.durable.count { inode.durable[offset] ^= bits }
+            state.inodes[number] = inode
+        }
+    }
+
+    // MARK: StorageIO
+
+    func open(_ path: FilePath, _ access: StorageAccess) throws(StoreError) -> any StorageFile {
+        let number = try operation("open", path) { state throws(StoreError) in
+            if let known = state.names.files[path.string] { return known }
+            let place = Place(path)
+            guard access == .write, state.names.directories[place.directory] != nil else {
+                throw StoreError.system("open", path, .noSuchFileOrDirectory)
+            }
+            let number = state.nextInode
+            state.nextInode += 1
+            state.inodes[number] = Inode()
+            state.apply(.make(place, inode: number))
+            return number
+        }
+        return SimulatedFile(disk: self, path: path, inode: number)
+    }
+
+    func names(in path: FilePath) throws(StoreError) -> [String] {
+        try operation("opendir", path) { state in
+            (state.names.directories[path.string] ?? []).sorted()
+        }
+    }
+
+    func createDirectory(_ path: FilePath) throws(StoreError) -> [FilePath] {
+        try operation("mkdir", path) { state in
+            var changed: [FilePath] = []
+            var missing: [Place] = []
+            var current = path
+            while current.string != "/", state.names.directories[current.string] == nil {
+                missing.insert(Place(current), at: 0)
+                current = current.removingLastComponent()
+            }
+            for place in missing {
+                state.apply(.makeDirectory(place))
+                changed.append(FilePath(place.directory))
+            }
+            return changed
+        }
+    }
+
+    func syncDirectory(_ path: FilePath) throws(StoreError) {
+        try operation("fsync", path) { state in
+            if state.sabotage?(path.string) == true { return }
+            for index in state.changes.indices where state.changes[index].change.directory == path.string {
+                state.changes[index].isSynced = true
+            }
+            // Those at the front are settled for good.
+            let settled = state.changes.prefix { $0.isSynced }
+            for item in settled { state.durableNames.apply(item.change) }
+            state.changes.removeFirst(settled.count)
+        }
+    }
+
+    func exists(_ path: FilePath) -> Bool {
+        state.withLock { $0.names.files[path.string] != nil || $0.names.directories[path.string] != nil }
+    }
+
+    func removeFile(_ path: FilePath) throws(StoreError) {
+        try operation("unlink", path) { state in
+            if state.names.files[path.string] != nil { state.apply(.remove(Place(path))) }
+        }
+    }
+
+    func removeDirectory(_ path: FilePath) throws(StoreError) {
+        try operation("rmdir", path) { state in
+            if state.names.directories[path.string] != nil { state.apply(.remove(Place(path))) }
+        }
+    }
+
+    func rename(_ path: FilePath, to target: FilePath) throws(StoreError) {
+        try operation("rename", path) { state in state.apply(.rename(Place(path), to: Place(target))) }
+    }
+
+    func link(_ path: FilePath, as second: FilePath) throws(StoreError) {
+        try operation("link", path) { state in
+            guard let inode = state.names.files[path.string] else { return }
+            state.apply(.make(Place(second), inode: inode))
+        }
+    }
+
+    func lock(_ path: FilePath) throws(StoreError) -> any StorageLock { NoLock() }
+
+    func space(at path: FilePath) -> StorageSpace? {
+        state.withLock { state in
+            guard let limit = state.blockLimit else { return nil }
+            return StorageSpace(
+                totalBytes: Int64(limit * Self.blockBytes),
+                freeBytes: Int64(max(0, limit - state.usedBlocks) * Self.blockBytes))
+        }
+    }
+
+    private struct NoLock: StorageLock {
+        func release() {}
+    }
+
+    /// Counts an operation, and lets the machine stop before it.
+    func operation<Result>(
+        _ name: String, _ path: FilePath, _ body: (inout State) throws(StoreError) -> Result
+    ) throws(StoreError) -> Result {
+        // `Mutex.withLock` loses typed errors, so the outcome leaves by a value.
+        let outcome: Swift.Result<Result, StoreError> = state.withLock { state in
+            do throws(StoreError) {
+                try state.begin(name, path)
+                return .success(try body(&state))
+            } catch { return .failure(error) }
+        }
+        return try outcome.get()
+    }
+}
+
+extension SimulatedDisk.State {
+    var usedBlocks: Int {
+        let named = Set(names.files.values)
+        return inodes.reduce(0) { $0 + (named.contains($1.key) ? $1.value.blocks.count : 0) }
+    }
+
+    mutating func begin(_ name: String, _ path: FilePath) throws(StoreError) {
+        operations += 1
+        if let left = operationsLeft {
+            operationsLeft = left - 1
+            if left <= 0 { isOff = true }
+        }
+        if isTraced { print("   \(operations) \(name) \(path)\(isOff ? " OFF" : "")") }
+        if isOff { throw StoreError(.inputOutput, path: path, message: "\(name): the machine is off") }
+    }
+
+    mutating func apply(_ change: SimulatedDisk.NameChange) {
+        names.apply(change)
+        changes.append((change, false))
+    }
+}
+
+extension SimulatedDisk.Inode {
+    private static var sector: Int { SimulatedDisk.sectorBytes }
+
+    private func slice(_ bytes: [UInt8], _ sector: Int) -> [UInt8] {
+        let start = sector * Self.sector
+        guard start < bytes.count else { return [] }
+        return Array(bytes[start..<min(bytes.count, start + Self.sector)])
+    }
+
+    private static let zeros = [UInt8](repeating: 0, count: SimulatedDisk.sectorBytes)
+
+    private static func isZero(_ bytes: [UInt8], _ range: Range<Int>) -> Bool {
+        bytes.withUnsafeBytes { all in
+            all.baseAddress.map { memcmp($0 + range.lowerBound, zeros, range.count) == 0 } ?? true
+        }
+    }
+
+    /// Writes into the cache and keeps the versions of the sectors it touched.
+    mutating func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
+        guard !bytes.isEmpty else { return }
+        if cached.count < offset + bytes.count { setLength(offset + bytes.count) }
+        cached.replaceSubrange(offset..<offset + bytes.count, with: bytes)
+        for sector in (offset / Self.sector)...((offset + bytes.count - 1) / Self.sector) {
+            versions[sector, default: []].append(slice(cached, sector))
+        }
+        let block = SimulatedDisk.blockBytes
+        for index in (offset / block)...((offset + bytes.count - 1) / block) { blocks.insert(index) }
+    }
+
+    mutating func setLength(_ length: Int) {
+        if length < cached.count {
+            for sector in (length / Self.sector)..<((cached.count + Self.sector - 1) / Self.sector) {
+                let start = max(length, sector * Self.sector)
+                let end = min(cached.count, (sector + 1) * Self.sector)
+                guard start < end, !Self.isZero(cached, start..<end) else { continue }
+                cached.replaceSubrange(start..<end, with: repeatElement(0, count: end - start))
+                versions[sector, default: []].append(slice(cached, sector))
+            }
+            cached.removeLast(cached.count - length)
+            blocks = blocks.filter { $0 * SimulatedDisk.blockBytes < length }
+        } else {
+            cached.append(contentsOf: repeatElement(0, count: length - cached.count))
+        }
+        lengths.append(length)
+    }
+
+    /// Brings to the disk what was written since the last sync; of a failing one only what chance keeps.
+    mutating func sync(keeping isKept: (Int) -> Bool = { _ in true }) {
+        resizeDurable(cached.count)
+        for sector in versions.keys.sorted() where isKept(sector) { replaceDurable(sector, slice(cached, sector)) }
+        versions = [:]
+        lengths = []
+    }
+
+    private mutating func resizeDurable(_ length: Int) {
+        if durable.count > length { durable.removeLast(durable.count - length) }
+        durable.append(contentsOf: repeatElement(0, count: max(0, length - durable.count)))
+    }
+
+    private mutating func replaceDurable(_ sector: Int, _ bytes: [UInt8]) {
+        let start = sector * Self.sector
+        let count = min(bytes.count, durable.count - start)
+        if count > 0 { durable.replaceSubrange(start..<start + count, with: bytes.prefix(count)) }
+    }
+
+    /// Makes the cache what a power cut leaves.
+    mutating func lose(mood: Int, _ random: inout SeededRandom) {
+        let known = [durable.count] + lengths
+        let length = mood == 0 ? durable.count : mood == 1 ? cached.count : known[random.below(known.count)]
+        resizeDurable(length)
+        for sector in versions.keys.sorted() {
+            guard let since = versions[sector] else { continue }
+            var all = [slice(durable, sector)] + since
+            for index in all.indices {
+                all[index].append(contentsOf: repeatElement(0, count: Self.sector - all[index].count))
+            }
+            var choice = mood == 0 ? 0 : mood == 1 ? all.count - 1 : random.below(all.count)
+            // Mostly the disk is up to date or behind by much; both ends are likelier than the middle.
+            if mood > 3, random.percent(50) { choice = all.count - 1 }
+            var bytes = all[choice]
+            if mood > 1, choice > 0, random.percent(10) {
+                let torn = random.below(Self.sector)
+                bytes = Array(bytes[..<torn]) + all[choice - 1][torn...]
+            }
+            replaceDurable(sector, bytes)
+        }
+        cached = durable
+        versions = [:]
+        lengths = []
+    }
+}

@@ -1,0 +1,56 @@
+import MQWire
+import Synchronization
+import SystemPackage
+
+@testable import MQStore
+
+/// A store on a simulated disk whose threads' turns the test takes: one process, one thread, one order of events.
+final class SteppedStore {
+    let store: MessageStore
+    private let loop: LogWriteLoop
+
+    init(
+        _ configuration: StoreConfiguration, on disk: SimulatedDisk, clock: SimulatedClock
+    ) throws {
+        store = try MessageStore(
+            configuration: configuration, now: { clock.milliseconds }, uptime: { clock.milliseconds }, io: disk,
+            arrivals: { _ in })
+        guard let loop = store.writeLoop.take() else { preconditionFailure("the write loop was taken before") }
+        self.loop = loop
+    }
+
+    func write() { if store.writer.hasWork { _ = store.writer.turn(loop) } }
+    func flush() { store.flusher.round() }
+    var isSafe: Bool { store.housekeeper.isSafe }
+    func answerOverdue() { store.flusher.answerOverdue() }
+    func writeCheckpoint() { store.housekeeper.writeCheckpoint() }
+    func prepareNextSegment() { store.housekeeper.prepareNextSegment() }
+
+    /// Appends; gives the answer once it is there.
+    func append(_ drafts: [RecordDraft]) -> Answer {
+        let answer = Answer()
+        store.append(drafts) { answer.set($0) }
+        return answer
+    }
+
+    func close() {
+        while store.writer.hasWork { write() }
+        flush()
+        writeCheckpoint()
+        store.close()
+    }
+
+    /// What an append came to; `nil` while it waits.
+    final class Answer: Sendable {
+        private let stored = Mutex<Result<AppendReceipt, StoreError>?>(nil)
+        var result: Result<AppendReceipt, StoreError>? { stored.withLock { $0 } }
+        func set(_ result: Result<AppendReceipt, StoreError>) { stored.withLock { $0 = result } }
+    }
+}
+
+/// A clock that the test sets.
+final class SimulatedClock: Sendable {
+    private let time = Atomic<Int64>(1_700_000_000_000)
+    var milliseconds: Int64 { time.load(ordering: .relaxed) }
+    func advance(_ milliseconds: Int64) { time.wrappingAdd(milliseconds, ordering: .relaxed) }
+}
