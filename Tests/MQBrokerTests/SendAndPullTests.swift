@@ -212,6 +212,7 @@ import Testing
 
     @Test func aTableThatCouldNotBeSavedIsSavedOnceItCan() async throws {
         try await TestBroker.run({ $0.offsetSavePeriod = .milliseconds(20) }) { test in
+            _ = try await test.send("T")
             let config = URL(fileURLWithPath: test.root.appending("config").string)
             let obstacle = config.appendingPathComponent("consumerOffset.json.tmp")
             try FileManager.default.createDirectory(at: obstacle, withIntermediateDirectories: true)
