@@ -61,7 +61,7 @@ let package = Package(
         library("MQWire", [nioCore]),
         library("MQTransport", ["MQWire", nioCore, nioPosix, logging]),
         library("MQStore", ["MQWire", nioCore, system, logging]),
-        library("MQNameserver", ["MQWire", "MQTransport", nioCore, nioPosix, logging]),
+        library("MQNameserver", ["MQWire", "MQTransport", nioCore, nioPosix, logging, system]),
         library("MQBroker", ["MQWire", "MQTransport", "MQStore", nioCore, nioPosix, logging, system]),
         library("MQProgram", ["MQTransport", arguments, logging]),
         library("MQClient", ["MQWire", "MQTransport", nioCore, nioPosix, logging, system]),
@@ -107,7 +107,7 @@ let package = Package(
         tests("MQWire", [nioCore, nioEmbedded], resources: [.copy("Fixtures")]),
         tests("MQTransport", ["MQWire", nioCore, nioPosix, nioEmbedded, logging]),
         tests("MQStore", ["MQWire", nioCore, system], resources: [.copy("Fixtures")]),
-        tests("MQNameserver", ["MQWire", "MQTransport", nioCore, nioPosix, logging]),
+        tests("MQNameserver", ["MQWire", "MQTransport", nioCore, nioPosix, logging, system]),
         tests(
             "MQBroker",
             [

@@ -1,4 +1,6 @@
+import MQTransport
 public import MQWire
+import NIOCore
 
 /// All that a nameserver knows and how it answers: a value, so that every request is tested without a socket.
 public struct NameserverRequests: Sendable {
@@ -8,14 +10,22 @@ public struct NameserverRequests: Sendable {
         case brokerJoined(address: String, name: String)
         /// A broker said goodbye.
         case brokerLeft(address: String, name: String)
+        /// The key-value store changed: save it before the answer goes out.
+        case keyValuesChanged(JSONValue)
+        /// Settings changed.
+        case settingsChanged(NameserverConfiguration)
     }
 
     /// The routes.
     public private(set) var routes = RouteTable()
-    private var keyValues = KeyValueStore()
+    private var keyValues: KeyValueStore
+    private var configuration: NameserverConfiguration
 
-    /// Empty.
-    public init() {}
+    /// Without routes; with the key-value store that was saved, if one was.
+    public init(configuration: NameserverConfiguration = NameserverConfiguration(), savedKeyValues: JSONValue? = nil) {
+        self.configuration = configuration
+        keyValues = savedKeyValues.map { KeyValueStore(json: $0) } ?? KeyValueStore()
+    }
 
     /// Answers one request. A malformed one is refused with a remark that names the field.
     public mutating func answer(
@@ -67,10 +77,44 @@ public struct NameserverRequests: Sendable {
             return (request.response(), nil)
         case .wipeWritePermission: return (try setWritable(false, request, countField: "wipeTopicCount"), nil)
         case .addWritePermission: return (try setWritable(true, request, countField: "addTopicCount"), nil)
-        case .putKVConfig, .getKVConfig, .deleteKVConfig: return (try keyValue(request), nil)
+        case .putKVConfig, .getKVConfig, .deleteKVConfig: return try keyValue(request)
         case .getKVListByNamespace: return (try keyValues(request), nil)
+        case .getUnitTopicList: return (topicList(request, flags: Self.unitFlag), nil)
+        case .getHasUnitSubTopicList: return (topicList(request, flags: Self.unitSubscriptionFlag), nil)
+        case .getHasUnitSubUnunitTopicList:
+            return (topicList(request, flags: Self.unitSubscriptionFlag, without: Self.unitFlag), nil)
+        case .getNamesrvConfig:
+            return (request.response(body: ByteBuffer(string: configuration.text)), nil)
+        case .updateNamesrvConfig: return try updateConfiguration(request)
         default: return (request.notSupported(), nil)
         }
+    }
+
+    /// Bits of a topic's system flag. Source: RocketMQ 4.9 `TopicSysFlag`.
+    private static let unitFlag: Int32 = 1
+    private static let unitSubscriptionFlag: Int32 = 2
+
+    private func topicList(_ request: RemotingCommand, flags: Int32, without other: Int32 = 0) -> RemotingCommand {
+        request.response(body: TopicList(topics: routes.topicNames(withFlags: flags, without: other)).encoded())
+    }
+
+    private mutating func updateConfiguration(
+        _ request: RemotingCommand
+    ) throws(ConfigurationError) -> (RemotingCommand, Event?) {
+        guard let body = request.body else { return (request.response(), nil) }
+        let entries = try PropertiesFile(text: String(buffer: body), name: "the request").entries
+        if let path = entries.first(where: { NameserverConfiguration.pathKeys.contains($0.key) }) {
+            return (request.response(.noPermission, remark: "Can not update config path (\(path.key))"), nil)
+        }
+        if let fixed = entries.first(where: { !NameserverConfiguration.changeableKeys.contains($0.key) }) {
+            return (
+                request.response(
+                    .systemError, remark: "\(fixed.key) does not change while the nameserver runs (its file does it)"),
+                nil
+            )
+        }
+        try configuration.change(entries)
+        return (request.response(), .settingsChanged(configuration))
     }
 
     private func route(_ request: RemotingCommand) throws(HeaderError) -> RemotingCommand {
@@ -79,7 +123,9 @@ public struct NameserverRequests: Sendable {
             return request.response(
                 .topicNotExist, remark: "No topic route info in name server for the topic: \(topic)")
         }
-        route.orderTopicConfiguration = keyValues.value(for: topic, in: "ORDER_TOPIC_CONFIG")
+        if configuration.orderMessages {
+            route.orderTopicConfiguration = keyValues.value(for: topic, in: "ORDER_TOPIC_CONFIG")
+        }
         return request.response(body: route.encoded())
     }
 
@@ -87,13 +133,6 @@ public struct NameserverRequests: Sendable {
         _ request: RemotingCommand, connection: UInt64, now: ContinuousClock.Instant
     ) throws -> (RemotingCommand, Event?) {
         let header = try request.header(RegisterBrokerRequestHeader.self)
-        guard !header.compressed else {
-            return (
-                request.response(
-                    .systemError, remark: "compressed registrations are not read here: set compressedRegister=false"),
-                nil
-            )
-        }
         if let expected = header.bodyCRC32, expected != 0, let body = request.body {
             let actual = Int32(bitPattern: BodyChecksum.body(body))
             guard actual == expected else {
@@ -104,7 +143,9 @@ public struct NameserverRequests: Sendable {
             }
         }
         let table: TopicConfigTable
-        if let body = request.body {
+        if let body = request.body, header.compressed {
+            table = try RegisterBrokerBody(compressed: body).table
+        } else if let body = request.body {
             table = try RegisterBrokerBody(decoding: body).table
         } else {
             table = TopicConfigTable()
@@ -145,25 +186,31 @@ public struct NameserverRequests: Sendable {
         return request.response(body: JSONValue.object([JSONMember("table", .object(table))]).encoded())
     }
 
-    private mutating func keyValue(_ request: RemotingCommand) throws(HeaderError) -> RemotingCommand {
+    private mutating func keyValue(_ request: RemotingCommand) throws(HeaderError) -> (RemotingCommand, Event?) {
         let header = try request.header(KeyValueRequestHeader.self)
         switch request.requestCode {
         case .putKVConfig:
             let value = try request.extFields.required("value")
             guard keyValues.put(value, for: header.key, in: header.namespace) else {
-                return request.response(
-                    .systemError, remark: "the key-value store is full (\(KeyValueStore.entryLimit) entries)")
+                return (
+                    request.response(
+                        .systemError, remark: "the key-value store is full (\(KeyValueStore.entryLimit) entries)"),
+                    nil
+                )
             }
-            return request.response()
+            return (request.response(), .keyValuesChanged(keyValues.json))
         case .getKVConfig:
             guard let value = keyValues.value(for: header.key, in: header.namespace) else {
-                return request.response(
-                    .queryNotFound, remark: "No config item, Namespace: \(header.namespace) Key: \(header.key)")
+                return (
+                    request.response(
+                        .queryNotFound, remark: "No config item, Namespace: \(header.namespace) Key: \(header.key)"),
+                    nil
+                )
             }
-            return request.response(.success, KeyValueResponseHeader(value: value))
+            return (request.response(.success, KeyValueResponseHeader(value: value)), nil)
         default:
-            keyValues.delete(header.key, in: header.namespace)
-            return request.response()
+            let isChanged = keyValues.delete(header.key, in: header.namespace)
+            return (request.response(), isChanged ? .keyValuesChanged(keyValues.json) : nil)
         }
     }
 }

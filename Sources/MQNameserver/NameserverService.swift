@@ -2,6 +2,7 @@ public import Logging
 public import MQTransport
 public import MQWire
 public import NIOCore
+import NIOPosix
 import Synchronization
 
 /// A running nameserver: the shell around ``NameserverRequests`` that has a port, a clock and a log.
@@ -9,24 +10,34 @@ public final class NameserverService: RemotingRequestHandler {
     private let configuration: NameserverConfiguration
     private let group: any EventLoopGroup
     private let logger: Logger
-    private let requests = Mutex(NameserverRequests())
+    private let requests: Mutex<NameserverRequests>
     private let running = Mutex<Running?>(nil)
+    /// One thread, so that a newer state of the key-value store is never overtaken by an older one.
+    private let diskThread = NIOThreadPool(numberOfThreads: 1)
 
     private struct Running {
         let server: RemotingServer
-        let scan: RepeatedTask
+        var scan: RepeatedTask
+        var brokerExpiry: Duration
     }
 
     /// A nameserver that does not listen yet.
     public init(configuration: NameserverConfiguration, group: any EventLoopGroup, logger: Logger) {
         self.configuration = configuration
+        requests = Mutex(NameserverRequests(configuration: configuration))
         self.group = group
         self.logger = logger
     }
 
-    /// Listens; gives the address, with the real port. Throws ``TransportError/bindFailed(address:reason:)``.
+    /// Listens; gives the address, with the real port.
+    ///
+    /// Throws ``TransportError/bindFailed(address:reason:)``, or an error that names the key-value store's file.
     @discardableResult
-    public func start() async throws(TransportError) -> SocketAddress {
+    public func start() async throws -> SocketAddress {
+        if let file = configuration.keyValueFile.map({ KeyValueFile(path: $0) }) {
+            let saved = try file.load()
+            requests.withLock { $0 = NameserverRequests(configuration: configuration, savedKeyValues: saved) }
+        }
         // A broker that may be silent for long must not lose its connection, and with it its routes, before that.
         let idleTimeout = max(.seconds(120), configuration.brokerExpiry)
         let server = RemotingServer(
@@ -36,13 +47,34 @@ public final class NameserverService: RemotingRequestHandler {
                 budget: ByteBudget(limitBytes: configuration.connectionBufferBytes)),
             group: group, logger: logger, handler: self)
         let address = try await server.start()
-        let interval = TimeAmount(configuration.scanInterval)
-        let scan = group.next().scheduleRepeatedTask(initialDelay: interval, delay: interval) { [self] _ in
-            expireSilentBrokers(server: server)
-        }
-        running.withLock { $0 = Running(server: server, scan: scan) }
+        diskThread.start()
+        let scan = scan(every: configuration.scanInterval)
+        running.withLock { $0 = Running(server: server, scan: scan, brokerExpiry: configuration.brokerExpiry) }
         return address
     }
+
+    private func scan(every interval: Duration) -> RepeatedTask {
+        let interval = TimeAmount(interval)
+        return group.next().scheduleRepeatedTask(initialDelay: interval, delay: interval) { [self] _ in
+            expireSilentBrokers()
+        }
+    }
+
+    /// Goes on with changed settings.
+    private func apply(_ changed: NameserverConfiguration) {
+        let scan = scan(every: changed.scanInterval)
+        let old = running.withLock { running in
+            let old = running?.scan
+            running?.scan = scan
+            running?.brokerExpiry = changed.brokerExpiry
+            return running == nil ? scan : old
+        }
+        old?.cancel()
+        logger.info("settings changed", metadata: ["settings": "\(changed.text.split(separator: "\n"))"])
+    }
+
+    /// How long a stop waits for answers that wait for the disk.
+    private static let savePatience = Duration.seconds(2)
 
     /// Closes the port and all connections.
     public func shutdown() async {
@@ -50,8 +82,10 @@ public final class NameserverService: RemotingRequestHandler {
             defer { running = nil }
             return running
         }
-        running?.scan.cancel()
-        await running?.server.shutdown()
+        guard let running else { return }
+        running.scan.cancel()
+        await running.server.shutdown(patience: Self.savePatience)
+        try? await diskThread.shutdownGracefully()
     }
 
     /// What is known at this moment; for tests and for shells that print it.
@@ -67,9 +101,25 @@ public final class NameserverService: RemotingRequestHandler {
             logger.info("broker joined", metadata: ["broker": "\(name)", "address": "\(address)"])
         case .brokerLeft(let address, let name):
             logger.info("broker left", metadata: ["broker": "\(name)", "address": "\(address)"])
+        case .keyValuesChanged(let table): return save(table, then: response, reply: reply)
+        case .settingsChanged(let changed): apply(changed)
         case nil: break
         }
         reply.send(response)
+    }
+
+    /// Answers once the key-value store is on the disk.
+    private func save(_ table: JSONValue, then response: RemotingCommand, reply: RemotingReply) {
+        guard let file = configuration.keyValueFile.map({ KeyValueFile(path: $0) }) else { return reply.send(response) }
+        diskThread.submit { [logger] _ in
+            do throws(KeyValueFile.Trouble) {
+                try file.save(table)
+                reply.send(response)
+            } catch {
+                logger.error("the key-value store could not be saved", metadata: ["error": "\(error)"])
+                reply.send(.systemError, remark: error.description)
+            }
+        }
     }
 
     /// Drops the brokers that registered through the connection.
@@ -81,8 +131,9 @@ public final class NameserverService: RemotingRequestHandler {
         }
     }
 
-    private func expireSilentBrokers(server: RemotingServer) {
-        let departures = requests.withLock { $0.expire(after: configuration.brokerExpiry, now: .now) }
+    private func expireSilentBrokers() {
+        guard let (server, expiry) = running.withLock({ $0.map { ($0.server, $0.brokerExpiry) } }) else { return }
+        let departures = requests.withLock { $0.expire(after: expiry, now: .now) }
         guard !departures.isEmpty else { return }
         let gone = Set(departures.map(\.connection))
         for connection in server.connections where gone.contains(connection.id) { connection.close() }

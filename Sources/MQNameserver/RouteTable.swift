@@ -51,7 +51,8 @@ public struct RouteTable: Sendable {
     /// A broker registers, for the first time or as its heartbeat.
     ///
     /// Topics are taken from masters only, and only when their version has changed, so that a permission wiped here
-    /// stays wiped until the broker changes its own table.
+    /// stays wiped until the broker changes its own table; and from a slave that has become master, whose version may
+    /// be the one that it had.
     public mutating func register(
         _ header: RegisterBrokerRequestHeader, table: TopicConfigTable, connection: UInt64,
         now: ContinuousClock.Instant
@@ -59,6 +60,7 @@ public struct RouteTable: Sendable {
         let (name, address) = (header.brokerName, header.brokerAddress)
         clusters[header.clusterName, default: []].insert(name)
         var set = brokers[name] ?? BrokerData(cluster: header.clusterName, brokerName: name, addresses: [:])
+        let isNewMaster = header.brokerID == 0 && set.addresses[0] != address
         // A slave that has become master keeps its address: it must not be listed under both ids.
         set.addresses = set.addresses.filter { $0.value != address || $0.key == header.brokerID }
         set.addresses[header.brokerID] = address
@@ -66,7 +68,7 @@ public struct RouteTable: Sendable {
         brokers[name] = set
 
         let known = live[address]
-        if header.brokerID == 0, known == nil || known?.dataVersion != table.dataVersion {
+        if header.brokerID == 0, isNewMaster || known == nil || known?.dataVersion != table.dataVersion {
             for topic in table.topics.values {
                 topics[topic.name, default: [:]][name] = QueueData(
                     brokerName: name, readQueueNums: topic.readQueueNums, writeQueueNums: topic.writeQueueNums,
@@ -165,6 +167,14 @@ public struct RouteTable: Sendable {
     public func topicNames(inCluster cluster: String) -> [String] {
         let names = clusters[cluster] ?? []
         return topics.filter { !names.isDisjoint(with: $0.value.keys) }.keys.sorted()
+    }
+
+    /// The topics with at least these bits and none of those in their system flag, sorted.
+    public func topicNames(withFlags flags: Int32, without other: Int32 = 0) -> [String] {
+        topics.filter { _, sets in
+            let flag = sets.sorted { $0.key < $1.key }.first?.value.topicSysFlag ?? 0
+            return flag & flags == flags && flag & other == 0
+        }.keys.sorted()
     }
 
     // MARK: Interventions

@@ -19,6 +19,60 @@ import Testing
             body: RegisterBrokerBody(table: table).encoded())
     }
 
+    private func config(_ text: String) -> RemotingCommand {
+        .request(.updateNamesrvConfig, body: ByteBuffer(string: text))
+    }
+
+    @Test func aCompressedRegistrationMakesARouteToo() throws {
+        var requests = NameserverRequests()
+        var request = registration(compressed: true)
+        request.body = try RegisterBrokerBody(decoding: request.body).compressed()
+        #expect(requests.answer(request, connection: 1, now: now).response.responseCode == .success)
+        #expect(requests.routes.topicNames == ["t"])
+    }
+
+    @Test func settingsChangeAndAreTold() throws {
+        var requests = NameserverRequests()
+        let order = PutKeyValueRequestHeader(namespace: "ORDER_TOPIC_CONFIG", key: "t", value: "a:4")
+        _ = requests.answer(.request(.putKVConfig, order), connection: 1, now: now)
+        _ = requests.answer(registration(), connection: 1, now: now)
+        func orderOfRoute() throws -> String? {
+            let route = requests.answer(
+                .request(.getRouteByTopic, TopicRequestHeader(topic: "t")), connection: 2, now: now)
+            return try TopicRouteData(decoding: route.response.body).orderTopicConfiguration
+        }
+        #expect(try orderOfRoute() == nil)
+        let (answer, event) = requests.answer(
+            config("brokerExpiredTime=5000\norderMessageEnable=true\n"), connection: 1, now: now)
+        var expected = NameserverConfiguration(brokerExpiry: .seconds(5))
+        expected.orderMessages = true
+        #expect(answer.responseCode == .success && event == .settingsChanged(expected))
+        #expect(try orderOfRoute() == "a:4")
+        let text = requests.answer(.request(.getNamesrvConfig), connection: 1, now: now).response.body
+        let lines = String(buffer: text ?? ByteBuffer()).split(separator: "\n")
+        #expect(lines.contains("brokerExpiredTime=5000") && lines.contains("scanNotActiveBrokerInterval=10000"))
+        // A change of which one part is wrong changes nothing.
+        _ = requests.answer(config("brokerExpiredTime=1\nscanNotActiveBrokerInterval=x"), connection: 1, now: now)
+        #expect(requests.answer(config(""), connection: 1, now: now).event == .settingsChanged(expected))
+    }
+
+    @Test(arguments: [
+        (RequestCode.getUnitTopicList, ["both", "unit"]), (.getHasUnitSubTopicList, ["both", "sub"]),
+        (.getHasUnitSubUnunitTopicList, ["sub"]),
+    ])
+    func topicsAreListedByTheirUnitBits(_ code: RequestCode, _ names: [String]) throws {
+        var requests = NameserverRequests()
+        let topics = [("none", 0), ("unit", 1), ("sub", 2), ("both", 3)].map {
+            ($0.0, TopicConfig(name: $0.0, sysFlag: Int32($0.1)))
+        }
+        var request = registration()
+        request.body = RegisterBrokerBody(table: TopicConfigTable(topics: Dictionary(uniqueKeysWithValues: topics)))
+            .encoded()
+        _ = requests.answer(request, connection: 1, now: now)
+        let answer = requests.answer(.request(code), connection: 1, now: now).response
+        #expect(try TopicList(decoding: answer.body).topics == names)
+    }
+
     @Test func aRegistrationMakesARoute() throws {
         var requests = NameserverRequests()
         let (answer, event) = requests.answer(registration(), connection: 1, now: now)
@@ -38,7 +92,10 @@ import Testing
         let cases: [(RemotingCommand, ResponseCode, String)] = [
             (.request(.getRouteByTopic, TopicRequestHeader(topic: "x")), .topicNotExist, "topic: x"),
             (.request(.getRouteByTopic), .systemError, "field topic is missing"),
-            (registration(compressed: true), .systemError, "compressedRegister=false"),
+            (registration(compressed: true), .systemError, "no zlib stream"),
+            (config("kvConfigPath=/etc/passwd"), .noPermission, "config path"),
+            (config("listenPort=1"), .systemError, "listenPort does not change"),
+            (config("brokerExpiredTime=soon"), .systemError, "'soon' is not accepted"),
             (registration(crc: 12345), .systemError, "crc32 not match"),
             (RemotingCommand(code: 4711), .requestCodeNotSupported, "4711"),
             (.request(.sendMessage), .requestCodeNotSupported, "SEND_MESSAGE"),

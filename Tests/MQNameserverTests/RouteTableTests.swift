@@ -4,6 +4,29 @@ import Testing
 @testable import MQNameserver
 
 @Suite struct RouteTableTests {
+    /// The nameserver began anew while the master was gone: it has heard of the slave, whose topics do not count. When
+    /// the slave takes over, with the version that it had, its topics must become known.
+    @Test func aSlaveThatBecomesMasterBringsItsTopics() {
+        var table = RouteTable()
+        let topics = TopicConfigTable(topics: ["t": TopicConfig(name: "t")], dataVersion: DataVersion(counter: 3))
+        func register(_ id: Int64, _ address: String) {
+            _ = table.register(
+                RegisterBrokerRequestHeader(
+                    brokerName: "a", brokerAddress: address, clusterName: "c", haServerAddress: nil, brokerID: id),
+                table: topics, connection: 1, now: .now)
+        }
+        register(1, "h:2")
+        #expect(table.route(of: "t") == nil)
+        register(0, "h:2")
+        #expect(table.route(of: "t")?.brokerDatas.first?.addresses == [0: "h:2"])
+        // The old master comes back as a slave; nothing else changes.
+        register(1, "h:1")
+        #expect(table.route(of: "t")?.brokerDatas.first?.addresses == [0: "h:2", 1: "h:1"])
+        // And takes over again, at its address.
+        register(0, "h:1")
+        #expect(table.route(of: "t")?.brokerDatas.first?.masterAddress == "h:1")
+    }
+
     private let start = ContinuousClock.now
 
     private func header(

@@ -38,6 +38,9 @@ public struct RequestCode: RawRepresentable, Hashable, Sendable, CustomStringCon
         (.getConsumerRunningInfo, "GET_CONSUMER_RUNNING_INFO"), (.sendMessageV2, "SEND_MESSAGE_V2"),
         (.sendBatchMessage, "SEND_BATCH_MESSAGE"), (.queryDataVersion, "QUERY_DATA_VERSION"),
         (.sendReplyMessage, "SEND_REPLY_MESSAGE"), (.pushReplyMessage, "PUSH_REPLY_MESSAGE_TO_CLIENT"),
+        (.getUnitTopicList, "GET_UNIT_TOPIC_LIST"), (.getHasUnitSubTopicList, "GET_HAS_UNIT_SUB_TOPIC_LIST"),
+        (.getHasUnitSubUnunitTopicList, "GET_HAS_UNIT_SUB_UNUNIT_TOPIC_LIST"),
+        (.updateNamesrvConfig, "UPDATE_NAMESRV_CONFIG"), (.getNamesrvConfig, "GET_NAMESRV_CONFIG"),
         (.addWritePermission, "ADD_WRITE_PERM_OF_BROKER"),
     ]
 
@@ -149,6 +152,16 @@ extension RequestCode {
     public static let resetConsumerClientOffset = RequestCode(rawValue: 220)
     /// A consumer's inner state, relayed by the broker.
     public static let getConsumerRunningInfo = RequestCode(rawValue: 307)
+    /// Topics of a unit.
+    public static let getUnitTopicList = RequestCode(rawValue: 311)
+    /// Topics that units subscribe to.
+    public static let getHasUnitSubTopicList = RequestCode(rawValue: 312)
+    /// Topics that units subscribe to and that are of none.
+    public static let getHasUnitSubUnunitTopicList = RequestCode(rawValue: 313)
+    /// Changes a nameserver's settings.
+    public static let updateNamesrvConfig = RequestCode(rawValue: 318)
+    /// A nameserver's settings.
+    public static let getNamesrvConfig = RequestCode(rawValue: 319)
     /// Stores one message, field names `a`…`n`.
     public static let sendMessageV2 = RequestCode(rawValue: 310)
     /// Stores a batch, field names as in 310.

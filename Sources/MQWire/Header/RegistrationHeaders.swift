@@ -12,7 +12,7 @@ public struct RegisterBrokerRequestHeader: CommandHeader, Equatable {
     public var brokerID: Int64
     /// Whether the body is zlib-compressed.
     public var compressed: Bool
-    /// The uncompressed body's CRC-32; 0 or absent is not checked.
+    /// The CRC-32 of the body as it is sent; 0 or absent is not checked.
     public var bodyCRC32: Int32?
 
     /// A header with the given values.
