@@ -75,6 +75,12 @@ public struct BrokerConfiguration: Sendable {
     public var clientExpiry = Duration.seconds(120)
     /// How often silent clients are looked for.
     public var clientScanPeriod = Duration.seconds(10)
+    /// How often open transactions are looked at.
+    public var transactionCheckInterval = Duration.seconds(60)
+    /// How old a half message is before its producer is asked.
+    public var transactionTimeout = Duration.seconds(6)
+    /// How often a producer is asked in vain before a message is given up.
+    public var transactionCheckLimit = 15
     /// What all connections may hold together of frames in the making and unanswered requests, in bytes.
     public var connectionBufferBytes = ByteBudget.standardBytes
     /// Event-loop threads.
@@ -91,7 +97,7 @@ public struct BrokerConfiguration: Sendable {
         "storePathIndex", "storeCheckpoint", "abortFile", "autoCreateSubscriptionGroup", "slaveReadEnable",
         "maxIndexNum", "maxHashSlotNum", "messageDelayLevel", "haSendHeartbeatInterval", "haHousekeepingInterval",
         "waitTimeMillsInSendQueue", "osPageCacheBusyTimeOutMills", "fetchNamesrvAddrByAddressServer",
-        "transactionCheckInterval", "transactionTimeOut", "transactionCheckMax", "namesrvDomain", "messageIndexEnable",
+        "namesrvDomain", "messageIndexEnable",
     ]
 
     /// Reads the settings; throws on a bad value.
@@ -134,6 +140,11 @@ public struct BrokerConfiguration: Sendable {
         offsetSavePeriod = try settings.milliseconds("flushConsumerOffsetInterval", default: offsetSavePeriod)
         clientExpiry = try settings.milliseconds("channelExpiredTimeout", default: clientExpiry)
         clientScanPeriod = try settings.milliseconds("clientScanPeriod", default: clientScanPeriod)
+        transactionCheckInterval = try settings.milliseconds(
+            "transactionCheckInterval", default: transactionCheckInterval)
+        transactionTimeout = try settings.milliseconds("transactionTimeOut", default: transactionTimeout)
+        transactionCheckLimit = try settings.integer(
+            "transactionCheckMax", in: 1...10_000, default: transactionCheckLimit)
         connectionBufferBytes = try settings.integer(
             "serverMaxBufferedBytes", in: (1 << 20)...(1 << 40), default: connectionBufferBytes)
         threads = try settings.integer("serverWorkerThreads", in: 1...64, default: threads)

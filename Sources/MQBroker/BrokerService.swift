@@ -111,12 +111,13 @@ public final class BrokerService: RemotingRequestHandler {
         restoreTopics(context)
         let pull = PullProcessor(context: context)
         let delays = try DelaySchedule(context: context)
+        let transactions = TransactionProcessor(context: context)
         arrivals.target.withLock { $0 = pull }
         let dispatcher = RequestDispatcher(
             send: SendProcessor(context: context), pull: pull, offsets: OffsetProcessor(context: context),
             clients: ClientProcessor(context: context),
             admin: AdminProcessor(context: context, delays: delays, startedAt: now()),
-            sendBack: SendBackProcessor(context: context))
+            sendBack: SendBackProcessor(context: context), transactions: transactions)
         running.withLock {
             $0 = Running(
                 context: context, dispatcher: dispatcher, pull: pull, delays: delays,
@@ -150,7 +151,7 @@ public final class BrokerService: RemotingRequestHandler {
             running?.servers = opened
             running?.client = client
             running?.registration = registration
-            running?.chores = chores(context: context, pull: pull, delays: delays)
+            running?.chores = chores(context: context, pull: pull, delays: delays, transactions: transactions)
         }
         let rounds = RegistrationRounds(group: group) { await registration.registerEverywhere() }
         context.registrations.withLock { $0 = rounds }
@@ -165,7 +166,10 @@ public final class BrokerService: RemotingRequestHandler {
             logger: logger, handler: self)
     }
 
-    private func chores(context: BrokerContext, pull: PullProcessor, delays: DelaySchedule) -> [RepeatedTask] {
+    private func chores(
+        context: BrokerContext, pull: PullProcessor, delays: DelaySchedule, transactions: TransactionProcessor
+    ) -> [RepeatedTask] {
+        let isChecking = BusyFlag()
         func repeated(_ period: TimeAmount, _ work: @escaping @Sendable () -> Void) -> RepeatedTask {
             group.next().scheduleRepeatedTask(initialDelay: period, delay: period) { _ in work() }
         }
@@ -180,6 +184,13 @@ public final class BrokerService: RemotingRequestHandler {
                     context.saveTopicsIfUnsaved()
                     context.saveOffsetsAndGroups()
                     delays.save()
+                }
+            },
+            repeated(TimeAmount(configuration.transactionCheckInterval)) {
+                guard isChecking.take() else { return }
+                context.diskThreads.submit { state in
+                    if case .active = state { transactions.check() }
+                    isChecking.release()
                 }
             },
             repeated(TimeAmount(configuration.clientScanPeriod)) {
@@ -261,4 +272,12 @@ private final class ArrivalRelay: Sendable {
     let target = Mutex<PullProcessor?>(nil)
 
     func relay(_ arrivals: [QueueArrival]) { target.withLock { $0 }?.arrived(arrivals) }
+}
+
+/// Keeps a chore that takes longer than its period from running twice at once.
+private final class BusyFlag: Sendable {
+    private let isTaken = Atomic(false)
+
+    func take() -> Bool { !isTaken.exchange(true, ordering: .acquiringAndReleasing) }
+    func release() { isTaken.store(false, ordering: .releasing) }
 }

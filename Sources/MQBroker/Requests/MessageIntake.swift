@@ -34,6 +34,36 @@ enum MessageIntake {
         return lifted
     }
 
+    /// Puts a half message aside: into the half topic, its real place in its properties. A delay counts from the commit.
+    static func applyHalf(_ draft: inout RecordDraft, properties: inout MessageProperties) {
+        properties[PropertyName.realTopic] = draft.topic
+        properties[PropertyName.realQueueID] = String(draft.queueID)
+        draft.topic = SystemTopic.half
+        draft.queueID = 0
+        // In its queue, or nobody could find it: the bits of a transaction keep a record out of queues.
+        draft.sysFlag.subtract(.transactionRollback)
+    }
+
+    /// A half message as its commit stores it; `nil` when it has no real place.
+    static func committed(_ half: StoredRecord) -> RecordDraft? {
+        var properties = half.properties
+        guard let topic = properties[PropertyName.realTopic],
+            let queueID = properties[PropertyName.realQueueID].flatMap({ Int32($0) })
+        else { return nil }
+        properties[PropertyName.realTopic] = nil
+        properties[PropertyName.realQueueID] = nil
+        properties[PropertyName.transactionPrepared] = nil
+        var draft = half.draft()
+        draft.topic = topic
+        draft.queueID = queueID
+        draft.sysFlag.subtract(.transactionRollback)
+        draft.sysFlag.formUnion(.transactionCommit)
+        draft.preparedTransactionOffset = half.logOffset
+        applyDelay(topic: &draft.topic, queueID: &draft.queueID, properties: &properties)
+        draft.properties = ByteBuffer(string: properties.text)
+        return draft
+    }
+
     /// Why a message cannot be stored; `nil` when it can.
     static func objection(
         topic: String, bodyBytes: Int, propertyBytes: Int, maximumBodyBytes: Int

@@ -9,6 +9,7 @@ struct RequestDispatcher: Sendable {
     let clients: ClientProcessor
     let admin: AdminProcessor
     let sendBack: SendBackProcessor
+    let transactions: TransactionProcessor
 
     func handle(_ request: RemotingCommand, on connection: RemotingConnection, reply: RemotingReply) {
         do {
@@ -17,6 +18,7 @@ struct RequestDispatcher: Sendable {
                 try send.handle(request, from: connection, reply: reply)
             case .pullMessage: try pull.handle(request, from: connection, reply: reply)
             case .consumerSendMessageBack: try sendBack.handle(request, reply: reply)
+            case .endTransaction: try transactions.end(request, reply: reply)
             case .queryConsumerOffset: try offsets.queryOffset(request, reply: reply)
             case .updateConsumerOffset: try offsets.updateOffset(request, reply: reply)
             case .searchOffsetByTimestamp: try offsets.searchOffset(request, reply: reply)

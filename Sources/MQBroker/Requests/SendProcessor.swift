@@ -46,7 +46,7 @@ struct SendProcessor: Sendable {
         from connection: RemotingConnection, reply: RemotingReply
     ) throws {
         let body = request.body ?? ByteBuffer()
-        guard topic.permission.contains(.write), header.topic != SystemTopic.schedule else {
+        guard topic.permission.contains(.write), !SystemTopic.brokersOwn.contains(header.topic) else {
             return reply.send(
                 .noPermission,
                 remark: "the broker[\(context.configuration.brokerName)] does not accept messages for \(header.topic)")
@@ -78,16 +78,16 @@ struct SendProcessor: Sendable {
     ) {
         var draft = draft
         var properties = properties
-        if properties[PropertyName.transactionPrepared] == "true" {
-            return reply.send(
-                .noPermission,
-                remark: "the broker[\(context.configuration.brokerName)] does not take transaction messages yet")
-        }
         properties[PropertyName.waitStoreMessageOK] = nil
         properties[PropertyName.cluster] = context.configuration.clusterName
         if header.topic.hasPrefix(SystemTopic.retryPrefix) { buryIfExhausted(&draft, header: header) }
         let queueID = draft.queueID
-        MessageIntake.applyDelay(topic: &draft.topic, queueID: &draft.queueID, properties: &properties)
+        if properties[PropertyName.transactionPrepared] == "true" {
+            MessageIntake.applyHalf(&draft, properties: &properties)
+            if context.makeTopicIfMissing(SystemTopic.half, queues: 1) { context.topicsDidChange() }
+        } else {
+            MessageIntake.applyDelay(topic: &draft.topic, queueID: &draft.queueID, properties: &properties)
+        }
         draft.properties = ByteBuffer(string: properties.text)
         guard draft.properties.readableBytes <= MessageProperties.maximumEncodedBytes else {
             return reply.send(.messageIllegal, remark: "the properties have \(draft.properties.readableBytes) bytes")

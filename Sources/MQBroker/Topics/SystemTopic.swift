@@ -6,6 +6,16 @@ enum SystemTopic {
     static let benchmark = "BenchmarkTest"
     static let offsetMoved = "OFFSET_MOVED_EVENT"
     static let schedule = "SCHEDULE_TOPIC_XXXX"
+    /// Half messages of transactions.
+    static let half = "RMQ_SYS_TRANS_HALF_TOPIC"
+    /// Which transactions have ended: each message names a half's queue offset.
+    static let operations = "RMQ_SYS_TRANS_OP_HALF_TOPIC"
+    /// Messages whose transactions were given up.
+    static let unanswered = "TRANS_CHECK_MAX_TIME_TOPIC"
+    /// The group whose offsets say how far half messages and their ends were read.
+    static let transactionGroup = "CID_RMQ_SYS_TRANS"
+    /// What only the broker writes.
+    static let brokersOwn: Set<String> = [schedule, half, operations, unanswered]
     static let retryPrefix = "%RETRY%"
     static let deadLetterPrefix = "%DLQ%"
     /// The longest name a producer may use.

@@ -30,6 +30,10 @@ public enum PropertyName {
     public static let maximumOffset = "MAX_OFFSET"
     /// Marks a half message.
     public static let transactionPrepared = "TRAN_MSG"
+    /// How often a transaction's producer was asked, in a half message that RocketMQ stored anew.
+    public static let transactionCheckTimes = "TRANSACTION_CHECK_TIMES"
+    /// How many seconds a half message is left alone before its producer is asked.
+    public static let checkImmunitySeconds = "CHECK_IMMUNITY_TIME_IN_SECONDS"
     /// The region of the broker that answered.
     public static let messageRegion = "MSG_REGION"
     /// Whether tracing is on.

@@ -1,0 +1,226 @@
+import Logging
+import MQStore
+import MQTransport
+import MQWire
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// Request 37 and the check-back: what becomes of half messages.
+///
+/// 1. A half message is stored in the half topic, its real place in its properties (``MessageIntake``).
+/// 2. The producer ends the transaction: a commit stores the message in its real place and, in the same append, an op
+///    entry that names the half; a rollback stores the op entry alone.
+/// 3. Who does not is asked: each period the open ones that are old enough are sent to a producer of the group, which
+///    answers with 2. After the last question in vain the message goes to a topic of its own.
+///
+/// Layout and names are RocketMQ's, except that it stores a half anew with each question; here the count of questions is
+/// kept in memory, and begins anew with the broker.
+final class TransactionProcessor: Sendable {
+    private let context: BrokerContext
+    private let table: Mutex<TransactionTable>
+    private let turn = Atomic(0)
+
+    private static let halfKey = QueueKey(topic: SystemTopic.half, queueID: 0)
+    private static let opKey = QueueKey(topic: SystemTopic.operations, queueID: 0)
+    /// Entries read with one look at a queue.
+    private static let batch = 256
+    /// The tag of an op entry that ends a transaction.
+    private static let endTag = "d"
+
+    init(context: BrokerContext) {
+        self.context = context
+        let (half, op) = context.offsets.withLock {
+            (
+                $0.offset(group: SystemTopic.transactionGroup, queue: Self.halfKey),
+                $0.offset(group: SystemTopic.transactionGroup, queue: Self.opKey)
+            )
+        }
+        table = Mutex(TransactionTable(nextHalf: half ?? 0, nextOp: op ?? 0))
+    }
+
+    // MARK: 2. The producer's word
+
+    func end(_ request: RemotingCommand, reply: RemotingReply) throws {
+        let header: EndTransactionRequestHeader = try request.header()
+        let verdict = SysFlag(rawValue: header.commitOrRollback)
+        // Undecided: the next question asks again.
+        guard verdict == .transactionCommit || verdict == .transactionRollback else { return reply.send(.success) }
+        context.diskThreads.submit { [self] state in
+            guard case .active = state else {
+                return reply.send(.serviceNotAvailable, remark: "the broker is stopping")
+            }
+            do throws(StoreError) {
+                guard let half = try context.store.record(atLogOffset: header.commitLogOffset) else {
+                    return reply.send(.systemError, remark: "Find prepared transaction message failed")
+                }
+                if let objection = Self.objection(to: header, half: half) {
+                    return reply.send(.systemError, remark: objection)
+                }
+                guard table.withLock({ $0.begin(half.queueOffset) }) else { return reply.send(.success) }
+                finish(half, commits: verdict == .transactionCommit) { error in
+                    guard let error else { return reply.send(.success) }
+                    reply.send(StoreAnswers.code(for: error), remark: "\(error)")
+                }
+            } catch {
+                reply.send(.systemError, remark: "\(error)")
+            }
+        }
+    }
+
+    /// Why a producer may not end this transaction; `nil` when it may.
+    static func objection(to header: EndTransactionRequestHeader, half: StoredRecord) -> String? {
+        if half.topic != SystemTopic.half { return "there is no half message at \(header.commitLogOffset)" }
+        if half.properties[PropertyName.producerGroup] != header.producerGroup { return "The producer group wrong" }
+        if half.queueOffset != header.tranStateTableOffset { return "The transaction state table offset wrong" }
+        return nil
+    }
+
+    private func finish(_ half: StoredRecord, commits: Bool, then: @escaping @Sendable (StoreError?) -> Void) {
+        var drafts: [RecordDraft] = []
+        if commits {
+            guard let message = MessageIntake.committed(half) else {
+                table.withLock { $0.abort(half.queueOffset) }
+                return then(StoreError(.illegalMessage, message: "the half message has no real topic"))
+            }
+            drafts.append(message)
+        }
+        drafts.append(endEntry(of: half))
+        if context.makeTopicIfMissing(SystemTopic.operations, queues: 1) { context.topicsDidChange() }
+        context.store.append(drafts) { [self] result in
+            switch result {
+            case .success: then(nil)
+            case .failure(let error):
+                table.withLock { $0.abort(half.queueOffset) }
+                then(error)
+            }
+        }
+    }
+
+    private func endEntry(of half: StoredRecord) -> RecordDraft {
+        var draft = half.draft()
+        draft.topic = SystemTopic.operations
+        draft.queueID = 0
+        draft.sysFlag = []
+        draft.storeHost = context.storeHost.withLock { $0 }
+        draft.body = ByteBuffer(string: String(half.queueOffset))
+        draft.properties = ByteBuffer(
+            string: MessageProperties(dictionaryLiteral: (PropertyName.tags, Self.endTag)).text)
+        return draft
+    }
+
+    // MARK: 3. Questions
+
+    /// Reads on in both queues and asks what is due. Blocks on the disk; one call at a time.
+    func check() {
+        do {
+            try readOn()
+            let due = table.withLock {
+                $0.due(
+                    now: context.now(), periodMilliseconds: context.configuration.transactionCheckInterval.milliseconds,
+                    checkLimit: context.configuration.transactionCheckLimit)
+            }
+            for item in due { try ask(item) }
+            let saved = table.withLock { $0.savedOffsets }
+            context.offsets.withLock {
+                $0.commit(group: SystemTopic.transactionGroup, queue: Self.halfKey, offset: saved.half)
+                $0.commit(group: SystemTopic.transactionGroup, queue: Self.opKey, offset: saved.op)
+            }
+        } catch {
+            context.logger.error("transactions could not be checked", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// First the halves, then the ends: of whatever half is known, its end is known too if it was there.
+    private func readOn() throws {
+        while true {
+            let next = table.withLock { $0.nextHalf }
+            let entries = try context.store.entries(of: Self.halfKey, from: next, count: Self.batch)
+            if entries.isEmpty || table.withLock({ $0.isFull }) { break }
+            for entry in entries {
+                let record = try context.store.record(atLogOffset: entry.logOffset)
+                let found = record.map { half(of: $0) }
+                table.withLock { $0.sawHalf(found) }
+            }
+        }
+        while true {
+            let next = table.withLock { $0.nextOp }
+            let entries = try context.store.entries(of: Self.opKey, from: next, count: Self.batch)
+            if entries.isEmpty { return }
+            for entry in entries {
+                let body = try context.store.record(atLogOffset: entry.logOffset)?.body
+                table.withLock { $0.sawOp(endOf: body.flatMap { Int64(String(buffer: $0)) }) }
+            }
+        }
+    }
+
+    private func half(of record: StoredRecord) -> TransactionTable.Half {
+        let properties = record.properties
+        var wait = context.configuration.transactionTimeout.milliseconds
+        if let text = properties[PropertyName.checkImmunitySeconds], let seconds = Int64(text) {
+            wait = min(max(seconds, 0), Self.longestImmunitySeconds) * 1000
+        }
+        // A store of Apache's counts in the message.
+        let checks = properties[PropertyName.transactionCheckTimes].flatMap { Int($0) }
+        return TransactionTable.Half(
+            logOffset: record.logOffset, producerGroup: properties[PropertyName.producerGroup] ?? "",
+            nextCheck: record.storeTimestamp + wait, checks: checks ?? 0)
+    }
+
+    /// A sender may ask for any immunity; a day is more than a transaction needs.
+    private static let longestImmunitySeconds: Int64 = 86_400
+
+    private func ask(_ due: TransactionTable.Due) throws(StoreError) {
+        guard let record = try context.store.record(atLogOffset: due.half.logOffset) else { return }
+        if due.isExhausted { return giveUp(record) }
+        guard let producer = producer(of: due.half.producerGroup) else {
+            context.logger.debug(
+                "nobody to ask about a transaction", metadata: ["group": "\(due.half.producerGroup)"])
+            return
+        }
+        let properties = record.properties
+        let header = CheckTransactionStateRequestHeader(
+            tranStateTableOffset: due.offset, commitLogOffset: record.logOffset,
+            messageID: properties[PropertyName.uniqueKey], transactionID: properties[PropertyName.uniqueKey],
+            offsetMessageID: record.offsetMessageID.description)
+        var shown = record.draft()
+        shown.topic = properties[PropertyName.realTopic] ?? record.topic
+        shown.queueID = properties[PropertyName.realQueueID].flatMap { Int32($0) } ?? 0
+        var body = ByteBuffer()
+        shown.encode(
+            into: &body, queueOffset: record.queueOffset, logOffset: record.logOffset,
+            storeTimestamp: record.storeTimestamp)
+        producer.notify(.request(.checkTransactionState, header, body: body))
+    }
+
+    /// Each of a group's producers in turn: one that cannot answer must not be the only one asked.
+    private func producer(of group: String) -> RemotingConnection? {
+        let members = context.clients.withLock { $0.producers[group]?.keys.sorted() ?? [] }
+        let connections = context.connections.withLock { all in members.compactMap { all[$0] } }
+        guard !connections.isEmpty else { return nil }
+        let index = turn.wrappingAdd(1, ordering: .relaxed).oldValue
+        return connections[index % connections.count]
+    }
+
+    /// Nobody answered: the message is kept where an operator finds it, and its transaction ends.
+    private func giveUp(_ half: StoredRecord) {
+        guard table.withLock({ $0.begin(half.queueOffset) }) else { return }
+        context.logger.warning(
+            "a transaction was given up: nobody answered", metadata: ["logOffset": "\(half.logOffset)"])
+        for topic in [SystemTopic.unanswered, SystemTopic.operations]
+        where context.makeTopicIfMissing(topic, queues: 1) { context.topicsDidChange() }
+        var kept = half.draft()
+        kept.topic = SystemTopic.unanswered
+        kept.queueID = 0
+        kept.sysFlag = kept.sysFlag.subtracting(.transactionRollback)
+        kept.storeHost = context.storeHost.withLock { $0 }
+        context.store.append([kept, endEntry(of: half)]) { [self] result in
+            if case .failure = result { table.withLock { $0.abort(half.queueOffset) } }
+        }
+    }
+}
+
+extension Duration {
+    /// Whole milliseconds.
+    var milliseconds: Int64 { components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000 }
+}
