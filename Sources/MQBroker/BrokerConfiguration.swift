@@ -55,6 +55,10 @@ public struct BrokerConfiguration: Sendable {
     public var flushIntervalMilliseconds: Int64 = 500
     /// How long an answer waits for a sync, in milliseconds.
     public var syncFlushTimeoutMilliseconds: Int64 = 5000
+    /// How long messages are kept (`fileReservedTime`, `deleteWhen` in UTC, `diskMaxUsedSpaceRatio`).
+    public var retention = RetentionPolicy()
+    /// Whether the sum of each body is checked whenever it is read.
+    public var checksOnRead = false
     /// Whether sending to an unknown topic makes it.
     public var autoCreateTopics = true
     /// The queues of an automatic topic at most.
@@ -91,7 +95,7 @@ public struct BrokerConfiguration: Sendable {
 
     /// Keys of Apache's that mean nothing here and deserve no warning.
     public static let ignoredKeys: Set<String> = [
-        "rocketmqHome", "deleteWhen", "fileReservedTime", "diskMaxUsedSpaceRatio", "traceTopicEnable", "aclEnable",
+        "rocketmqHome", "traceTopicEnable", "aclEnable",
         "transientStorePoolEnable", "warmMapedFileEnable", "sendMessageThreadPoolNums", "pullMessageThreadPoolNums",
         "useReentrantLockWhenPutMessage", "enablePropertyFilter", "compressedRegister", "storePathConsumeQueue",
         "storePathIndex", "storeCheckpoint", "abortFile", "autoCreateSubscriptionGroup", "slaveReadEnable",
@@ -129,6 +133,8 @@ public struct BrokerConfiguration: Sendable {
             "flushIntervalCommitLog", in: 1...60_000, default: flushIntervalMilliseconds)
         syncFlushTimeoutMilliseconds = try settings.integer(
             "syncFlushTimeout", in: 1...600_000, default: syncFlushTimeoutMilliseconds)
+        retention = try Self.retention(&settings)
+        checksOnRead = try settings.bool("checkCRCOnRead", default: checksOnRead)
         autoCreateTopics = try settings.bool("autoCreateTopicEnable", default: autoCreateTopics)
         defaultTopicQueueNums = try settings.integer(
             "defaultTopicQueueNums", in: 1...1024, default: defaultTopicQueueNums)
@@ -163,6 +169,25 @@ public struct BrokerConfiguration: Sendable {
         return addresses
     }
 
+    private static func retention(_ settings: inout Settings) throws(ConfigurationError) -> RetentionPolicy {
+        var retention = RetentionPolicy()
+        let hours: Int64 = try settings.integer(
+            "fileReservedTime", in: 1...87_600, default: retention.keptMilliseconds / 3_600_000)
+        retention.keptMilliseconds = hours * 3_600_000
+        let percent: Int = try settings.integer(
+            "diskMaxUsedSpaceRatio", in: 10...95, default: Int((retention.usedRatioLimit * 100).rounded()))
+        retention.usedRatioLimit = Double(percent) / 100
+        if let text = settings.string("deleteWhen") {
+            let times = text.split(separator: ";").map { Int($0) }
+            let hours = Set(times.compactMap { $0 })
+            guard !times.isEmpty, !times.contains(nil), hours.allSatisfy({ (0...23).contains($0) }) else {
+                throw settings.bad("deleteWhen", accepted: "hours of the day, 00 to 23, several separated by ;")
+            }
+            retention.hours = hours
+        }
+        return retention
+    }
+
     /// The store's part of the settings.
     public var store: StoreConfiguration {
         var store = StoreConfiguration(root: storeRoot, commitLogDirectory: commitLogDirectory)
@@ -171,6 +196,8 @@ public struct BrokerConfiguration: Sendable {
         store.flushPolicy = flushDiskType == .sync ? .sync : .async
         store.flushIntervalMilliseconds = flushIntervalMilliseconds
         store.syncFlushTimeoutMilliseconds = syncFlushTimeoutMilliseconds
+        store.retention = retention
+        store.checksOnRead = checksOnRead
         return store
     }
 }

@@ -22,6 +22,8 @@ final class BrokerContext: Sendable {
     /// The address that records carry; its port is known once the broker listens.
     let storeHost: Mutex<RecordHost>
     let topics: Mutex<TopicTable>
+    /// Whether nameservers were last told that the store takes messages.
+    private let toldWritable = Atomic<Bool>(true)
     /// Whether the last save of the topics failed.
     private let topicsUnsaved = Atomic<Bool>(false)
     let offsets: Mutex<ConsumerOffsetTable>
@@ -67,6 +69,18 @@ final class BrokerContext: Sendable {
     func saveTopics() {
         let saved = tables.topics.save({ topics.withLock { $0.table.json } }, logger: logger)
         topicsUnsaved.store(!saved, ordering: .relaxed)
+    }
+
+    /// Tells the nameservers when the store stops taking messages, and when it takes them again.
+    func announceWritability() {
+        let isWritable = store.isWritable
+        guard toldWritable.exchange(isWritable, ordering: .relaxed) != isWritable else { return }
+        logger.warning(
+            "the store's state changed",
+            metadata: ["writable": "\(isWritable)", "failure": "\(store.writeFailure.map { "\($0)" } ?? "none")"])
+        let time = now()
+        topics.withLock { $0.advanceVersion(nowMilliseconds: time) }
+        registrations.withLock { $0 }?.request {}
     }
 
     /// Saves the topics again when the last time failed.

@@ -175,7 +175,10 @@ public final class BrokerService: RemotingRequestHandler {
         }
         let expiry = configuration.clientExpiry.components.seconds * 1000
         return [
-            repeated(Self.holdTick) { pull.expire() },
+            repeated(Self.holdTick) {
+                pull.expire()
+                context.announceWritability()
+            },
             repeated(Self.delayTick) {
                 context.diskThreads.submit { state in if case .active = state { delays.deliverDue() } }
             },

@@ -1,4 +1,5 @@
 import Logging
+import MQStore
 import MQTransport
 import MQWire
 import NIOCore
@@ -18,7 +19,8 @@ struct Registration: Sendable {
         let header = RegisterBrokerRequestHeader(
             brokerName: settings.brokerName, brokerAddress: brokerAddress, clusterName: settings.clusterName,
             haServerAddress: haAddress, brokerID: settings.brokerID, compressed: false, bodyCRC32: nil)
-        let body = RegisterBrokerBody(table: context.topics.withLock { $0.table }).encoded()
+        let isWritable = context.store.isWritable
+        let body = RegisterBrokerBody(table: context.topics.withLock { $0.announced(isWritable: isWritable) }).encoded()
         await tellAll(RemotingCommand.request(.registerBroker, header, body: body))
     }
 

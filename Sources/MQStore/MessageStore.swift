@@ -99,7 +99,7 @@ public final class MessageStore: Sendable {
         }
         waiting.set(flusher)
         housekeeper = StoreHousekeeper(
-            configuration: configuration, log: log, queues: queues, progress: progress, io: io)
+            configuration: configuration, log: log, queues: queues, progress: progress, io: io, now: now)
         let assigner = OffsetAssigner(
             segmentBytes: configuration.segmentBytes, logOffset: report.logEnd,
             nextQueueOffsets: Dictionary(
@@ -128,8 +128,13 @@ public final class MessageStore: Sendable {
         writer.deleteTopic(topic, done: completion)
     }
 
-    /// The error for which the store refuses writes; `nil` while it accepts them.
+    /// The error for which the store refuses writes until it is opened anew; `nil` while it accepts them.
     public var writeFailure: StoreError? { failure.error }
+
+    /// Whether writing is worth trying: not after a failed sync, and not while the disk is full.
+    ///
+    /// Becomes true by itself when space returns, by a write that succeeds or because the housekeeper sees it.
+    public var isWritable: Bool { writeFailure == nil && !progress.isDiskFull }
 
     /// Writes and syncs everything, and leaves the store marked as cleanly stopped. A second call does nothing.
     public func close() {

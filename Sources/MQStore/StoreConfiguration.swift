@@ -32,6 +32,8 @@ public struct StoreConfiguration: Sendable {
     public var maximumWaitingAppends = 10_000
     /// Whether the sum of each body is checked whenever it is read, and not only in recovery and by the scrubber.
     public var checksOnRead = false
+    /// How long messages are kept.
+    public var retention = RetentionPolicy()
     /// The delay of each level in milliseconds, level 1 first (RocketMQ's `messageDelayLevel`).
     public var delayLevelMilliseconds: [Int64] = DelayLevels.standard
     /// The smallest segment allowed, in bytes: a lab fills segments of this size within seconds.

@@ -1,13 +1,14 @@
 import Synchronization
 
 /// The store's slow chores on a thread of their own: syncing consume queues, the checkpoint, preparing the next
-/// segment.
+/// segment, removing what is too old, and looking whether a full disk has space again.
 final class StoreHousekeeper: Sendable {
     private let configuration: StoreConfiguration
     private let log: SegmentChain
     private let queues: QueueTable
     private let progress: StoreProgress
     private let io: any StorageIO
+    private let now: @Sendable () -> Int64
     private let saved = Mutex(Checkpoint(logTimestamp: 0, queueTimestamp: 0))
     /// A sync has failed: what it covered may never reach the disk, so no later checkpoint may promise it.
     private let hasFailed = Atomic<Bool>(false)
@@ -17,15 +18,21 @@ final class StoreHousekeeper: Sendable {
     /// How often the chores are looked at, in milliseconds.
     static let tickMilliseconds: Int64 = 250
 
+    /// How many ticks lie between two looks at what is too old: 10 s, RocketMQ's `cleanResourceInterval`.
+    static let ticksPerRetention: Int64 = 40
+    /// The free bytes that end the refusals of a disk that was full: a batch of the writer's fits.
+    static let spaceToGoOn: Int64 = 8 << 20
+
     init(
         configuration: StoreConfiguration, log: SegmentChain, queues: QueueTable, progress: StoreProgress,
-        io: any StorageIO
+        io: any StorageIO, now: @escaping @Sendable () -> Int64
     ) {
         self.configuration = configuration
         self.log = log
         self.queues = queues
         self.progress = progress
         self.io = io
+        self.now = now
     }
 
     func start() {
@@ -48,6 +55,8 @@ final class StoreHousekeeper: Sendable {
             prepareNextSegment()
             if stops || tick % ticksPerCheckpoint == 0 { writeCheckpoint() }
             if stops { return }
+            if tick % Self.ticksPerRetention == 0 { removeOld() }
+            lookForSpace()
         }
     }
 
@@ -77,5 +86,36 @@ final class StoreHousekeeper: Sendable {
             try checkpoint.write(to: configuration.checkpointFile, io: io)
             saved.withLock { $0 = checkpoint }
         } catch { return }
+    }
+
+    /// Removes segments that the policy does not keep, and the queues' entries for them first, so that no reader is led
+    /// to what is gone. Who reads a segment already reads it to its end.
+    func removeOld() {
+        let segments = log.all
+        // What is not synced yet is not old, whatever the clock says.
+        let end = min(progress.flushedOffset, progress.writtenOffset)
+        let newest = segments.indices.dropLast().prefix { segments[$0].endOffset <= end }.map { index in
+            // Nothing in a segment is newer than the first record of the next one.
+            (try? RecoveryStart.firstStoreTimestamp(of: segments[index + 1])) ?? Int64.max
+        }
+        guard !newest.isEmpty else { return }
+        let count = configuration.retention.segmentsToRemove(
+            newest: newest, usedRatio: io.space(at: configuration.commitLogDirectory)?.usedRatio, now: now())
+        guard count > 0 else { return }
+        removeBeginning(before: segments[count - 1].endOffset)
+    }
+
+    /// Removes the log's beginning. What fails is tried again in the next round.
+    func removeBeginning(before offset: Int64) {
+        for queue in queues.all { try? queue.removeBeginning(beforeLogOffset: offset) }
+        _ = try? log.removeBeginning(before: offset)
+    }
+
+    /// Lets writers in again once a disk that was full has space.
+    func lookForSpace() {
+        guard progress.isDiskFull, let space = io.space(at: configuration.commitLogDirectory),
+            space.freeBytes >= Self.spaceToGoOn
+        else { return }
+        progress.setDiskFull(false)
     }
 }

@@ -44,8 +44,21 @@ public struct StoreScanner: Sendable {
     ///
     /// - Throws: ``StoreError`` when there is no segment or a file cannot be read.
     public func scan(_ body: (Found) throws -> Void) throws -> End {
+        let source = try openLog()
+        var end = End(logOffset: source.beginning, records: 0, tornReason: nil, damaged: [])
+        for attempt in 0...Self.tailRetries {
+            end.tornReason = nil
+            try Self.walk(source, &end, body)
+            if end.tornReason == nil || attempt == Self.tailRetries { break }
+            usleep(Self.tailPauseMicroseconds)
+        }
+        return end
+    }
+
+    /// The log's files, opened for reading.
+    func openLog() throws -> LogReader.Source {
         let bases = try io.names(in: directory).compactMap(Segment.baseOffset(ofName:))
-        guard let first = bases.first else {
+        guard !bases.isEmpty else {
             throw StoreError(
                 .layout, path: directory, message: "no commit log segment here; name the broker's storePathRootDir")
         }
@@ -56,15 +69,7 @@ public struct StoreScanner: Sendable {
         guard let size = files.first?.size, size > 0 else {
             throw StoreError(.layout, path: directory, message: "the first segment is empty")
         }
-        let source = Self.source(files, segmentBytes: size)
-        var end = End(logOffset: first, records: 0, tornReason: nil, damaged: [])
-        for attempt in 0...Self.tailRetries {
-            end.tornReason = nil
-            try Self.walk(source, &end, body)
-            if end.tornReason == nil || attempt == Self.tailRetries { break }
-            usleep(Self.tailPauseMicroseconds)
-        }
-        return end
+        return Self.source(files, segmentBytes: size)
     }
 
     /// One pass over the log from the end of the one before.
@@ -99,7 +104,7 @@ public struct StoreScanner: Sendable {
 
     private static func source(_ files: [LogFile], segmentBytes: Int64) -> LogReader.Source {
         LogReader.Source(
-            segmentBytes: segmentBytes,
+            segmentBytes: segmentBytes, beginning: files.first?.base ?? 0,
             fetch: { offset, count throws(StoreError) in
                 var buffer = ByteBuffer()
                 guard let place = files.last(where: { $0.base <= offset }), offset < place.base + place.size

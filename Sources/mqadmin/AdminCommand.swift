@@ -5,7 +5,8 @@ import MQProgram
 @main
 struct AdminCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "mqadmin", abstract: "Looks into brokers and their stores.", subcommands: [ScanStore.self])
+        commandName: "mqadmin", abstract: "Looks into brokers and their stores.",
+        subcommands: [ScanStore.self, ScrubStore.self])
 
     static func main() async { await ProgramLine.run(Self.self) }
 }

@@ -124,6 +124,8 @@ import Testing
         #expect(try message("mapedFileSizeConsumeQueue=30").contains("multiple of 20"))
         #expect(try message("namesrvAddr=nowhere").contains("host:port"))
         #expect(try message("flushDskType=SYNC_FLUSH").contains("did you mean flushDiskType"))
-        #expect(try message("brokerName=a\ndeleteWhen=04").isEmpty)
+        #expect(try message("brokerName=a\ndeleteWhen=04;16\nfileReservedTime=48").isEmpty)
+        #expect(try message("deleteWhen=24").contains("hours of the day"))
+        #expect(try message("diskMaxUsedSpaceRatio=99").contains("10 to 95"))
     }
 }

@@ -80,4 +80,15 @@ struct TopicTable: Sendable {
         table.dataVersion.advance(nowMilliseconds: nowMilliseconds)
         return true
     }
+
+    /// What nameservers are told: while the store takes no messages, no topic may be written here.
+    func announced(isWritable: Bool) -> TopicConfigTable {
+        guard !isWritable else { return table }
+        var announced = table
+        for name in table.topics.keys { announced.topics[name]?.permission.remove(.write) }
+        return announced
+    }
+
+    /// Makes nameservers take the next registration for a new one.
+    mutating func advanceVersion(nowMilliseconds: Int64) { table.dataVersion.advance(nowMilliseconds: nowMilliseconds) }
 }

@@ -8,6 +8,8 @@ struct LogReader {
     struct Source {
         /// The size of a segment in bytes.
         var segmentBytes: Int64
+        /// The offset of the first byte there is.
+        var beginning: Int64
         /// Up to `count` bytes of one segment, fewer only where it ends.
         var fetch: (_ offset: Int64, _ count: Int) throws(StoreError) -> ByteBuffer
         /// The next offset, from this one on, that may hold anything but zeros; `nil` when none does.
@@ -120,7 +122,7 @@ extension SegmentChain {
     /// This chain as a log to walk.
     var source: LogReader.Source {
         LogReader.Source(
-            segmentBytes: segmentBytes,
+            segmentBytes: segmentBytes, beginning: firstOffset,
             fetch: { [self] offset, count throws(StoreError) in
                 var buffer = ByteBuffer()
                 try read(at: offset, count: count, into: &buffer)

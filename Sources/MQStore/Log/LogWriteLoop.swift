@@ -200,6 +200,7 @@ final class LogWriteLoop {
     }
 
     private func publish() {
+        progress.setDiskFull(false)
         var arrived: [QueueArrival] = []
         arrived.reserveCapacity(run.queues.count)
         for part in run.queues {
@@ -216,6 +217,7 @@ final class LogWriteLoop {
 
     /// Takes back what was written of the run, answers its appends, and gives the error that they were answered with.
     private func giveBack(_ failure: StoreError) -> StoreError {
+        if failure.code == .diskFull { progress.setDiskFull(true) }
         var answer = failure
         do throws(StoreError) { try erase() } catch {
             // It may be found in the log by the next start: whoever sent it must not be told that it is not there.

@@ -6,6 +6,7 @@ final class StoreProgress: Sendable {
     private let flushed: Atomic<Int64>
     private let timestamp: Atomic<Int64>
     private let flushedTime: Atomic<Int64>
+    private let diskFull = Atomic<Bool>(false)
     private let appended = Atomic<Int>(0)
 
     /// Begins at what recovery found; what a killed process left in the page cache is written, but not yet synced.
@@ -26,6 +27,14 @@ final class StoreProgress: Sendable {
     var flushedTimestamp: Int64 { flushedTime.load(ordering: .acquiring) }
     /// How many messages were appended since the start.
     var appendedRecords: Int { appended.load(ordering: .relaxed) }
+
+    /// Whether the last write found no space, and nobody has seen any since.
+    var isDiskFull: Bool { diskFull.load(ordering: .relaxed) }
+
+    /// Called by the writer after each run, and by the housekeeper when it sees space.
+    func setDiskFull(_ isFull: Bool) {
+        if isDiskFull != isFull { diskFull.store(isFull, ordering: .relaxed) }
+    }
 
     /// Called by the writer when a run became visible.
     func published(writtenOffset: Int64, timestamp: Int64, records: Int) {

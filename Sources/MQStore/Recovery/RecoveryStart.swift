@@ -19,7 +19,7 @@ struct RecoveryStart {
     func segmentStart() throws(StoreError) -> Int64 {
         let safe = checkpoint?.safeTimestamp ?? 0
         for segment in log.all.reversed() {
-            guard let timestamp = try firstStoreTimestamp(of: segment) else { continue }
+            guard let timestamp = try Self.firstStoreTimestamp(of: segment) else { continue }
             // After a clean stop a prepared, empty segment may follow the last one in use; it is passed over.
             if wasCleanStop || timestamp <= safe { return segment.baseOffset }
         }
@@ -68,7 +68,8 @@ struct RecoveryStart {
         return boundary
     }
 
-    private func firstStoreTimestamp(of segment: Segment) throws(StoreError) -> Int64? {
+    /// When the first record of a segment was stored; `nil` when none stands there.
+    static func firstStoreTimestamp(of segment: Segment) throws(StoreError) -> Int64? {
         var buffer = ByteBuffer()
         try segment.read(at: segment.baseOffset, count: LogReader.windowBytes, into: &buffer)
         if case .truncated(let needed) = StoredRecord.read(from: &buffer, verifyingChecksum: false) {

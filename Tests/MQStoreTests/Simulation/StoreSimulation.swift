@@ -67,6 +67,8 @@ struct StoreSimulation {
     /// Where the log ended when a topic was deleted, and when its deletion was begun at least.
     private var deletions: [String: Int64] = [:]
     private var attempts: [String: Int64] = [:]
+    /// What is before this offset may be gone because it was old.
+    private var removed: Int64 = 0
     private var hasFailedSync = false
     /// Offsets at which the test damaged records.
     private var damaged: Set<Int64> = []
@@ -172,6 +174,7 @@ struct StoreSimulation {
         case ..<93: store.answerOverdue()
         case ..<95: disk.change { $0.blockLimit = nil }
         case ..<96: delete(store)
+        case ..<97: removeOld(store)
         default: look(store)
         }
         if random.percent(50) { clock.advance(1) }
@@ -207,6 +210,15 @@ struct StoreSimulation {
         for id in sent.keys.sorted() where sent[id]?.topic == topic { sent[id]?.state = .released }
         attempts[topic] = store.store.maximumLogOffset
         if !disk.isOff, case .some(nil) = outcome.withLock({ $0 }) { deletions[topic] = store.store.maximumLogOffset }
+    }
+
+    /// The log's first segment goes, when all of it is synced.
+    private mutating func removeOld(_ store: SteppedStore) {
+        let end = store.store.minimumLogOffset + configuration.segmentBytes
+        guard end < store.store.flushedLogOffset else { return }
+        trace("remove what is before \(end)")
+        removed = end
+        store.store.housekeeper.removeBeginning(before: end)
     }
 
     /// Takes in the answers that came while the machine was on, and what is synced.
@@ -379,7 +391,8 @@ struct StoreSimulation {
     private func missing(
         _ id: Int, _ found: [Int: StoredRecord], _ store: MessageStore, _ life: Int
     ) -> Violation? {
-        guard let message = sent[id], message.state == .synced || message.state == .written, let place = message.place
+        guard let message = sent[id], message.state == .synced || message.state == .written, let place = message.place,
+            place.logOffset >= removed
         else { return nil }
         guard let record = found[id] else {
             let key = QueueKey(topic: message.topic, queueID: message.queueID)

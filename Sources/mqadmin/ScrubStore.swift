@@ -1,0 +1,86 @@
+import ArgumentParser
+import MQStore
+import MQWire
+import SystemPackage
+
+/// `mqadmin scrubStore`: looks through a store for damage and names it.
+struct ScrubStore: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "scrubStore",
+        abstract: "Looks through a store for damaged records and queue entries, offline or beside a running broker.",
+        discussion: "Nothing is written to the store. The status is 1 when anything is damaged.")
+
+    @Option(help: "The broker's storePathRootDir.")
+    var store: String
+
+    @Flag(help: "One JSON object a line.")
+    var json = false
+
+    func run() throws {
+        let summary: StoreScrubber.Summary
+        var output = LineOutput()
+        do {
+            summary = try StoreScrubber(root: FilePath(store)).scrub { finding in
+                output.write(json ? FindingLine.json(finding).text : FindingLine.text(finding))
+            }
+        } catch let error as StoreError {
+            throw ValidationError("\(error)")
+        }
+        output.write(json ? FindingLine.json(summary).text : FindingLine.text(summary))
+        output.flush()
+        if summary.findings > 0 { throw ExitCode.failure }
+    }
+}
+
+/// How a finding and the summary are written.
+enum FindingLine {
+    static func text(_ finding: StoreScrubber.Finding) -> String {
+        switch finding {
+        case .damagedRecord(let offset, let topic, let queue, let place):
+            "\(offset)  \(topic)/\(queue)@\(place)  DAMAGED record"
+        case .damagedPlace(let range):
+            "\(range.lowerBound)  DAMAGED up to \(range.upperBound): no record can be read"
+        case .tornTail(let offset, let reason): "\(offset)  torn tail: \(reason)"
+        case .damagedEntry(let topic, let queue, let place, let offset):
+            "\(offset)  \(topic)/\(queue)@\(place)  DAMAGED queue entry: another record stands there, or none"
+        case .lostMessage(let topic, let queue, let place): "\(topic)/\(queue)@\(place)  lost in an earlier recovery"
+        }
+    }
+
+    static func text(_ summary: StoreScrubber.Summary) -> String {
+        "\(summary.records) records up to \(summary.logEnd), \(summary.entries) queue entries: "
+            + (summary.findings == 0 ? "sound" : "\(summary.findings) damaged")
+    }
+
+    static func json(_ finding: StoreScrubber.Finding) -> JSONValue {
+        switch finding {
+        case .damagedRecord(let offset, let topic, let queue, let place):
+            message("record", topic, queue, place, offset)
+        case .damagedPlace(let range):
+            ["damaged": "place", "logOffset": .integer(range.lowerBound), "end": .integer(range.upperBound)]
+        case .tornTail(let offset, let reason):
+            ["damaged": "tail", "logOffset": .integer(offset), "reason": .string(reason)]
+        case .damagedEntry(let topic, let queue, let place, let offset):
+            message("entry", topic, queue, place, offset)
+        case .lostMessage(let topic, let queue, let place): message("lost", topic, queue, place, nil)
+        }
+    }
+
+    static func json(_ summary: StoreScrubber.Summary) -> JSONValue {
+        [
+            "end": [
+                "logOffset": .integer(summary.logEnd), "records": .integer(Int64(summary.records)),
+                "entries": .integer(Int64(summary.entries)), "damaged": .integer(Int64(summary.findings)),
+            ]
+        ]
+    }
+
+    private static func message(
+        _ kind: String, _ topic: String, _ queue: Int32, _ place: Int64, _ logOffset: Int64?
+    ) -> JSONValue {
+        [
+            "damaged": .string(kind), "topic": .string(topic), "queueId": .integer(Int64(queue)),
+            "queueOffset": .integer(place), "logOffset": logOffset.map { .integer($0) } ?? .null,
+        ]
+    }
+}

@@ -1,0 +1,143 @@
+import Foundation
+import MQWire
+import NIOCore
+import SystemPackage
+import Testing
+
+@testable import MQStore
+
+@Suite struct RetentionTests {
+    private static let hour: Int64 = 3_600_000
+
+    /// Segments whose newest message is so many hours old, the hour of the day, how full the disk is, how many go.
+    @Test(arguments: [
+        ([100, 80, 10] as [Int64], 4, 0.1, 2), ([100, 80, 10], 5, 0.1, 0), ([100, 80, 10], 5, 0.76, 2),
+        ([10, 5], 5, 0.84, 0), ([10, 5], 5, 0.85, 1), ([], 4, 0.99, 0), ([100], 4, 0.99, 1),
+        (Array(repeating: 100, count: 30), 4, 0.1, 10),
+    ]) func soManySegmentsGo(ages: [Int64], hour: Int, used: Double, count: Int) {
+        let now = 1_000_000 * 24 * Self.hour + Int64(hour) * Self.hour + 5
+        let newest = ages.map { now - $0 * Self.hour }
+        #expect(RetentionPolicy().segmentsToRemove(newest: newest, usedRatio: used, now: now) == count)
+    }
+
+    private func filled(_ disk: SimulatedDisk, _ clock: SimulatedClock) throws -> SteppedStore {
+        var configuration = StoreConfiguration(root: "/disk/store")
+        configuration.segmentBytes = 4096
+        configuration.entriesPerQueueFile = 8
+        configuration.retention.hours = Set(0..<24)
+        configuration.retention.keptMilliseconds = 1000
+        let store = try SteppedStore(configuration, on: disk, clock: clock)
+        return store
+    }
+
+    @Test func whatIsTooOldGoesAndTheMinimumsFollow() throws {
+        let disk = SimulatedDisk(seed: 1)
+        let clock = SimulatedClock()
+        let store = try filled(disk, clock)
+        for index in 0..<100 {
+            clock.advance(20)
+            _ = store.append([message("t", Int32(index % 2), body: "m\(index)" + String(repeating: "x", count: 100))])
+            store.write()
+        }
+        let key = QueueKey(topic: "t", queueID: 0)
+        // What is not synced does not go.
+        store.store.housekeeper.removeOld()
+        #expect(store.store.minimumLogOffset == 0)
+        store.flush()
+        store.store.housekeeper.removeOld()
+        let first = store.store.minimumLogOffset
+        let minimum = store.store.minimumOffset(of: key)
+        #expect(first > 0 && first % 4096 == 0 && minimum > 0 && minimum < 50)
+        #expect(try store.store.entries(of: key, from: minimum, count: 1).first.map { $0.logOffset >= first } == true)
+        #expect(try store.store.read(QueueRequest(key: key, offset: 0, maximumCount: 1)).status == .beforeBeginning)
+        // Nothing younger than the limit went, and all that is left is read, also after the next start.
+        for store in [
+            store,
+            try {
+                disk.kill(); return try filled(disk, clock)
+            }(),
+        ] {
+            #expect(store.store.minimumOffset(of: key) == minimum && store.store.maximumOffset(of: key) == 50)
+            let bodies = try store.store.bodies("t", 0, from: minimum)
+            #expect(bodies.count == Int(50 - minimum) && bodies.last?.hasPrefix("m98") == true)
+        }
+    }
+
+    @Test func whoReadsASegmentReadsItToItsEnd() throws {
+        let fixture = try StoreFixture()
+        let io = SystemStorage()
+        let chain = try SegmentChain(directory: fixture.root, segmentBytes: 4096, io: io, names: NameJournal(io: io))
+        for base in 0..<3 {
+            try chain.write(ByteBuffer(repeating: UInt8(base + 1), count: 4096), at: Int64(base) * 4096)
+        }
+        let held = try #require(chain.segment(at: 0))
+        #expect(try chain.removeBeginning(before: 8192) == 2)
+        #expect(chain.firstOffset == 8192 && chain.segment(at: 0) == nil)
+        #expect(!FileManager.default.fileExists(atPath: held.path.string))
+        var buffer = ByteBuffer()
+        try held.read(at: 100, count: 10, into: &buffer)
+        #expect(buffer == ByteBuffer(repeating: 1, count: 10))
+        // The last one stays, whatever is asked.
+        #expect(try chain.removeBeginning(before: .max) == 0)
+    }
+
+    @Test func aFullDiskIsSaidAndForgottenWhenSpaceReturns() throws {
+        let disk = SimulatedDisk(seed: 1)
+        let store = try filled(disk, SimulatedClock())
+        disk.change { $0.blockLimit = $0.usedBlocks }
+        let refused = store.append([message("t", body: "x")])
+        store.write()
+        guard case .failure(let error) = refused.result else { return #expect(Bool(false), "it was taken") }
+        #expect(error.code == .diskFull && !store.store.isWritable && store.store.writeFailure == nil)
+        store.store.housekeeper.lookForSpace()
+        #expect(!store.store.isWritable)
+        // Nobody writes, and yet it is noticed.
+        disk.change { $0.blockLimit = 1 << 20 }
+        store.store.housekeeper.lookForSpace()
+        #expect(store.store.isWritable)
+    }
+}
+
+/// `StoreScrubber` against stores that were damaged on purpose.
+@Suite struct ScrubberTests {
+    private func scrubbed(_ fixture: StoreFixture) throws -> (summary: StoreScrubber.Summary, [StoreScrubber.Finding]) {
+        var findings: [StoreScrubber.Finding] = []
+        let summary = try StoreScrubber(root: fixture.root).scrub { findings.append($0) }
+        return (summary, findings)
+    }
+
+    @Test func damageIsNamedWhereverItIs() async throws {
+        let fixture = try StoreFixture()
+        let store = try fixture.open()
+        for index in 0..<50 { try await store.append([message("t", Int32(index % 2), body: "m\(index)")]) }
+        // Beside a store that is open.
+        #expect(try scrubbed(fixture).0.findings == 0)
+        let key = QueueKey(topic: "t", queueID: 1)
+        let entries = try store.entries(of: key, from: 0, count: 25)
+        store.close()
+        let (summary, none) = try scrubbed(fixture)
+        #expect(summary.records == 50 && summary.entries == 50 && none.isEmpty)
+        #expect(summary.logEnd == store.maximumLogOffset)
+        try fixture.overwrite([0xFF], at: UInt64(entries[3].logOffset) + 88)
+        try fixture.overwrite([0xFF], at: UInt64(entries[7].logOffset) + 4)
+        let queue = fixture.root.appending("consumequeue/t/1").appending(String(repeating: "0", count: 20)).string
+        let file = try #require(FileHandle(forUpdatingAtPath: queue))
+        try file.seek(toOffset: 9 * 20 + 7)
+        try file.write(contentsOf: Data([0x55]))
+        try file.close()
+        let (_, findings) = try scrubbed(fixture)
+        #expect(
+            findings.first == .damagedRecord(logOffset: entries[3].logOffset, topic: "t", queueID: 1, queueOffset: 3))
+        #expect(findings.contains(.damagedPlace(entries[7].logOffset..<entries[7].end)))
+        let damaged = findings.compactMap { finding -> Int64? in
+            if case .damagedEntry(_, _, let offset, _) = finding { offset } else { nil }
+        }
+        #expect(damaged == [9])
+        // Recovery takes what is damaged out of the readers' way, and that is said too.
+        try Data().write(to: URL(fileURLWithPath: fixture.root.appending("abort").string))
+        let again = try fixture.open()
+        #expect(try again.bodies("t", 1).count == 23)
+        again.close()
+        #expect(try scrubbed(fixture).1.contains(.lostMessage(topic: "t", queueID: 1, queueOffset: 3)))
+    }
+}
