@@ -119,6 +119,16 @@ final class BrokerContext: Sendable {
         return false
     }
 
+    /// Works on a disk thread and answers with the outcome.
+    func onDisk(_ reply: RemotingReply, _ work: @escaping @Sendable () throws -> RemotingCommand) {
+        diskThreads.submit { state in
+            guard case .active = state else {
+                return reply.send(.serviceNotAvailable, remark: "the broker is stopping")
+            }
+            do { reply.send(try work()) } catch { reply.send(.systemError, remark: "\(error)") }
+        }
+    }
+
     /// Takes a group's word for where it is; why not, when it cannot be true.
     ///
     /// Only what a client could have pulled: a topic and a queue of this broker, and an offset that is one.

@@ -117,7 +117,8 @@ public final class BrokerService: RemotingRequestHandler {
             send: SendProcessor(context: context), pull: pull, offsets: OffsetProcessor(context: context),
             clients: ClientProcessor(context: context),
             admin: AdminProcessor(context: context, delays: delays, startedAt: now()),
-            sendBack: SendBackProcessor(context: context), transactions: transactions)
+            sendBack: SendBackProcessor(context: context), transactions: transactions,
+            insight: InsightProcessor(context: context), reset: ResetProcessor(context: context))
         running.withLock {
             $0 = Running(
                 context: context, dispatcher: dispatcher, pull: pull, delays: delays,

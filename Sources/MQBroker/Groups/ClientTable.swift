@@ -9,6 +9,8 @@ struct ClientTable: Sendable {
         var clientID: String
         var connection: UInt64
         var lastSeen: Int64
+        var language = LanguageCode.other
+        var version: Int32 = 0
     }
 
     /// A consumer group that has members.
@@ -24,8 +26,13 @@ struct ClientTable: Sendable {
     private(set) var producers: [String: [UInt64: Member]] = [:]
 
     /// Takes a heartbeat; gives the consumer groups whose members must hear of a change.
-    mutating func heartbeat(_ data: HeartbeatData, connection: UInt64, nowMilliseconds: Int64) -> [String] {
-        let member = Member(clientID: data.clientID, connection: connection, lastSeen: nowMilliseconds)
+    mutating func heartbeat(
+        _ data: HeartbeatData, connection: UInt64, nowMilliseconds: Int64, language: LanguageCode = .other,
+        version: Int32 = 0
+    ) -> [String] {
+        let member = Member(
+            clientID: data.clientID, connection: connection, lastSeen: nowMilliseconds, language: language,
+            version: version)
         var changed: [String] = []
         for consumer in data.consumers {
             var group = consumers[consumer.groupName] ?? ConsumerGroup()
@@ -84,6 +91,11 @@ struct ClientTable: Sendable {
 
     /// The connections of a group's members.
     func connections(of group: String) -> [UInt64] { consumers[group].map { Array($0.members.keys) } ?? [] }
+
+    /// The groups that have members who want the topic, sorted.
+    func groups(subscribedTo topic: String) -> [String] {
+        consumers.filter { $0.value.subscriptions[topic] != nil }.keys.sorted()
+    }
 
     /// What the group wants of the topic, by its last heartbeat.
     func subscription(group: String, topic: String) -> SubscriptionData? {

@@ -41,6 +41,12 @@ struct ConsumerOffsetTable: Sendable {
         offsets[Key(topic: queue.topic, group: group)]?[queue.queueID]
     }
 
+    /// The topics that a group has offsets of, sorted.
+    func topics(of group: String) -> [String] { offsets.keys.filter { $0.group == group }.map(\.topic).sorted() }
+
+    /// The groups that have offsets of a topic, sorted.
+    func groups(of topic: String) -> [String] { offsets.keys.filter { $0.topic == topic }.map(\.group).sorted() }
+
     /// Takes the group's word for it, backwards too: a consumer may reset itself.
     mutating func commit(group: String, queue: QueueKey, offset: Int64) {
         let key = Key(topic: queue.topic, group: group)

@@ -17,7 +17,9 @@ struct ClientProcessor: Sendable {
         }
         context.connections.withLock { $0[connection.id] = connection }
         let changed = context.clients.withLock {
-            $0.heartbeat(data, connection: connection.id, nowMilliseconds: context.uptime())
+            $0.heartbeat(
+                data, connection: connection.id, nowMilliseconds: context.uptime(), language: request.language,
+                version: request.version)
         }
         if hasNewTopics {
             context.topicsDidChange { [context] in

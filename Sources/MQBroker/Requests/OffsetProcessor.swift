@@ -21,7 +21,7 @@ struct OffsetProcessor: Sendable {
             return reply.send(request.response(.success, OffsetResponseHeader(offset: offset)))
         }
         // A new group of a queue that is whole and not old begins at its first message; else the client decides.
-        onDisk(reply) { [context] in
+        context.onDisk(reply) { [context] in
             let isWhole = context.store.minimumOffset(of: key) <= 0
             let first = try context.store.entries(of: key, from: 0, count: 1).first
             let age = first.map { context.store.maximumLogOffset - $0.logOffset } ?? 0
@@ -56,7 +56,7 @@ struct OffsetProcessor: Sendable {
 
     func searchOffset(_ request: RemotingCommand, reply: RemotingReply) throws {
         let header: SearchOffsetRequestHeader = try request.header()
-        onDisk(reply) { [context] in
+        context.onDisk(reply) { [context] in
             let offset = try context.store.offset(
                 of: QueueKey(topic: header.topic, queueID: header.queueID), nearestTo: header.timestamp)
             return request.response(.success, OffsetResponseHeader(offset: offset))
@@ -66,7 +66,7 @@ struct OffsetProcessor: Sendable {
     func earliestStoreTime(_ request: RemotingCommand, reply: RemotingReply) throws {
         let header: QueueRequestHeader = try request.header()
         let key = QueueKey(topic: header.topic, queueID: header.queueID)
-        onDisk(reply) { [context] in
+        context.onDisk(reply) { [context] in
             let time = try context.store.storeTimestamp(of: key, at: context.store.minimumOffset(of: key))
             return request.response(.success, EarliestStoreTimeResponseHeader(timestamp: time ?? -1))
         }
@@ -74,7 +74,7 @@ struct OffsetProcessor: Sendable {
 
     func viewMessage(_ request: RemotingCommand, reply: RemotingReply) throws {
         let header: ViewMessageRequestHeader = try request.header()
-        onDisk(reply) { [context] in
+        context.onDisk(reply) { [context] in
             guard let record = try context.store.record(atLogOffset: header.offset) else {
                 return request.response(.systemError, remark: "no message begins at log offset \(header.offset)")
             }
@@ -83,16 +83,6 @@ struct OffsetProcessor: Sendable {
                 into: &body, queueOffset: record.queueOffset, logOffset: record.logOffset,
                 storeTimestamp: record.storeTimestamp)
             return request.response(.success, body: body)
-        }
-    }
-
-    /// Works on a disk thread and answers with the outcome.
-    private func onDisk(_ reply: RemotingReply, _ work: @escaping @Sendable () throws -> RemotingCommand) {
-        context.diskThreads.submit { state in
-            guard case .active = state else {
-                return reply.send(.serviceNotAvailable, remark: "the broker is stopping")
-            }
-            do { reply.send(try work()) } catch { reply.send(.systemError, remark: "\(error)") }
         }
     }
 }

@@ -10,6 +10,8 @@ struct RequestDispatcher: Sendable {
     let admin: AdminProcessor
     let sendBack: SendBackProcessor
     let transactions: TransactionProcessor
+    let insight: InsightProcessor
+    let reset: ResetProcessor
 
     func handle(_ request: RemotingCommand, on connection: RemotingConnection, reply: RemotingReply) {
         do {
@@ -18,6 +20,7 @@ struct RequestDispatcher: Sendable {
                 try send.handle(request, from: connection, reply: reply)
             case .pullMessage: try pull.handle(request, from: connection, reply: reply)
             case .consumerSendMessageBack: try sendBack.handle(request, reply: reply)
+            case .invokeBrokerToResetOffset: try reset.handle(request, reply: reply)
             case .endTransaction: try transactions.end(request, reply: reply)
             case .queryConsumerOffset: try offsets.queryOffset(request, reply: reply)
             case .updateConsumerOffset: try offsets.updateOffset(request, reply: reply)
@@ -33,7 +36,8 @@ struct RequestDispatcher: Sendable {
             case .lockBatchQueues: try clients.lock(request, reply: reply)
             case .unlockBatchQueues: try clients.unlock(request, reply: reply)
             default:
-                if try !admin.handle(request, reply: reply) { reply.send(request.notSupported()) }
+                if try admin.handle(request, reply: reply) { return }
+                if try !insight.handle(request, reply: reply) { reply.send(request.notSupported()) }
             }
         } catch {
             reply.send(.systemError, remark: "\(error)")

@@ -38,6 +38,8 @@ public struct RequestCode: RawRepresentable, Hashable, Sendable, CustomStringCon
         (.getConsumerRunningInfo, "GET_CONSUMER_RUNNING_INFO"), (.sendMessageV2, "SEND_MESSAGE_V2"),
         (.sendBatchMessage, "SEND_BATCH_MESSAGE"), (.queryDataVersion, "QUERY_DATA_VERSION"),
         (.sendReplyMessage, "SEND_REPLY_MESSAGE"), (.pushReplyMessage, "PUSH_REPLY_MESSAGE_TO_CLIENT"),
+        (.invokeBrokerToResetOffset, "INVOKE_BROKER_TO_RESET_OFFSET"),
+        (.queryTopicConsumeByWho, "QUERY_TOPIC_CONSUME_BY_WHO"),
         (.getUnitTopicList, "GET_UNIT_TOPIC_LIST"), (.getHasUnitSubTopicList, "GET_HAS_UNIT_SUB_TOPIC_LIST"),
         (.getHasUnitSubUnunitTopicList, "GET_HAS_UNIT_SUB_UNUNIT_TOPIC_LIST"),
         (.updateNamesrvConfig, "UPDATE_NAMESRV_CONFIG"), (.getNamesrvConfig, "GET_NAMESRV_CONFIG"),
@@ -152,6 +154,10 @@ extension RequestCode {
     public static let resetConsumerClientOffset = RequestCode(rawValue: 220)
     /// A consumer's inner state, relayed by the broker.
     public static let getConsumerRunningInfo = RequestCode(rawValue: 307)
+    /// Sets a group to a time, through its members.
+    public static let invokeBrokerToResetOffset = RequestCode(rawValue: 222)
+    /// The groups that consume a topic.
+    public static let queryTopicConsumeByWho = RequestCode(rawValue: 300)
     /// Topics of a unit.
     public static let getUnitTopicList = RequestCode(rawValue: 311)
     /// Topics that units subscribe to.

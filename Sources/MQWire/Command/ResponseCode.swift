@@ -45,6 +45,9 @@ public struct ResponseCode: RawRepresentable, Hashable, Sendable, CustomStringCo
     /// No such consumer group.
     public static let subscriptionGroupNotExist = ResponseCode(rawValue: 26)
 
+    /// The consumer group has no member here now.
+    public static let consumerNotOnline = ResponseCode(rawValue: 206)
+
     /// The protocol's name and number, for logs and remarks.
     public var description: String {
         let name: String? =
@@ -68,6 +71,7 @@ public struct ResponseCode: RawRepresentable, Hashable, Sendable, CustomStringCo
             case .subscriptionNotExist: "SUBSCRIPTION_NOT_EXIST"
             case .subscriptionNotLatest: "SUBSCRIPTION_NOT_LATEST"
             case .subscriptionGroupNotExist: "SUBSCRIPTION_GROUP_NOT_EXIST"
+            case .consumerNotOnline: "CONSUMER_NOT_ONLINE"
             default: nil
             }
         return name.map { "\($0) (\(rawValue))" } ?? "\(rawValue)"
