@@ -118,7 +118,8 @@ public final class BrokerService: RemotingRequestHandler {
             clients: ClientProcessor(context: context),
             admin: AdminProcessor(context: context, delays: delays, startedAt: now()),
             sendBack: SendBackProcessor(context: context), transactions: transactions,
-            insight: InsightProcessor(context: context), reset: ResetProcessor(context: context))
+            insight: InsightProcessor(context: context), reset: ResetProcessor(context: context),
+            replies: ReplyProcessor(context: context))
         running.withLock {
             $0 = Running(
                 context: context, dispatcher: dispatcher, pull: pull, delays: delays,

@@ -92,6 +92,14 @@ struct ClientTable: Sendable {
     /// The connections of a group's members.
     func connections(of group: String) -> [UInt64] { consumers[group].map { Array($0.members.keys) } ?? [] }
 
+    /// The connection of a client that produces, in whatever group.
+    func producerConnection(of clientID: String) -> UInt64? {
+        for members in producers.values {
+            if let member = members.values.first(where: { $0.clientID == clientID }) { return member.connection }
+        }
+        return nil
+    }
+
     /// The groups that have members who want the topic, sorted.
     func groups(subscribedTo topic: String) -> [String] {
         consumers.filter { $0.value.subscriptions[topic] != nil }.keys.sorted()

@@ -12,6 +12,7 @@ struct RequestDispatcher: Sendable {
     let transactions: TransactionProcessor
     let insight: InsightProcessor
     let reset: ResetProcessor
+    let replies: ReplyProcessor
 
     func handle(_ request: RemotingCommand, on connection: RemotingConnection, reply: RemotingReply) {
         do {
@@ -21,6 +22,8 @@ struct RequestDispatcher: Sendable {
             case .pullMessage: try pull.handle(request, from: connection, reply: reply)
             case .consumerSendMessageBack: try sendBack.handle(request, reply: reply)
             case .invokeBrokerToResetOffset: try reset.handle(request, reply: reply)
+            case .sendReplyMessage, .sendReplyMessageV2:
+                try replies.handle(request, from: connection, reply: reply)
             case .endTransaction: try transactions.end(request, reply: reply)
             case .queryConsumerOffset: try offsets.queryOffset(request, reply: reply)
             case .updateConsumerOffset: try offsets.updateOffset(request, reply: reply)

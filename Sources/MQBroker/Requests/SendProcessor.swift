@@ -156,7 +156,7 @@ struct SendProcessor: Sendable {
     }
 
     /// The client's address as a record stores it.
-    private static func host(_ text: String) -> RecordHost {
+    static func host(_ text: String) -> RecordHost {
         guard let address = try? HostPort(text) else { return .loopback }
         return RecordHost(numeric: address.host, port: Int32(address.port)) ?? .loopback
     }

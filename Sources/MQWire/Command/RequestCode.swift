@@ -37,7 +37,8 @@ public struct RequestCode: RawRepresentable, Hashable, Sendable, CustomStringCon
         (.resetConsumerClientOffset, "RESET_CONSUMER_CLIENT_OFFSET"),
         (.getConsumerRunningInfo, "GET_CONSUMER_RUNNING_INFO"), (.sendMessageV2, "SEND_MESSAGE_V2"),
         (.sendBatchMessage, "SEND_BATCH_MESSAGE"), (.queryDataVersion, "QUERY_DATA_VERSION"),
-        (.sendReplyMessage, "SEND_REPLY_MESSAGE"), (.pushReplyMessage, "PUSH_REPLY_MESSAGE_TO_CLIENT"),
+        (.sendReplyMessage, "SEND_REPLY_MESSAGE"), (.sendReplyMessageV2, "SEND_REPLY_MESSAGE_V2"),
+        (.pushReplyMessage, "PUSH_REPLY_MESSAGE_TO_CLIENT"),
         (.invokeBrokerToResetOffset, "INVOKE_BROKER_TO_RESET_OFFSET"),
         (.queryTopicConsumeByWho, "QUERY_TOPIC_CONSUME_BY_WHO"),
         (.getUnitTopicList, "GET_UNIT_TOPIC_LIST"), (.getHasUnitSubTopicList, "GET_HAS_UNIT_SUB_TOPIC_LIST"),
@@ -174,8 +175,10 @@ extension RequestCode {
     public static let sendBatchMessage = RequestCode(rawValue: 320)
     /// Has this broker's topic table changed since this version?
     public static let queryDataVersion = RequestCode(rawValue: 322)
-    /// A reply in the request–reply pattern.
-    public static let sendReplyMessage = RequestCode(rawValue: 325)
+    /// A reply in the request–reply pattern, long field names.
+    public static let sendReplyMessage = RequestCode(rawValue: 324)
+    /// The same with the short names of 310.
+    public static let sendReplyMessageV2 = RequestCode(rawValue: 325)
     /// Pushed to a producer: the reply to its request.
     public static let pushReplyMessage = RequestCode(rawValue: 326)
     /// Gives the write permission back, see ``wipeWritePermission``.

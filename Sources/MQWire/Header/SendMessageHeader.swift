@@ -1,6 +1,6 @@
-/// The fields of requests 10, 310 and 320.
+/// The fields of requests 10, 310, 320, 324 and 325.
 ///
-/// 310 and 320 shorten the names to letters to save parsing; both forms carry the same fields.
+/// 310, 320 and 325 shorten the names to letters to save parsing; both forms carry the same fields.
 public struct SendMessageRequestHeader: CommandHeader, Equatable {
     /// The sender's group.
     public var producerGroup: String
@@ -61,7 +61,9 @@ public struct SendMessageRequestHeader: CommandHeader, Equatable {
 
     /// Reads the header of any of the three requests, by its code.
     public init(request: RemotingCommand) throws(HeaderError) {
-        try self.init(fields: request.extFields, names: request.requestCode == .sendMessage ? .long : .short)
+        try self.init(
+            fields: request.extFields,
+            names: [.sendMessage, .sendReplyMessage].contains(request.requestCode) ? .long : .short)
     }
 
     private init(fields: ExtFields, names: Names) throws(HeaderError) {

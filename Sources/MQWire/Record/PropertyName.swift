@@ -34,6 +34,12 @@ public enum PropertyName {
     public static let transactionCheckTimes = "TRANSACTION_CHECK_TIMES"
     /// How many seconds a half message is left alone before its producer is asked.
     public static let checkImmunitySeconds = "CHECK_IMMUNITY_TIME_IN_SECONDS"
+    /// The client that asked, in a request and in its reply.
+    public static let replyToClient = "REPLY_TO_CLIENT"
+    /// Which request a reply belongs to.
+    public static let correlationID = "CORRELATION_ID"
+    /// When the broker passed a reply on.
+    public static let pushReplyTime = "PUSH_REPLY_TIME"
     /// The region of the broker that answered.
     public static let messageRegion = "MSG_REGION"
     /// Whether tracing is on.
