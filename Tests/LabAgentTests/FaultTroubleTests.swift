@@ -93,7 +93,7 @@ import Testing
                 Issue.record("it did not come about within 20 s")
                 return
             }
-            usleep(5_000)
+            try await Task.sleep(for: .milliseconds(5))
         }
     }
 }

@@ -9,7 +9,14 @@ import Testing
 
     private static let version = "0.4.4"
 
-    private func run(_ program: String, _ arguments: [String]) throws -> (status: Int32, output: String) {
+    /// Runs a program on a thread of its own: half a minute on one of the few that all tests share would starve them.
+    private func run(_ program: String, _ arguments: [String]) async throws -> (status: Int32, output: String) {
+        try await withCheckedThrowingContinuation { continuation in
+            Thread.detachNewThread { continuation.resume(with: Result { try Self.runHere(program, arguments) }) }
+        }
+    }
+
+    private static func runHere(_ program: String, _ arguments: [String]) throws -> (status: Int32, output: String) {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: program)
         process.arguments = arguments
@@ -23,27 +30,27 @@ import Testing
     }
 
     /// A Python that has the client, made once and kept in `.venv`.
-    private func python() throws -> String {
+    private func python() async throws -> String {
         let venv = Self.checkout.appendingPathComponent(".venv").path
         let python = venv + "/bin/python"
         // The version too: a folder that another checkout or hand made may hold any.
-        let has = {
-            let asked = try? run(
+        func has() async -> Bool {
+            let asked = try? await run(
                 python,
                 ["-c", "import importlib.metadata as m, rocketmq.client; print(m.version('rocketmq'))"])
             return asked?.status == 0 && asked?.output == "\(Self.version)\n"
         }
-        if FileManager.default.fileExists(atPath: python), has() { return python }
-        let made = try run("/usr/bin/env", ["python3", "-m", "venv", venv])
+        if FileManager.default.fileExists(atPath: python), await has() { return python }
+        let made = try await run("/usr/bin/env", ["python3", "-m", "venv", venv])
         try #require(made.status == 0, "python3 -m venv failed (apt-get install python3-venv): \(made.output)")
-        let installed = try run(python, ["-m", "pip", "install", "--quiet", "rocketmq==\(Self.version)"])
+        let installed = try await run(python, ["-m", "pip", "install", "--quiet", "rocketmq==\(Self.version)"])
         try #require(installed.status == 0, "pip failed: \(installed.output)")
-        try #require(has(), "\(venv) has not rocketmq \(Self.version) after its installation; remove the folder")
+        try #require(await has(), "\(venv) has not rocketmq \(Self.version) after its installation; remove the folder")
         return python
     }
 
-    @Test(.timeLimit(.minutes(8))) func everyCheckPasses() throws {
-        let python = try python()
+    @Test(.timeLimit(.minutes(8))) func everyCheckPasses() async throws {
+        let python = try await python()
         let port = try DaemonPlace.freePort()
         let place = try DaemonPlace("autoCreateTopicEnable=true\nnamesrvAddr=127.0.0.1:\(port)")
         let (nameserver, line, _) = try place.process("mqnamesrv", ["--port", String(port)])
@@ -58,7 +65,7 @@ import Testing
             broker.waitUntilExit()
         }
         let script = Self.checkout.appendingPathComponent("Tests/native_client/check.py").path
-        let checked = try run(python, [script, "127.0.0.1:\(port)"])
+        let checked = try await run(python, [script, "127.0.0.1:\(port)"])
         #expect(checked.status == 0, "\(checked.output)")
         #expect(checked.output.contains("13 passed, 0 failed"))
     }

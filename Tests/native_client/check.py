@@ -366,12 +366,12 @@ def a_waiting_consumer_hears_at_once(bench):
 def run_here(name, nameserver):
     bench = Bench(nameserver)
     try:
-        print(CHECKS[name][0](bench), flush=True)
+        print("PASS", CHECKS[name][0](bench), flush=True)
         code = 0
     except Failure as failure:
-        print(failure, flush=True)
+        print("FAIL", failure, flush=True)
         code = 1
-    # The client's own clean-up may hang or crash; the verdict is printed, so the process ends without it.
+    # The client's own clean-up may hang, or crash the process: what is printed is the verdict, not how it ends.
     closing = threading.Thread(target=bench.close, daemon=True)
     closing.start()
     closing.join(3)
@@ -385,8 +385,9 @@ def run_apart(name, nameserver):
         done = subprocess.run(
             [sys.executable, os.path.abspath(__file__), nameserver, "--here", name], stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, timeout=limit, text=True)
-        passed = done.returncode == 0
-        said = (done.stdout.strip() or done.stderr.strip()[-300:] or "exit status %d" % done.returncode)
+        verdict, _, said = done.stdout.strip().partition(" ")
+        passed = verdict == "PASS"
+        said = said or done.stderr.strip()[-300:] or "no verdict; exit status %d" % done.returncode
     except subprocess.TimeoutExpired:
         passed, said = False, "not done within %d s" % limit
     print("%s %s: %s (%.1f s)" % ("ok  " if passed else "FAIL", name, said, time.monotonic() - start), flush=True)
