@@ -55,7 +55,8 @@ public final class MessageStore: Sendable {
     ) throws {
         self.configuration = configuration
         self.io = io
-        try io.createDirectoryDurably(configuration.root)
+        _ = try io.createDirectory(configuration.root)
+        try io.syncAncestors(of: configuration.root)
         lock = try io.lock(configuration.lockFile)
         let wasCleanStop = !io.exists(configuration.abortMarker)
         try io.touch(configuration.abortMarker)

@@ -149,4 +149,22 @@ import Testing
         }
         #expect(try bodies(store).isEmpty)
     }
+
+    @Test func aRootThatAKilledProcessMadeIsThereAfterAPowerCut() throws {
+        for seed in UInt64(1)...12 {
+            let disk = SimulatedDisk(seed: seed)
+            var configuration = StoreConfiguration(root: "/disk/store")
+            configuration.segmentBytes = 4096
+            configuration.flushPolicy = .sync
+            // It is killed between making the directory and its sync.
+            disk.stop(after: 1)
+            #expect(throws: StoreError.self) { try SteppedStore(configuration, on: disk, clock: clock) }
+            disk.kill()
+            let store = try SteppedStore(configuration, on: disk, clock: clock)
+            send(1, to: store)
+            store.flush()
+            disk.cutPower()
+            #expect(try bodies(SteppedStore(configuration, on: disk, clock: clock)) == ["m0"], "seed \(seed)")
+        }
+    }
 }

@@ -87,6 +87,22 @@ extension StorageIO {
         for changed in try createDirectory(path) { try syncDirectory(changed) }
     }
 
+    /// Makes the names of a directory and of those above it durable, which a killed process may have left otherwise.
+    ///
+    /// A directory above that may not be read is somebody else's, and was there before us.
+    func syncAncestors(of path: FilePath) throws(StoreError) {
+        var current = path
+        while true {
+            let parent = current.removingLastComponent()
+            if parent == current { return }
+            do throws(StoreError) { try syncDirectory(parent.isEmpty ? "." : parent) } catch {
+                guard error.cause == .permissionDenied else { throw error }
+            }
+            if parent.isEmpty { return }
+            current = parent
+        }
+    }
+
     /// All of a file; `nil` when it is not there.
     func readAll(_ path: FilePath, limit: Int) throws(StoreError) -> [UInt8]? {
         guard exists(path) else { return nil }
