@@ -112,10 +112,10 @@ import Testing
         let (server, address) = try await server(ByteBudget()) { _, _, reply in held.hold(reply) }
         let client = RemotingClient(group: group, logger: quiet)
         let calls = (0..<20).map { _ in
-            Task { try await client.call(.request(.sendMessage), to: address, timeout: .seconds(20)) }
+            Task { try await client.call(.request(.sendMessage), to: address, timeout: .seconds(60)) }
         }
         #expect(await eventually { held.count == 20 })
-        async let stopped: Void = server.shutdown(patience: .seconds(15))
+        async let stopped: Void = server.shutdown(patience: .seconds(45))
         try await Task.sleep(for: .milliseconds(50))
         for reply in held.takeAll() { reply.send(.success, remark: "late") }
         for call in calls { #expect(try await call.value.remark == "late") }
