@@ -73,6 +73,8 @@ public struct BrokerConfiguration: Sendable {
     public var registrationPeriod = Duration.seconds(30)
     /// How long one registration may take.
     public var registrationTimeout = Duration.seconds(6)
+    /// Whether the topic table is sent at each heartbeat, even to a nameserver that has it.
+    public var forcesRegistration = false
     /// How often consumers' offsets are saved.
     public var offsetSavePeriod = Duration.seconds(5)
     /// The silence after which a client is forgotten.
@@ -143,6 +145,7 @@ public struct BrokerConfiguration: Sendable {
         shortPolling = try settings.milliseconds("shortPollingTimeMills", default: shortPolling)
         registrationPeriod = try settings.milliseconds("registerNameServerPeriod", default: registrationPeriod)
         registrationTimeout = try settings.milliseconds("registerBrokerTimeoutMills", default: registrationTimeout)
+        forcesRegistration = try settings.bool("forceRegister", default: forcesRegistration)
         offsetSavePeriod = try settings.milliseconds("flushConsumerOffsetInterval", default: offsetSavePeriod)
         clientExpiry = try settings.milliseconds("channelExpiredTimeout", default: clientExpiry)
         clientScanPeriod = try settings.milliseconds("clientScanPeriod", default: clientScanPeriod)

@@ -13,15 +13,51 @@ struct Registration: Sendable {
     let brokerAddress: String
     let haAddress: String
 
+    /// The version of the topic table that each nameserver has confirmed.
+    let confirmed = Confirmations()
+
     /// Registers with all nameservers and waits for the slowest; failures are logged, the next round tries again.
+    ///
+    /// A nameserver that has confirmed this table already is only asked whether it still has it (322), which is a
+    /// heartbeat too; `forceRegister` sends the table all the same, as Apache's broker does by default.
     func registerEverywhere() async {
         let settings = context.configuration
         let header = RegisterBrokerRequestHeader(
             brokerName: settings.brokerName, brokerAddress: brokerAddress, clusterName: settings.clusterName,
             haServerAddress: haAddress, brokerID: settings.brokerID, compressed: false, bodyCRC32: nil)
         let isWritable = context.store.isWritable
-        let body = RegisterBrokerBody(table: context.topics.withLock { $0.announced(isWritable: isWritable) }).encoded()
-        await tellAll(RemotingCommand.request(.registerBroker, header, body: body))
+        let table = context.topics.withLock { $0.announced(isWritable: isWritable) }
+        let registration = RemotingCommand.request(
+            .registerBroker, header, body: RegisterBrokerBody(table: table).encoded())
+        await withTaskGroup(of: Void.self) { group in
+            for nameserver in settings.nameservers {
+                group.addTask {
+                    if await isKnown(table.dataVersion, at: nameserver) { return }
+                    let isConfirmed = await tell(nameserver, registration, timeout: settings.registrationTimeout)
+                    confirmed.versions.withLock { $0[nameserver] = isConfirmed ? table.dataVersion : nil }
+                }
+            }
+        }
+    }
+
+    /// Whether a nameserver says that it has this version; it is asked only when it had it before.
+    private func isKnown(_ version: DataVersion, at nameserver: String) async -> Bool {
+        let settings = context.configuration
+        guard !settings.forcesRegistration, confirmed.versions.withLock({ $0[nameserver] }) == version else {
+            return false
+        }
+        let header = QueryDataVersionRequestHeader(
+            brokerName: settings.brokerName, brokerAddress: brokerAddress, clusterName: settings.clusterName,
+            brokerID: settings.brokerID)
+        let query = RemotingCommand.request(.queryDataVersion, header, body: version.encoded())
+        do {
+            let answer = try await client.call(query, to: nameserver, timeout: settings.registrationTimeout)
+            guard answer.responseCode == .success else { return false }
+            return try !answer.header(QueryDataVersionResponseHeader.self).changed
+        } catch {
+            // Whatever went wrong, the registration that follows meets it too, and says so.
+            return false
+        }
     }
 
     /// Takes the broker out of all route tables.
@@ -36,25 +72,31 @@ struct Registration: Sendable {
             timeout: .milliseconds(200))
     }
 
-    private func tellAll(_ request: RemotingCommand, timeout: Duration? = nil) async {
-        let limit = timeout ?? context.configuration.registrationTimeout
+    private func tellAll(_ request: RemotingCommand, timeout: Duration) async {
         await withTaskGroup(of: Void.self) { group in
             for nameserver in context.configuration.nameservers {
-                group.addTask {
-                    do throws(TransportError) {
-                        let answer = try await client.call(request, to: nameserver, timeout: limit)
-                        if answer.responseCode != .success {
-                            context.logger.warning(
-                                "a nameserver refused the broker",
-                                metadata: ["nameserver": "\(nameserver)", "remark": "\(answer.remark ?? "")"])
-                        }
-                    } catch {
-                        context.logger.warning(
-                            "a nameserver was not reached",
-                            metadata: ["nameserver": "\(nameserver)", "error": "\(error)"])
-                    }
-                }
+                group.addTask { _ = await tell(nameserver, request, timeout: timeout) }
             }
         }
     }
+
+    /// Whether the nameserver took it.
+    private func tell(_ nameserver: String, _ request: RemotingCommand, timeout: Duration) async -> Bool {
+        do throws(TransportError) {
+            let answer = try await client.call(request, to: nameserver, timeout: timeout)
+            if answer.responseCode == .success { return true }
+            context.logger.warning(
+                "a nameserver refused the broker",
+                metadata: ["nameserver": "\(nameserver)", "remark": "\(answer.remark ?? "")"])
+        } catch {
+            context.logger.warning(
+                "a nameserver was not reached", metadata: ["nameserver": "\(nameserver)", "error": "\(error)"])
+        }
+        return false
+    }
+}
+
+/// What the nameservers have confirmed; shared by the rounds.
+final class Confirmations: Sendable {
+    let versions = Mutex<[String: DataVersion]>([:])
 }

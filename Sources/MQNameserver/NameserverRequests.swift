@@ -56,7 +56,7 @@ public struct NameserverRequests: Sendable {
         switch request.requestCode {
         case .getRouteByTopic: return (try route(request), nil)
         case .registerBroker: return try register(request, connection: connection, now: now)
-        case .queryDataVersion: return (try queryDataVersion(request, now: now), nil)
+        case .queryDataVersion: return (try queryDataVersion(request, connection: connection, now: now), nil)
         case .unregisterBroker:
             let header = try request.header(UnregisterBrokerRequestHeader.self)
             routes.unregister(header)
@@ -159,11 +159,11 @@ public struct NameserverRequests: Sendable {
     }
 
     private mutating func queryDataVersion(
-        _ request: RemotingCommand, now: ContinuousClock.Instant
+        _ request: RemotingCommand, connection: UInt64, now: ContinuousClock.Instant
     ) throws -> RemotingCommand {
         let header = try request.header(QueryDataVersionRequestHeader.self)
         let version = try DataVersion(decoding: request.body)
-        let (isChanged, known) = routes.query(version, of: header.brokerAddress, now: now)
+        let (isChanged, known) = routes.query(version, of: header.brokerAddress, connection: connection, now: now)
         return request.response(
             .success, QueryDataVersionResponseHeader(changed: isChanged), body: known?.encoded())
     }

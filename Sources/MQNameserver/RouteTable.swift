@@ -88,11 +88,15 @@ public struct RouteTable: Sendable {
     }
 
     /// A broker asks whether it must send its table; asking counts as a sign of life.
+    ///
+    /// An unchanged broker does not register again, so that its connection is noted here too: the end of an earlier
+    /// one must not take it out of the routes.
     public mutating func query(
-        _ version: DataVersion, of address: String, now: ContinuousClock.Instant
+        _ version: DataVersion, of address: String, connection: UInt64, now: ContinuousClock.Instant
     ) -> (isChanged: Bool, known: DataVersion?) {
         guard let known = live[address]?.dataVersion else { return (true, nil) }
         live[address]?.lastUpdate = now
+        live[address]?.connection = connection
         return (known != version, known)
     }
 

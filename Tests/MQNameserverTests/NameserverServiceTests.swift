@@ -73,6 +73,23 @@ import Testing
         }
     }
 
+    /// Apache's nameserver and ours know and refuse the same requests.
+    @Test func everyRequestOfTheListIsAnsweredAndNoOther() async throws {
+        let answered: Set<Int32> = [
+            100, 101, 102, 103, 104, 105, 106, 205, 206, 216, 219, 224, 304, 311, 312, 313, 318, 319, 322, 327,
+        ]
+        try await withNameserver(.init(bindAddress: "127.0.0.1", listenPort: 0)) { _, address in
+            let caller = client()
+            for code in Array<Int32>(0...330) + [-1, 9999, .max] {
+                let request = RemotingCommand(code: code, language: .java)
+                let answer = try await caller.call(request, to: address, timeout: .seconds(10))
+                #expect((answer.responseCode != .requestCodeNotSupported) == answered.contains(code), "\(code)")
+                #expect(answered.contains(code) || answer.remark?.contains("not supported") == true)
+            }
+            await caller.shutdown()
+        }
+    }
+
     @Test func aSecondOneOnTheSamePortSaysSo() async throws {
         try await withNameserver(.init(bindAddress: "127.0.0.1", listenPort: 0)) { _, address in
             let second = NameserverService(

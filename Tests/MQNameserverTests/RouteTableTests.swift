@@ -80,6 +80,13 @@ import Testing
         #expect(routes.route(of: "t") == nil)
     }
 
+    @Test func anUnchangedBrokerBelongsToTheConnectionThatItAskedThrough() {
+        var routes = cluster()
+        _ = routes.query(DataVersion(timestamp: 1, counter: 1), of: "m1:1", connection: 11, now: start)
+        #expect(routes.connectionClosed(1).isEmpty)
+        #expect(routes.connectionClosed(11).map(\.brokerAddress) == ["m1:1"])
+    }
+
     @Test func silenceLongerThanTheExpiryDropsABroker() {
         var routes = cluster()
         let later = start.advanced(by: .seconds(60))
@@ -141,9 +148,9 @@ import Testing
     @Test func versionsAreComparedAndCountAsASignOfLife() {
         var routes = cluster()
         let later = start.advanced(by: .seconds(100))
-        #expect(!routes.query(DataVersion(timestamp: 1, counter: 1), of: "m1:1", now: later).isChanged)
-        #expect(routes.query(DataVersion(timestamp: 1, counter: 2), of: "m1:1", now: later).isChanged)
-        #expect(routes.query(DataVersion(), of: "stranger:1", now: later).isChanged)
+        #expect(!routes.query(DataVersion(timestamp: 1, counter: 1), of: "m1:1", connection: 1, now: later).isChanged)
+        #expect(routes.query(DataVersion(timestamp: 1, counter: 2), of: "m1:1", connection: 1, now: later).isChanged)
+        #expect(routes.query(DataVersion(), of: "stranger:1", connection: 1, now: later).isChanged)
         let gone = routes.expire(after: .seconds(120), now: start.advanced(by: .seconds(121)))
         #expect(gone.map(\.brokerAddress) == ["m2:1", "s1:1"])
     }

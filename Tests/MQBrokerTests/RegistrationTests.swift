@@ -1,0 +1,80 @@
+import MQBroker
+import MQTransport
+import MQWire
+import NIOCore
+import NIOPosix
+import Synchronization
+import Testing
+
+/// What a broker tells a nameserver at each heartbeat.
+@Suite struct RegistrationTests {
+    /// A nameserver's end of the wire that keeps what was asked and forgets brokers when told to.
+    private final class Nameserver: RemotingRequestHandler {
+        private struct Heard: Sendable {
+            var codes: [RequestCode] = []
+            var version: DataVersion?
+        }
+
+        private let heard = Mutex(Heard())
+
+        var codes: [RequestCode] { heard.withLock { $0.codes } }
+
+        func forget() {
+            heard.withLock { $0 = Heard() }
+        }
+
+        func handle(_ request: RemotingCommand, on connection: RemotingConnection, reply: RemotingReply) {
+            let known = heard.withLock { heard in
+                heard.codes.append(request.requestCode)
+                defer {
+                    if request.requestCode == .registerBroker {
+                        heard.version = (try? RegisterBrokerBody(decoding: request.body))?.table.dataVersion
+                    }
+                }
+                return heard.version
+            }
+            guard request.requestCode == .queryDataVersion else { return reply.send(.success) }
+            let asked = try? DataVersion(decoding: request.body)
+            reply.send(request.response(.success, QueryDataVersionResponseHeader(changed: known != asked)))
+        }
+    }
+
+    /// Runs `body` with a broker that registers each 20 ms with a nameserver that listens in.
+    private static func run(
+        forcing: Bool, _ body: (TestBroker, Nameserver) async throws -> Void
+    ) async throws {
+        let nameserver = Nameserver()
+        let server = RemotingServer(
+            configuration: .init(host: "127.0.0.1", port: 0), group: MultiThreadedEventLoopGroup.singleton,
+            logger: TestBroker.quiet, handler: nameserver)
+        let address = try await server.start().hostPort
+        try await TestBroker.run({
+            $0.nameservers = [address]
+            $0.registrationPeriod = .milliseconds(20)
+            $0.forcesRegistration = forcing
+        }) { try await body($0, nameserver) }
+        await server.shutdown()
+    }
+
+    @Test func anUnchangedTableIsAskedAfterAndNotSentAgain() async throws {
+        try await Self.run(forcing: false) { test, nameserver in
+            #expect(await eventually { nameserver.codes.filter { $0 == .queryDataVersion }.count >= 3 })
+            #expect(nameserver.codes.first == .registerBroker)
+            #expect(nameserver.codes.filter { $0 == .registerBroker }.count == 1)
+            // A new topic is another version, and is told without a question.
+            _ = try await test.send("T")
+            #expect(nameserver.codes.filter { $0 == .registerBroker }.count == 2)
+            // A nameserver that was started anew knows nothing, says so, and is told.
+            nameserver.forget()
+            #expect(await eventually { nameserver.codes.contains(.registerBroker) })
+            #expect(nameserver.codes.first == .queryDataVersion)
+        }
+    }
+
+    @Test func aForcedOneIsSentAtEachHeartbeat() async throws {
+        try await Self.run(forcing: true) { _, nameserver in
+            #expect(await eventually { nameserver.codes.filter { $0 == .registerBroker }.count >= 3 })
+            #expect(!nameserver.codes.contains(.queryDataVersion))
+        }
+    }
+}
