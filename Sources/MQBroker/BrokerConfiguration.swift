@@ -59,6 +59,12 @@ public struct BrokerConfiguration: Sendable {
     public var retention = RetentionPolicy()
     /// Whether the sum of each body is checked whenever it is read.
     public var checksOnRead = false
+    /// Whether messages are found by their keys (`messageIndexEnable`).
+    public var indexesKeys = true
+    /// The hash slots of an index file (`maxHashSlotNum`).
+    public var indexSlots = 5_000_000
+    /// The entries of an index file (`maxIndexNum`).
+    public var indexEntries = 20_000_000
     /// Whether sending to an unknown topic makes it.
     public var autoCreateTopics = true
     /// The queues of an automatic topic at most.
@@ -101,9 +107,9 @@ public struct BrokerConfiguration: Sendable {
         "transientStorePoolEnable", "warmMapedFileEnable", "sendMessageThreadPoolNums", "pullMessageThreadPoolNums",
         "useReentrantLockWhenPutMessage", "enablePropertyFilter", "compressedRegister", "storePathConsumeQueue",
         "storePathIndex", "storeCheckpoint", "abortFile", "autoCreateSubscriptionGroup", "slaveReadEnable",
-        "maxIndexNum", "maxHashSlotNum", "messageDelayLevel", "haSendHeartbeatInterval", "haHousekeepingInterval",
+        "messageDelayLevel", "haSendHeartbeatInterval", "haHousekeepingInterval",
         "waitTimeMillsInSendQueue", "osPageCacheBusyTimeOutMills", "fetchNamesrvAddrByAddressServer",
-        "namesrvDomain", "messageIndexEnable",
+        "namesrvDomain",
     ]
 
     /// Reads the settings; throws on a bad value.
@@ -137,6 +143,10 @@ public struct BrokerConfiguration: Sendable {
             "syncFlushTimeout", in: 1...600_000, default: syncFlushTimeoutMilliseconds)
         retention = try Self.retention(&settings)
         checksOnRead = try settings.bool("checkCRCOnRead", default: checksOnRead)
+        indexesKeys = try settings.bool("messageIndexEnable", default: indexesKeys)
+        // Enough for all keys of one message.
+        indexSlots = try settings.integer("maxHashSlotNum", in: 1...(1 << 28), default: indexSlots)
+        indexEntries = try settings.integer("maxIndexNum", in: 1024...(1 << 30), default: indexEntries)
         autoCreateTopics = try settings.bool("autoCreateTopicEnable", default: autoCreateTopics)
         defaultTopicQueueNums = try settings.integer(
             "defaultTopicQueueNums", in: 1...1024, default: defaultTopicQueueNums)
@@ -194,6 +204,9 @@ public struct BrokerConfiguration: Sendable {
     /// The store's part of the settings.
     public var store: StoreConfiguration {
         var store = StoreConfiguration(root: storeRoot, commitLogDirectory: commitLogDirectory)
+        store.indexesKeys = indexesKeys
+        store.indexSlots = indexSlots
+        store.indexEntries = indexEntries
         store.segmentBytes = segmentBytes
         store.entriesPerQueueFile = queueFileBytes / 20
         store.flushPolicy = flushDiskType == .sync ? .sync : .async

@@ -128,6 +128,40 @@ extension MessageStore {
         return record
     }
 
+    /// The records of a topic that have the key, or the unique id, in the log's order: the newest within the times.
+    ///
+    /// - Parameters:
+    ///   - times: when they were stored, milliseconds since 1970.
+    ///   - limit: the most records wanted.
+    ///   - maximumBytes: the most bytes wanted; one record is given even when it is larger.
+    public func records(
+        topic: String, key: String, within times: ClosedRange<Int64>, limit: Int, maximumBytes: Int
+    ) throws(StoreError) -> [StoredRecord] {
+        guard let index else { return [] }
+        var records: [StoredRecord] = []
+        var bytes = 0
+        for offset in try index.search(topic: topic, key: key, within: times, limit: limit).reversed() {
+            // Another key may have the same hash, and one message the same key twice.
+            guard let record = try record(atLogOffset: offset), record.topic == topic,
+                times.contains(record.storeTimestamp), Self.has(record, key: key),
+                records.last?.logOffset != record.logOffset
+            else { continue }
+            if !records.isEmpty && bytes + Int(record.totalSize) > maximumBytes { break }
+            records.append(record)
+            bytes += Int(record.totalSize)
+        }
+        return records.reversed()
+    }
+
+    private static func has(_ record: StoredRecord, key: String) -> Bool {
+        if MessageProperties.value(of: "UNIQ_KEY", in: record.encodedProperties) == key { return true }
+        let keys = MessageProperties.value(of: "KEYS", in: record.encodedProperties) ?? ""
+        return keys.split(separator: " ").contains { $0 == key }
+    }
+
+    /// How far the index goes: the store time and log offset of its last message, zeros when it is empty.
+    public var indexEnd: (timestamp: Int64, logOffset: Int64) { (index?.lastTimestamp ?? 0, index?.lastOffset ?? 0) }
+
     /// When the message at this place of a queue was stored, milliseconds since 1970; `nil` when there is none.
     public func storeTimestamp(of key: QueueKey, at offset: Int64) throws(StoreError) -> Int64? {
         guard let entry = try queues.queue(key)?.entries(from: offset, count: 1).first else { return nil }

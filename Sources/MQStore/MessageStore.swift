@@ -22,6 +22,11 @@ public final class MessageStore: Sendable {
     let housekeeper: StoreHousekeeper
     /// What the writer's thread owns; there until it is taken.
     let writeLoop: Handover<LogWriteLoop>
+    /// Which messages have which key; `nil` when the store keeps no index.
+    let index: MessageIndex?
+    let indexer: LogIndexer?
+    /// What the indexer's thread owns; there until it is taken.
+    let indexLoop: Handover<IndexLoop>?
     private let io: any StorageIO
     private let lock: any StorageLock
     private let failure: FailureBox
@@ -43,6 +48,7 @@ public final class MessageStore: Sendable {
         writer.start(writeLoop)
         flusher.start()
         housekeeper.start()
+        if let indexer, let indexLoop { indexer.start(indexLoop) }
     }
 
     /// Recovers a store and opens it without threads: the caller takes their turns.
@@ -70,7 +76,7 @@ public final class MessageStore: Sendable {
         var deleted = try DeletedTopicsFile(configuration.deletedTopicsFile, io: io)
         let outcome = try Recovery(
             configuration: configuration, log: log, queues: queues, wasCleanStop: wasCleanStop, checkpoint: checkpoint,
-            deleted: deleted.table
+            deleted: deleted.table, io: io
         ).run()
         let report = outcome.report
         try deleted.shorten(to: report.logEnd)
@@ -99,8 +105,14 @@ public final class MessageStore: Sendable {
                     cause: cause.cause))
         }
         waiting.set(flusher)
+        let (index, indexer, loop) = try Self.index(
+            configuration, log: log, logEnd: report.logEnd, progress: progress, io: io, now: now)
+        self.index = index
+        self.indexer = indexer
+        indexLoop = loop
         housekeeper = StoreHousekeeper(
-            configuration: configuration, log: log, queues: queues, progress: progress, io: io, now: now)
+            configuration: configuration, log: log, queues: queues, progress: progress, index: index, indexer: indexer,
+            io: io, now: now)
         let assigner = OffsetAssigner(
             segmentBytes: configuration.segmentBytes, logOffset: report.logEnd,
             nextQueueOffsets: Dictionary(
@@ -109,7 +121,22 @@ public final class MessageStore: Sendable {
             LogWriteLoop(
                 configuration: configuration, log: log, queues: queues, progress: progress, flusher: flusher,
                 assigner: assigner, lastTimestamp: outcome.lastStoreTimestamp, now: now, deleted: deleted,
-                arrivals: arrivals, onUnsafe: refuse))
+                arrivals: { arrived in
+                    indexer?.wake()
+                    arrivals(arrived)
+                }, onUnsafe: refuse))
+    }
+
+    private static func index(
+        _ configuration: StoreConfiguration, log: SegmentChain, logEnd: Int64, progress: StoreProgress,
+        io: any StorageIO, now: @escaping @Sendable () -> Int64
+    ) throws(StoreError) -> (MessageIndex?, LogIndexer?, Handover<IndexLoop>?) {
+        guard configuration.indexesKeys else { return (nil, nil, nil) }
+        let layout = IndexLayout(slotCount: configuration.indexSlots, entryCount: configuration.indexEntries)
+        let index = try MessageIndex(
+            directory: configuration.indexDirectory, layout: layout, logEnd: logEnd, io: io, now: now)
+        let loop = IndexLoop(log: log, index: index, progress: progress, layout: layout)
+        return (index, LogIndexer(index: index), Handover(loop))
     }
 
     /// Stores messages as one, in this order, and then calls `completion` on one of the store's threads.
@@ -142,6 +169,7 @@ public final class MessageStore: Sendable {
         guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
         writer.stop()
         flusher.stop()
+        indexer?.stop()
         housekeeper.stop()
         // Only a store whose syncs went well may skip the walk at the next start.
         if writeFailure == nil, progress.flushedOffset >= progress.writtenOffset, housekeeper.isSafe {

@@ -32,6 +32,12 @@ public struct StoreConfiguration: Sendable {
     public var maximumWaitingAppends = 10_000
     /// Whether the sum of each body is checked whenever it is read, and not only in recovery and by the scrubber.
     public var checksOnRead = false
+    /// Whether messages are found by their keys (RocketMQ's `messageIndexEnable`).
+    public var indexesKeys = true
+    /// The hash slots of an index file (`maxHashSlotNum`).
+    public var indexSlots = 5_000_000
+    /// The entries of an index file (`maxIndexNum`).
+    public var indexEntries = 20_000_000
     /// How long messages are kept.
     public var retention = RetentionPolicy()
     /// The delay of each level in milliseconds, level 1 first (RocketMQ's `messageDelayLevel`).
@@ -49,6 +55,8 @@ public struct StoreConfiguration: Sendable {
     public var consumeQueueDirectory: FilePath { root.appending("consumequeue") }
     /// Where the tables are (`topics.json` and so on).
     public var configDirectory: FilePath { root.appending("config") }
+    /// Where the index files are.
+    public var indexDirectory: FilePath { root.appending("index") }
     /// There while the store is open; found at start, it tells of a crash.
     public var abortMarker: FilePath { root.appending("abort") }
     /// How far log and queues were synced.

@@ -7,6 +7,8 @@ final class StoreHousekeeper: Sendable {
     private let log: SegmentChain
     private let queues: QueueTable
     private let progress: StoreProgress
+    private let index: MessageIndex?
+    private let indexer: LogIndexer?
     private let io: any StorageIO
     private let now: @Sendable () -> Int64
     private let saved = Mutex(Checkpoint(logTimestamp: 0, queueTimestamp: 0))
@@ -25,12 +27,14 @@ final class StoreHousekeeper: Sendable {
 
     init(
         configuration: StoreConfiguration, log: SegmentChain, queues: QueueTable, progress: StoreProgress,
-        io: any StorageIO, now: @escaping @Sendable () -> Int64
+        index: MessageIndex?, indexer: LogIndexer?, io: any StorageIO, now: @escaping @Sendable () -> Int64
     ) {
         self.configuration = configuration
         self.log = log
         self.queues = queues
         self.progress = progress
+        self.index = index
+        self.indexer = indexer
         self.io = io
         self.now = now
     }
@@ -80,7 +84,9 @@ final class StoreHousekeeper: Sendable {
         do throws(StoreError) {
             for queue in queues.all { try queue.sync() }
         } catch { return hasFailed.store(true, ordering: .relaxed) }
-        let checkpoint = Checkpoint(logTimestamp: progress.flushedTimestamp, queueTimestamp: written)
+        let checkpoint = Checkpoint(
+            logTimestamp: progress.flushedTimestamp, queueTimestamp: written,
+            indexTimestamp: indexer?.sealedTimestamp ?? 0)
         guard saved.withLock({ $0 != checkpoint }) else { return }
         do throws(StoreError) {
             try checkpoint.write(to: configuration.checkpointFile, io: io)
@@ -108,6 +114,7 @@ final class StoreHousekeeper: Sendable {
     /// Removes the log's beginning. What fails is tried again in the next round.
     func removeBeginning(before offset: Int64) {
         for queue in queues.all { try? queue.removeBeginning(beforeLogOffset: offset) }
+        try? index?.removeBeginning(before: offset)
         _ = try? log.removeBeginning(before: offset)
     }
 

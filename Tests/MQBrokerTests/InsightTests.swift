@@ -92,3 +92,42 @@ import Testing
         }
     }
 }
+
+@Suite struct KeyQueryTests {
+    private static func bodies(_ answer: RemotingCommand) throws -> [String] {
+        let body = try #require(answer.body)
+        return try #require(StoredRecord.readAll(body)).map { String(buffer: $0.body) }
+    }
+
+    /// The index trails the log: asked until it has the message.
+    private static func query(_ test: TestBroker, _ header: QueryMessageRequestHeader) async throws -> RemotingCommand {
+        for _ in 0..<100 {
+            let answer = try await test.call(.request(.queryMessage, header))
+            if answer.responseCode != .queryNotFound { return answer }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        return try await test.call(.request(.queryMessage, header))
+    }
+
+    @Test func messagesAreFoundByKeyAndByUniqueID() async throws {
+        try await TestBroker.run { (test: TestBroker) async throws in
+            for number in 0..<3 {
+                _ = try await test.send(
+                    "T", 1, body: "b\(number)", properties: ["UNIQ_KEY": "U\(number)", "KEYS": "all k\(number)"])
+            }
+            var header = QueryMessageRequestHeader(topic: "T", key: "U2", maxMessages: 1, isUniqueKey: true)
+            let answer = try await Self.query(test, header)
+            #expect(try Self.bodies(answer) == ["b2"])
+            let end = try answer.header(QueryMessageResponseHeader.self)
+            #expect(end.indexLastUpdateTimestamp > 0 && end.indexLastUpdateOffset > 0)
+            header = QueryMessageRequestHeader(topic: "T", key: "all", maxMessages: 2)
+            #expect(try await Self.bodies(Self.query(test, header)) == ["b1", "b2"])
+            header.endTimestamp = 1
+            #expect(try await test.call(.request(.queryMessage, header)).responseCode == .queryNotFound)
+            header = QueryMessageRequestHeader(topic: "T", key: "none", maxMessages: 2)
+            #expect(try await test.call(.request(.queryMessage, header)).responseCode == .queryNotFound)
+            header = QueryMessageRequestHeader(topic: "T", key: "all", maxMessages: -1)
+            #expect(try await test.call(.request(.queryMessage, header)).responseCode == .queryNotFound)
+        }
+    }
+}

@@ -228,4 +228,29 @@ import Testing
         #expect(whole.count == 99 && whole.nextOffset == 100 && whole.damagedLogOffsets == [victim.logOffset])
         #expect(StoredRecord.readAll(whole.body).map { $0.map { String(buffer: $0.body) } } == expected)
     }
+
+    /// Entries behind the walk's beginning are forgotten and made anew; a crash before their sync must not meet a
+    /// checkpoint that still vouches for them.
+    @Test func theCheckpointGoesBackBeforeEntriesAreForgotten() throws {
+        let disk = SimulatedDisk(seed: 1)
+        let clock = SimulatedClock()
+        var configuration = StoreConfiguration(root: "/disk/store")
+        configuration.segmentBytes = 1 << 16
+        let store = try SteppedStore(configuration, on: disk, clock: clock)
+        for number in 0..<20 {
+            clock.advance(10)
+            _ = store.append([message("t", Int32(number % 2), body: "m\(number)")])
+            store.write()
+        }
+        store.flush()
+        store.writeCheckpoint()
+        let before = try #require(try Checkpoint.read(from: configuration.checkpointFile, io: disk))
+        disk.kill()
+        let again = try SteppedStore(configuration, on: disk, clock: clock)
+        let report = again.store.recovery
+        #expect(!report.wasCleanStop && report.walkedFrom > 0 && report.rebuiltEntries > 0)
+        let first = try #require(try again.store.record(atLogOffset: report.walkedFrom)).storeTimestamp
+        let after = try #require(try Checkpoint.read(from: configuration.checkpointFile, io: disk))
+        #expect(first < before.safeTimestamp && after.safeTimestamp == first)
+    }
 }

@@ -72,17 +72,55 @@ struct OffsetProcessor: Sendable {
         }
     }
 
+    /// The most messages that one query by key answers with, as in RocketMQ.
+    private static let keyQueryLimit: Int32 = 64
+    /// How many a query by unique id asks for, whatever it says, as in RocketMQ.
+    private static let uniqueQueryLimit: Int32 = 32
+    /// The most bytes that one query answers with; one message is given even when it is larger.
+    private static let queryBytes = 4 << 20
+
+    /// The messages of a topic that have a key, oldest first.
+    func queryMessages(_ request: RemotingCommand, reply: RemotingReply) throws {
+        let header: QueryMessageRequestHeader = try request.header()
+        let limit = header.isUniqueKey ? Self.uniqueQueryLimit : min(header.maxMessages, Self.keyQueryLimit)
+        guard limit > 0, header.beginTimestamp <= header.endTimestamp else {
+            return reply.send(.queryNotFound, remark: "can not find message, maybe time range not correct")
+        }
+        context.onDisk(reply) { [context] in
+            let records = try context.store.records(
+                topic: header.topic, key: header.key, within: header.beginTimestamp...header.endTimestamp,
+                limit: Int(limit), maximumBytes: Self.queryBytes)
+            guard !records.isEmpty else {
+                return request.response(
+                    .queryNotFound, remark: "can not find message, maybe time range not correct")
+            }
+            let end = context.store.indexEnd
+            return request.response(
+                .success,
+                QueryMessageResponseHeader(
+                    indexLastUpdateTimestamp: end.timestamp, indexLastUpdateOffset: end.logOffset),
+                body: Self.encoded(records))
+        }
+    }
+
+    /// Records as they stand in the log, one after another.
+    private static func encoded(_ records: [StoredRecord]) -> ByteBuffer {
+        var body = ByteBuffer()
+        for record in records {
+            record.draft().encode(
+                into: &body, queueOffset: record.queueOffset, logOffset: record.logOffset,
+                storeTimestamp: record.storeTimestamp)
+        }
+        return body
+    }
+
     func viewMessage(_ request: RemotingCommand, reply: RemotingReply) throws {
         let header: ViewMessageRequestHeader = try request.header()
         context.onDisk(reply) { [context] in
             guard let record = try context.store.record(atLogOffset: header.offset) else {
                 return request.response(.systemError, remark: "no message begins at log offset \(header.offset)")
             }
-            var body = ByteBuffer()
-            record.draft().encode(
-                into: &body, queueOffset: record.queueOffset, logOffset: record.logOffset,
-                storeTimestamp: record.storeTimestamp)
-            return request.response(.success, body: body)
+            return request.response(.success, body: Self.encoded([record]))
         }
     }
 }

@@ -31,6 +31,7 @@ struct RequestDispatcher: Sendable {
             case .getMaxOffset: try offsets.maximumOffset(request, reply: reply)
             case .getMinOffset: try offsets.minimumOffset(request, reply: reply)
             case .getEarliestMessageStoreTime: try offsets.earliestStoreTime(request, reply: reply)
+            case .queryMessage: try offsets.queryMessages(request, reply: reply)
             case .viewMessageByID: try offsets.viewMessage(request, reply: reply)
             case .heartbeat: try clients.heartbeat(request, from: connection, reply: reply)
             case .unregisterClient: try clients.unregister(request, reply: reply)

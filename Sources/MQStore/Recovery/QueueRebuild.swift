@@ -3,6 +3,7 @@ import NIOCore
 /// Writes missing queue entries during recovery, gathered so that each queue is written in pieces, not by entry.
 struct QueueRebuild {
     let queues: QueueTable
+    let log: SegmentChain
     /// Whether the log is walked from its beginning, so that what a queue lacks is nowhere else to be found.
     let isWholeLog: Bool
     /// How many entries were missing and are written.
@@ -25,8 +26,9 @@ struct QueueRebuild {
     /// The most places that are filled at once; a queue with a longer gap begins anew behind it.
     private static let longestGap: Int64 = 1 << 20
 
-    init(queues: QueueTable, isWholeLog: Bool) {
+    init(queues: QueueTable, log: SegmentChain, isWholeLog: Bool) {
         self.queues = queues
+        self.log = log
         self.isWholeLog = isWholeLog
     }
 
@@ -41,7 +43,7 @@ struct QueueRebuild {
         let end = pending[key]?.end ?? queue.maximumOffset
         if offset < end {
             try flush(key)
-            if try isThere(entry, in: queue, at: offset) { return true }
+            if try isTaken(offset, of: queue, by: entry) { return true }
             try queue.cut(atQueueOffset: offset)
         } else if offset > end {
             guard try bridge(from: end, to: offset, of: queue, before: entry.logOffset) else { return false }
@@ -103,9 +105,15 @@ struct QueueRebuild {
         return try queues.makeIfMissing(key)
     }
 
-    /// Whether the queue holds just this entry. Anything else there is stale or half written, and so is what follows.
-    private func isThere(_ entry: QueueEntry, in queue: ConsumeQueue, at offset: Int64) throws(StoreError) -> Bool {
-        try queue.entries(from: offset, count: 1).first == entry
+    /// Whether the queue holds just this entry, or one of an earlier sound record: then this one lost what it says of
+    /// its queue, and is not trusted. Anything else there is stale or half written, and so is what follows.
+    private func isTaken(
+        _ offset: Int64, of queue: ConsumeQueue, by entry: QueueEntry
+    ) throws(StoreError) -> Bool {
+        guard let present = try queue.entries(from: offset, count: 1).first else { return false }
+        if present == entry { return true }
+        guard present.logOffset < entry.logOffset else { return false }
+        return try EntryReading(log: log).record(of: present, in: queue.key, at: offset, verifyingChecksum: true) != nil
     }
 
     /// Writes what was gathered.

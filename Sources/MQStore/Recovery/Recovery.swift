@@ -13,7 +13,9 @@ import SystemPackage
 /// 4. A queue that lacks entries from before the walk (its files were lost) makes the walk begin at the log's start.
 /// 5. After a crash what was walked is written over with itself: the process before may have met a failed sync, after
 ///    which pages are called clean that the disk does not have.
-/// 6. Records of topics that were deleted later are passed over.
+/// 6. Before any entry is forgotten the checkpoint is taken back to where the walk begins: a crash in the middle, or
+///    before the entries made anew are synced, must lead to a walk that begins no later.
+/// 7. Records of topics that were deleted later are passed over.
 struct Recovery {
     let configuration: StoreConfiguration
     let log: SegmentChain
@@ -21,6 +23,7 @@ struct Recovery {
     let wasCleanStop: Bool
     let checkpoint: Checkpoint?
     let deleted: DeletedTopics
+    let io: any StorageIO
 
     /// What the walk found, and the store time of the last record.
     struct Outcome {
@@ -77,6 +80,7 @@ struct Recovery {
     private func walk(from start: Int64, rebuildsQueues: Bool, isWholeLog: Bool) throws -> Outcome {
         // After a crash, and when queues are made anew, entries of walked records are not trusted.
         if rebuildsQueues {
+            try takeBackCheckpoint(to: isWholeLog ? nil : start)
             for queue in queues.all {
                 if isWholeLog { try queue.beginAnew(at: 0) } else { try cut(queue, behind: start) }
             }
@@ -87,7 +91,7 @@ struct Recovery {
                 tornReason: nil, damagedOffsets: []),
             lastStoreTimestamp: 0, flushedTo: start)
         var survey = LogSurvey(log.source, from: start, keepsTail: wasCleanStop)
-        var rebuild = QueueRebuild(queues: queues, isWholeLog: isWholeLog)
+        var rebuild = QueueRebuild(queues: queues, log: log, isWholeLog: isWholeLog)
         walking: while true {
             switch try survey.next() {
             case .record(let record):
@@ -112,6 +116,24 @@ struct Recovery {
             try queue.removeBeginning(beforeLogOffset: log.firstOffset)
         }
         return outcome
+    }
+
+    /// Makes the checkpoint vouch for nothing from the record at `start` on; for nothing at all without one.
+    private func takeBackCheckpoint(to start: Int64?) throws(StoreError) {
+        guard let checkpoint else { return }
+        var timestamp: Int64 = 0
+        if let start {
+            var reader = LogReader(log.source, position: start)
+            switch try reader.next() {
+            case .record(let record), .damaged(let record): timestamp = record.storeTimestamp
+            case .nextSegment, .unwritten, .torn: break
+            }
+        }
+        guard timestamp < checkpoint.safeTimestamp else { return }
+        try Checkpoint(
+            logTimestamp: min(checkpoint.logTimestamp, timestamp),
+            queueTimestamp: min(checkpoint.queueTimestamp, timestamp), indexTimestamp: checkpoint.indexTimestamp
+        ).write(to: configuration.checkpointFile, io: io)
     }
 
     private func dispatch(_ record: StoredRecord, into rebuild: inout QueueRebuild) throws {

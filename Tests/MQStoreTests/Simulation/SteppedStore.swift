@@ -8,6 +8,7 @@ import SystemPackage
 final class SteppedStore {
     let store: MessageStore
     private let loop: LogWriteLoop
+    private let indexLoop: IndexLoop
 
     init(
         _ configuration: StoreConfiguration, on disk: SimulatedDisk, clock: SimulatedClock
@@ -17,6 +18,8 @@ final class SteppedStore {
             arrivals: { _ in })
         guard let loop = store.writeLoop.take() else { preconditionFailure("the write loop was taken before") }
         self.loop = loop
+        guard let indexLoop = store.indexLoop?.take() else { preconditionFailure("the store keeps no index") }
+        self.indexLoop = indexLoop
     }
 
     func write() { if store.writer.hasWork { _ = store.writer.turn(loop) } }
@@ -24,6 +27,9 @@ final class SteppedStore {
     var isSafe: Bool { store.housekeeper.isSafe }
     func answerOverdue() { store.flusher.answerOverdue() }
     func writeCheckpoint() { store.housekeeper.writeCheckpoint() }
+    func index() { _ = indexLoop.turn() }
+    func indexAll() { while indexLoop.turn() {} }
+    func commitIndex() { indexLoop.commit() }
     func prepareNextSegment() { store.housekeeper.prepareNextSegment() }
 
     /// Appends; gives the answer once it is there.
@@ -36,6 +42,7 @@ final class SteppedStore {
     func close() {
         while store.writer.hasWork { write() }
         flush()
+        store.indexer?.finish(indexLoop)
         writeCheckpoint()
         store.close()
     }
