@@ -29,7 +29,7 @@ test: ## the whole test suite, on real hosts, daemons and clients of this machin
 build: ## the programs, in .build/release
 	@.ci/prepare build
 	@echo '==> building the programs (a first build takes a few minutes)'
-	@swift build $(RELEASE) --no-color-diagnostics 2>&1 | { grep -v "the use of .mktemp' is dangerous" || true; }
+	@swift build $(RELEASE) --no-color-diagnostics 2>&1 | { grep --line-buffered -v "the use of .mktemp' is dangerous" || true; }
 
 bench: ## the figures of docs/performance.md, measured on this machine
 	@.ci/prepare bench

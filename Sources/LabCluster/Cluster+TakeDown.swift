@@ -11,9 +11,16 @@ extension Cluster {
         let results = await Concurrently.map(plan.daemons) { try await collectLog(of: $0, into: folder) }
         var missing: [String: String] = [:]
         for (daemon, result) in zip(plan.daemons, results) {
-            if case .failure(let error) = result { missing[daemon.name] = "\(error)" }
+            guard case .failure(let error) = result, await wasStarted(daemon) else { continue }
+            missing[daemon.name] = "\(error)"
         }
         return missing
+    }
+
+    /// Whether the host knows the daemon; one that was never started has no log to miss. Who can't be asked may have it.
+    private func wasStarted(_ daemon: DaemonPlan) async -> Bool {
+        guard let known = try? await fleet.link(daemon.host).agent.daemons() else { return true }
+        return known.contains { $0.name == daemon.name }
     }
 
     private func collectLog(of daemon: DaemonPlan, into folder: FilePath) async throws {

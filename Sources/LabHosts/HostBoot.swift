@@ -22,7 +22,7 @@ struct HostBoot: Sendable {
     ///
     /// 1. The cable: made from inside, its other end put beside the machine's bridge by way of the machine's network
     ///    namespace, which is still named in `/proc` then.
-    /// 2. The disk, before `/run`, `/tmp` and `/root`, since the image may lie below one of them. The home is the host's
+    /// 2. The disk, before `/run`, `/tmp`, `/var/tmp` and `/root`, since the image may lie below one of them. The home is the host's
     ///    own and empty: the machine's start files are nobody's business there, and would run at every command.
     /// 3. `/proc` of the new PID namespace, and the files of `sshd` on the host's own `/run`.
     func script(machine: pid_t, sshd: String, tini: String) -> String {
@@ -47,6 +47,7 @@ struct HostBoot: Sendable {
             echo \(name) > /proc/sys/kernel/hostname
             mount -t tmpfs -o mode=755,size=256m tmpfs /run
             mount -t tmpfs -o mode=1777,size=1g tmpfs /tmp
+            mount -t tmpfs -o mode=1777,size=1g tmpfs /var/tmp
             mount -t tmpfs -o mode=700,size=64m tmpfs /root
             cd /
             umask 077

@@ -221,18 +221,20 @@ struct HostsLab: Sendable {
         try LocalHosts.requireRoot(for: "hosts down")
         let isKnown = HostFiles.exists(directory)
         if !isKnown && remains(livingHosts: []).isEmpty {
-            return HostsDownReport(removed: [], duration: .nanoseconds(MonotonicClock.now() - start))
+            return HostsDownReport(hosts: [], removed: [], duration: .nanoseconds(MonotonicClock.now() - start))
         }
         try HostFiles.makeDirectory(directory)
         let lock = try HostsLock(directory.appending("lock"), waitSeconds: Self.lockSeconds)
         defer { lock.release() }
+        var hosts: [String] = []
         if var journal = HostsJournal.load(journalPath) {
+            hosts = journal.hosts.map(\.name)
             progress("taking \(journal.hosts.count) hosts down")
             journal.isGoingDown = true
             try journal.save(journalPath)
         }
         let removed = try clear()
-        return HostsDownReport(removed: removed, duration: .nanoseconds(MonotonicClock.now() - start))
+        return HostsDownReport(hosts: hosts, removed: removed, duration: .nanoseconds(MonotonicClock.now() - start))
     }
 
     /// Removes all that is there of the lab, journal last, so that a kill in between leaves it to the next call.
@@ -257,6 +259,10 @@ struct HostsLab: Sendable {
     }
 
     // MARK: looking
+
+    var isHalfUp: Bool {
+        HostsJournal.load(journalPath).map { $0.isGoingDown || $0.hosts.contains { !$0.isUp } } ?? false
+    }
 
     func list() -> [LocalHost] {
         guard let journal = HostsJournal.load(journalPath) else { return [] }

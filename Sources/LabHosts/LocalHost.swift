@@ -46,6 +46,8 @@ public struct HostsReport: Sendable, Equatable {
 
 /// What `down` did.
 public struct HostsDownReport: Sendable, Equatable {
+    /// The hosts that there were, by name.
+    public let hosts: [String]
     /// What was taken away; empty when nothing was there.
     public let removed: [Leftover]
     /// How long it took.

@@ -31,7 +31,7 @@ public struct LocalHosts: Sendable {
     /// - Throws: `.notRoot` with the line that helps.
     public static func requireRoot(for command: String) throws(LocalHostsError) {
         guard geteuid() == 0 else {
-            throw LocalHostsError(.notRoot, "hosts on this machine need root: run 'sudo seatrial \(command)'")
+            throw LocalHostsError(.notRoot, "hosts on this machine need root: run 'sudo \(ProgramPath.own) \(command)'")
         }
     }
 
@@ -41,7 +41,7 @@ public struct LocalHosts: Sendable {
         for file in [lab.journalPath, lab.keys.client] where access(file.string, R_OK) != 0 && errno == EACCES {
             throw LocalHostsError(
                 .notRoot,
-                "the hosts of \(lab.identity.stateDirectory) were made by root and are root's: run 'sudo seatrial \(command)'"
+                "the hosts of \(lab.identity.stateDirectory) were made by root and are root's: run 'sudo \(ProgramPath.own) \(command)'"
             )
         }
     }
@@ -80,6 +80,9 @@ public struct LocalHosts: Sendable {
         let lab = lab
         return try await OwnThread.run { () throws(LocalHostsError) in try lab.down(progress: progress) }
     }
+
+    /// Whether an `up` or `down` was killed in the middle, or still runs.
+    public var isHalfUp: Bool { lab.isHalfUp }
 
     /// The hosts the journal knows, as they are now.
     public func list() -> [LocalHost] { lab.list() }

@@ -49,7 +49,8 @@ struct HostBuilder {
         return InventoryHost(
             name: name, groups: groups, variables: variables.mapValues(\.value), connection: connection,
             seatrialAddress: address, seatrialHAAddress: try text("seatrial_ha_address", variables) ?? address,
-            allow: try allow(variables), directory: directory)
+            allow: try allow(variables), directory: directory,
+            file: place.file)
     }
 
     private func allow(_ variables: [String: PlacedValue]) throws(InventoryError) -> Set<String> {
@@ -112,11 +113,20 @@ struct HostBuilder {
         if let address = answer.hostName { return address }
         if kind == .local { return "127.0.0.1" }
         guard variables["ansible_host"] == nil, environment.resolves(name) else {
+            if let near = variables.keys.sorted().first(where: { Self.isNearly($0, "ansible_host") }) {
+                throw InventoryError(
+                    .noAddress, "host '\(name)' has no address; did you mean 'ansible_host' by '\(near)'?",
+                    at: variables[near]?.place ?? place)
+            }
             throw InventoryError(
-                .noAddress, "host '\(name)' has no address (set ansible_host, or name it so that it resolves)",
+                .noAddress, "host '\(name)' has no address; set ansible_host, or name it so that it resolves",
                 at: variables["ansible_host"]?.place ?? place)
         }
         return name
+    }
+
+    private static func isNearly(_ word: String, _ wanted: String) -> Bool {
+        word != wanted && Nearest.nearest(to: word, among: [wanted]) != nil
     }
 
     private func port(_ variables: [String: PlacedValue]) throws(InventoryError) -> Int? {

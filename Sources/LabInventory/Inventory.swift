@@ -32,7 +32,13 @@ public struct Inventory: Sendable {
             }
             config = try SSHConfigFile(text: text, file: sshConfig.string)
         }
-        return try Inventory(InventoryFiles.read(paths), sshConfig: config, environment: environment)
+        let inventory = try Inventory(InventoryFiles.read(paths), sshConfig: config, environment: environment)
+        guard !inventory.hosts.isEmpty else {
+            throw InventoryError(
+                .invalid, "no hosts in it; add some, as in 'all: {hosts: {v1: {ansible_host: 192.0.2.1}}}'",
+                location: paths.map(\.string).joined(separator: ", "))
+        }
+        return inventory
     }
 
     /// Applies precedence to what the files say.

@@ -19,6 +19,8 @@ public struct InventoryHost: Sendable, Hashable, Identifiable {
     public var allow: Set<String>
     /// The folder on the host in which the lab works (`seatrial_dir`).
     public var directory: String
+    /// The file that names it first.
+    public var file: String
 
     /// The name.
     public var id: String { name }

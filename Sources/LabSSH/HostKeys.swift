@@ -1,3 +1,4 @@
+import Glibc
 public import SystemPackage
 
 /// Getting hosts' keys and keeping them: what `seatrial trust` is made of.
@@ -21,6 +22,9 @@ public enum HostKeys {
     ///
     /// - Throws: `SSHError` with `fileFailed`.
     public static func append(_ key: SSHHostKey, to file: FilePath) throws(SSHError) {
+        // As ssh does for a home that never had a key.
+        let folder = file.removingLastComponent()
+        if !folder.isEmpty { _ = mkdir(folder.string, 0o700) }
         do {
             let descriptor = try FileDescriptor.open(
                 file, .readWrite, options: [.append, .create], permissions: .ownerReadWrite)

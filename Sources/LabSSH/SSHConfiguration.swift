@@ -16,6 +16,8 @@ public struct SSHConfiguration: Sendable {
     public var keepaliveInterval: Duration
     /// The way to the host, if not directly.
     public var proxy: SSHProxy?
+    /// What to type to record a key that is not on record; the errors name it.
+    public var trustCommand = "seatrial trust"
 
     /// Makes a configuration.
     public init(

@@ -42,13 +42,13 @@ extension SSHSession {
             throw SSHError(
                 .hostKeyUnknown,
                 "host key \(key.type) \(key.fingerprint) is not on record in \(files.isEmpty ? "any file" : files) "
-                    + "(compare it, then record it with 'seatrial trust \(endpoint.host)')",
+                    + "(compare it, then record it with '\(configuration.trustCommand)')",
                 location: endpoint.description)
         case .changed(let file, let line):
             throw SSHError(
                 .hostKeyChanged,
                 "HOST KEY CHANGED: the host shows \(key.type) \(key.fingerprint), \(file):\(line) has another "
-                    + "(someone may be in between; if the host was rebuilt, delete that line and run 'seatrial trust')",
+                    + "(someone may be in between; if the host was rebuilt, delete that line and run '\(configuration.trustCommand)')",
                 cause: endpoint.description,
                 location: "\(file):\(line)")
         case .revoked(let file, let line):

@@ -11,6 +11,6 @@ enum ControlText {
             report.verdict?.status.rawValue == control.expected.status
             && (control.expected.finding.map { findings.contains($0) } ?? true)
         return
-            "this was the control '\(control.name)': it must be judged '\(wanted)', and it was \(isAsExpected ? "" : "NOT")"
+            "this was the control '\(control.name)': it must be judged '\(wanted)', and it was\(isAsExpected ? "" : " NOT")"
     }
 }

@@ -14,6 +14,12 @@ extension InventoryOptions {
     private func select(
         _ group: String, of hosts: Inventory, needed: Int, for topology: Topology
     ) throws -> [InventoryHost] {
+        guard hosts.group(group) != nil else {
+            let place = inventories.isEmpty ? "the inventory" : inventories.joined(separator: ", ")
+            throw UsageError(
+                "\(place): mode \(topology.mode) needs a group '\(group)' with \(needed) host\(needed == 1 ? "" : "s"); add it"
+            )
+        }
         let found = try hosts.select(group, limit: limit)
         guard found.count < needed else { return found }
         let there =

@@ -48,7 +48,9 @@ struct Laboratory {
     }
 
     /// Runs the trial, judges its history and grades the submission by both.
-    func grade(_ submission: Submission, of lab: Lab, by plan: TrialPlan) async throws -> GradeReport {
+    func grade(
+        _ submission: Submission, of lab: Lab, by plan: TrialPlan, control: String? = nil
+    ) async throws -> GradeReport {
         try check(plan)
         CleanUp.begin()
         let started = Self.wallClockMilliseconds()
@@ -59,14 +61,14 @@ struct Laboratory {
                 lab: lab.name, deployment: try deployment(of: plan), subject: try Subject.ours(in: place.programFolder),
                 agent: try place.agentBinary, runsFolder: place.runsFolder,
                 seed: trial.seed ?? UInt64.random(in: 1...999_999), startedAtMilliseconds: started,
-                controllerPID: getpid(), keep: trial.keep),
+                controllerPID: getpid(), keep: trial.keep, control: control),
             observe: { progress.show($0) })
         let folder: RunFolder
         do {
             folder = try await runner.run()
         } catch {
             progress.end()
-            Terminal.complain("nothing was graded; 'seatrial check last' shows what was recorded")
+            Terminal.progress("nothing was graded; 'seatrial check last' shows what was recorded")
             throw error
         }
         progress.end()

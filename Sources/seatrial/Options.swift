@@ -50,7 +50,12 @@ struct PlaceOptions: ParsableArguments {
     }
 
     func mode(_ name: String) throws -> Topology {
-        if name.contains("/") || name.hasSuffix(".yaml") { return try Topology.load(absolute(name)) }
+        if name.contains("/") || name.hasSuffix(".yaml") {
+            let given = absolute(name)
+            let withEnding = absolute(name + ".yaml")
+            let isWithoutEnding = access(given.string, R_OK) != 0 && access(withEnding.string, R_OK) == 0
+            return try Topology.load(isWithoutEnding ? withEnding : given)
+        }
         let modes = labsFolder.appending("modes")
         let file = modes.appending("\(name).yaml")
         guard access(file.string, R_OK) == 0 else {
@@ -91,8 +96,14 @@ struct InventoryOptions: ParsableArguments {
     func load(_ place: PlaceOptions) throws -> Inventory {
         var paths = inventories.map { FilePath($0) }
         if paths.isEmpty {
-            let local = LocalHosts(stateDirectory: place.stateFolder).inventoryPath
+            let hosts = LocalHosts(stateDirectory: place.stateFolder)
+            let local = hosts.inventoryPath
             guard access(local.string, R_OK) == 0 else {
+                guard !hosts.isHalfUp else {
+                    throw UsageError(
+                        "the hosts of \(place.stateFolder) are half up: a 'seatrial hosts up' was killed or still runs; run it again"
+                    )
+                }
                 throw UsageError(
                     "no hosts yet in \(place.stateFolder): bring some up with 'seatrial hosts up 3', or name an inventory with -i"
                 )

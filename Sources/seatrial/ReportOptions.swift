@@ -1,5 +1,6 @@
 import ArgumentParser
 import FoundationEssentials
+import LabHistory
 import LabReport
 
 /// How grades are printed.
@@ -20,16 +21,25 @@ struct ReportOptions: ParsableArguments {
         switch json ? .json : format {
         case .terminal:
             let writer = TerminalReport(usesColor: Terminal.usesColour, showsHints: showsHints)
-            for report in reports { Swift.print(writer.text(report)) }
-        case .json: Swift.print(reports.count == 1 ? JSONReport.text(reports[0]) : JSONReport.text(reports))
-        case .junit: Swift.print(JUnitReport.text(reports))
-        case .tap: Swift.print(TAPReport.text(reports))
+            Swift.print(reports.map(writer.text).joined(separator: "\n"), terminator: "")
+            if reports.count > 1 { Swift.print("\n\(Self.summary(reports))") }
+        case .json:
+            Swift.print(reports.count == 1 ? JSONReport.text(reports[0]) : JSONReport.text(reports), terminator: "")
+        case .junit: Swift.print(JUnitReport.text(reports), terminator: "")
+        case .tap: Swift.print(TAPReport.text(reports), terminator: "")
         case .gradescope:
             guard reports.count == 1 else {
                 throw UsageError("--format gradescope is for one submission; here are \(reports.count)")
             }
-            Swift.print(GradescopeReport.text(reports[0]))
+            Swift.print(GradescopeReport.text(reports[0]), terminator: "")
         }
+    }
+
+    /// A class at a glance.
+    private static func summary(_ reports: [GradeReport]) -> TextTable {
+        TextTable(
+            header: ["SUBMISSION", "POINTS", "OF", "STATUS"],
+            rows: reports.map { ["\($0.submission)", "\($0.score)", "\($0.maximum)", $0.status.rawValue] })
     }
 }
 

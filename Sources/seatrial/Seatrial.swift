@@ -22,6 +22,7 @@ struct Seatrial: AsyncParsableCommand {
 
     static func main() async {
         await Exit.run {
+            if let unknown = UsageLine.unknownHelp() { throw UsageError(unknown) }
             var command = try Seatrial.parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()

@@ -16,6 +16,19 @@ enum UsageLine {
         return clause.hasSuffix("?") ? "\(clause) See '\(help)'" : "\(clause); see '\(help)'"
     }
 
+    /// What is wrong with `seatrial help WORDS`, which the parser answers with help for something else; nil if nothing.
+    static func unknownHelp() -> String? {
+        let words = Array(CommandLine.arguments.dropFirst())
+        guard words.first == "help" else { return nil }
+        let (path, unknown) = walk(Array(words.dropFirst()))
+        guard let unknown else { return nil }
+        let command = (path.names + [unknown]).joined(separator: " ")
+        let near = Nearest.nearest(to: unknown, among: children(of: path.last).names)
+        return "no command '\(command)'"
+            + (near.map { "; did you mean 'seatrial help \((path.names + [$0]).joined(separator: " "))'?" }
+                ?? "; see 'seatrial --help'")
+    }
+
     /// The words that followed `seatrial`, to be typed again; the commands alone where a shell would need quotes.
     static var commandLine: String {
         let words = Array(CommandLine.arguments.dropFirst())
@@ -38,6 +51,11 @@ enum UsageLine {
             let wrong = text.split(separator: "'").last.map(String.init) ?? ""
             text += Nearest.nearest(to: wrong, among: [String(near)]).map { "; did you mean '\($0)'?" } ?? ""
         }
+        // The parser's sentences become clauses of ours.
+        if let place = text.firstRange(of: ". Please provide one of ") {
+            text.replaceSubrange(place, with: "; it is one of ")
+        }
+        if text.hasSuffix(".") { text.removeLast() }
         return text.prefix(1).lowercased() + text.dropFirst()
     }
 

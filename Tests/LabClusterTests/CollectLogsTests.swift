@@ -24,6 +24,7 @@ import Testing
         InventoryHost(
             name: name, groups: [], variables: [:],
             connection: HostConnection(kind: .ssh, address: "198.18.0.1", port: 22, user: "root", knownHosts: []),
-            seatrialAddress: "198.18.0.1", seatrialHAAddress: "198.18.0.1", allow: [], directory: "/srv/x")
+            seatrialAddress: "198.18.0.1", seatrialHAAddress: "198.18.0.1", allow: [], directory: "/srv/x",
+            file: "hosts.yaml")
     }
 }

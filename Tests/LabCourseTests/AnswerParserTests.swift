@@ -19,7 +19,8 @@ import Testing
             ("offset-id-log", "99999999999999999999", nil),
             ("offset-id-store", "198.18.0.12:10911", "198.18.0.12:10911"),
             ("offset-id-store", " 198.018.0.12:10911", "198.18.0.12:10911"),
-            ("offset-id-store", "198.18.0.12", "198.18.0.12"), ("offset-id-store", "198.18.0.256:1", nil),
+            ("offset-id-store", "198.18.0.12", nil), ("unique-id-address", "198.18.0.21", "198.18.0.21"),
+            ("unique-id-address", "198.18.0.21:80", nil), ("offset-id-store", "198.18.0.256:1", nil),
             ("offset-id-store", "198.18.0.12:70000", nil), ("offset-id-store", "198.18.0", nil),
             ("offset-id-store", "a.b.c.d", nil), ("offset-id-store", "1.2.3.4:5:6", nil),
         ] as [(String, String, String?)])

@@ -73,7 +73,8 @@ import Testing
             $0["twice"] = nil
             $0["route-back"] = "z"
         }
-        #expect(try record("twice", report).rationale.contains("no answer to 'twice'"))
+        let skipped = try record("twice", report)
+        #expect(skipped.rationale.hasPrefix("Skipped. ") && skipped.status == .fail && skipped.expected == nil)
         #expect(try record("route-back", report).rationale.contains("none of the choices"))
         #expect(report.score == 15)
     }

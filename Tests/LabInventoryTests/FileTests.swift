@@ -191,12 +191,26 @@ import Testing
         #expect(folder.line(error) == line)
     }
 
+    @Test func aMistypedAddressIsRecognized() throws {
+        let folder = try TestFolder(["vms.yaml": "all:\n  hosts:\n    b1: { ansible_hots: 198.18.0.1 }\n"])
+        let error = #expect(throws: InventoryError.self) { try folder.load("vms.yaml", resolves: { _ in false }) }
+        #expect(
+            folder.line(error)
+                == "vms.yaml:3: host 'b1' has no address; did you mean 'ansible_host' by 'ansible_hots'?")
+    }
+
+    @Test func anInventoryWithoutHostsIsRefused() throws {
+        let folder = try TestFolder(["empty.yaml": "all:\n  hosts:\n"])
+        let error = #expect(throws: InventoryError.self) { try folder.load("empty.yaml") }
+        #expect(folder.line(error).hasPrefix("empty.yaml: no hosts in it; add some"))
+    }
+
     @Test func aHostWithoutAddressIsNamed() throws {
         let folder = try TestFolder(["vms.yaml": "all:\n  hosts:\n    b1: { ansible_host: 198.18.0.1 }\n    b2:\n"])
         let error = #expect(throws: InventoryError.self) { try folder.load("vms.yaml", resolves: { _ in false }) }
         #expect(
             folder.line(error)
-                == "vms.yaml:4: host 'b2' has no address (set ansible_host, or name it so that it resolves)")
+                == "vms.yaml:4: host 'b2' has no address; set ansible_host, or name it so that it resolves")
         #expect(try folder.load("vms.yaml").host("b2")?.connection.address == "b2")
     }
 

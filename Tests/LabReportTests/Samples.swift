@@ -10,7 +10,8 @@ enum Samples {
         counts.sent = 400
         counts.ok = 380
         counts.info = 20
-        counts.delivered = 379
+        counts.delivered = 758
+        counts.drained = 379
         counts.deliveredValues = 379
         counts.lost = 1
         var timeline = Timeline()

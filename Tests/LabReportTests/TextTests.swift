@@ -41,7 +41,7 @@ import Testing
                   # acknowledged   + some   x none   . nothing sent   = fault open
 
                 fail: lost (1)
-                sent 400: 380 ok, 0 weak, 0 failed, 20 unknown; delivered 379
+                sent 400: 380 ok, 0 weak, 0 failed, 20 unknown; delivered 379, and 379 by the drain
                 :( lost: 1 acknowledged and in no replica's log after drain and scan
                     Message p0-17 was sent at 1.204 s.
                     history lines 312, 315

@@ -43,7 +43,7 @@ struct LabRunTests {
             let run = try await rig.seatrial("lab", "run", "01", "--yes", "--control", "store-wiped")
             #expect(run.status == 1, "\(run)")
             #expect(run.output.contains("acknowledged and in no replica's log after drain and scan"), "\(run)")
-            #expect(run.output.contains("not one of them this message"), "the witness must tell of the log: \(run)")
+            #expect(run.output.contains("not one of"), "the witness must tell of the log: \(run)")
             #expect(run.errors.contains("it must be judged 'fail: lost', and it was"), "\(run)")
             #expect(!run.errors.contains("and it was NOT"), "\(run)")
             let check = try await rig.seatrial("check", "last")

@@ -3,7 +3,10 @@ import LabSSH
 
 extension SSHConfiguration {
     /// How an inventory's host is reached: its key file where it names one, the agent's keys otherwise.
-    init(_ host: InventoryHost) { self.init(host.connection) }
+    init(_ host: InventoryHost) {
+        self.init(host.connection)
+        trustCommand = "seatrial trust -i \(host.file) --limit \(host.name)"
+    }
 
     fileprivate init(_ connection: HostConnection) {
         self.init(

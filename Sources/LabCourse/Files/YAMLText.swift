@@ -14,7 +14,7 @@ struct YAMLText {
             throw Self.translated(error, file)
         }
         guard let root else {
-            throw CourseError(.badYAML, file: file, "it is empty; see the lab's README for what belongs here")
+            throw CourseError(.badYAML, file: file, "it is empty; see the other labs for what belongs here")
         }
         guard root.mapping != nil else {
             throw CourseError(.badYAML, file: file, line: 1, "expected 'key: value' lines")

@@ -36,6 +36,7 @@ public enum Grader {
             ? "'\(blocker.title)' could not be told, and this rests on it; \(ExperimentGrader.again(record.lab))"
             : "'\(blocker.title)' did not pass, and this rests on it"
         blocked.actual = nil
+        blocked.expected = nil
         blocked.evidence = []
         blocked.lines = []
         return blocked
@@ -48,7 +49,10 @@ public enum Grader {
             dependsOn: question.dependsOn)
         let parser = AnswerParser(question)
         guard let answer = submission.answers[question.id] else {
-            record.rationale = "\(submission.place ?? submission.name): no answer to '\(question.id)'; \(parser.wanted)"
+            // Whoever skipped a question at the terminal learns as much as from a wrong answer.
+            record.rationale =
+                submission.place.map { "\($0): no answer to '\(question.id)'; \(parser.wanted)" }
+                ?? "Skipped. \(question.explanation)"
             return record
         }
         record.actual = shown(answer.text, question)

@@ -29,7 +29,10 @@ public struct LabCatalogue: Sendable {
         return labs
     }
 
-    private func name(_ wanted: String) throws(CourseError) -> String {
+    private func name(_ given: String) throws(CourseError) -> String {
+        // A path to the lab's folder, as the shell completes it.
+        let component = FilePath(given).lastComponent?.string
+        let wanted = component.flatMap { names.contains($0) ? $0 : nil } ?? given
         let matches = names.filter { name in
             name == wanted || Self.title(of: name) == wanted
                 || Int(wanted).map { $0 == Self.number(of: name) } ?? false

@@ -42,7 +42,8 @@ public struct AnswerParser: Sendable {
         switch question.kind {
         case .choice: "answer with one of \(question.choices.map(\.id).joined(separator: ", "))"
         case .number: "answer with a whole number"
-        case .address: "answer with an address like 192.0.2.1, with :port where one is asked for"
+        case .address:
+            wantsPort ? "answer with address and port like 192.0.2.1:10911" : "answer with an address like 192.0.2.1"
         case .text: "answer with a word or two"
         }
     }
@@ -71,6 +72,8 @@ public struct AnswerParser: Sendable {
         return String(number)
     }
 
+    private var wantsPort: Bool { question.answer.contains(":") }
+
     private func address(_ text: String) throws(Failure) -> String {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         let octets = parts[0].split(separator: ".", omittingEmptySubsequences: false).map { UInt8($0) }
@@ -79,6 +82,10 @@ public struct AnswerParser: Sendable {
             throw Failure(description: "'\(Nearest.shown(text))' is no IPv4 address; \(wanted)")
         }
         let host = numbers.map(String.init).joined(separator: ".")
+        guard (parts.count == 2) == wantsPort else {
+            let what = wantsPort ? "no port, and one is asked for" : "a port, and none is asked for"
+            throw Failure(description: "'\(Nearest.shown(text))' has \(what); \(wanted)")
+        }
         guard parts.count == 2 else { return host }
         guard let port = UInt16(parts[1]) else {
             throw Failure(description: "'\(Nearest.shown(String(parts[1])))' is no port; a port is 0 to 65535")

@@ -67,9 +67,23 @@ public struct Submission: Sendable, Equatable {
     }
 
     private static func yaml(_ folder: FilePath) throws(CourseError) -> YAMLText {
-        let text = try CourseFile.text(
-            "answers.yaml", in: folder, limit: CourseFile.maximumSubmissionBytes, isStrangers: true)
-        return try YAMLText(file: folder.appending("answers.yaml").string, text)
+        let text: String
+        do {
+            text = try CourseFile.text(
+                "answers.yaml", in: folder, limit: CourseFile.maximumSubmissionBytes, isStrangers: true)
+        } catch {
+            guard error.code == .missingFile else { throw error }
+            let near = (try? CourseFile.entries(of: folder))?.first { $0.lowercased().hasPrefix("answer") }
+            throw CourseError(
+                .missingFile, file: folder.appending("answers.yaml").string,
+                near.map { "there is no such file; rename \(Nearest.shown($0)), which is there" } ?? error.detail)
+        }
+        let file = folder.appending("answers.yaml").string
+        guard text.contains(where: { !$0.isWhitespace }) else {
+            throw CourseError(
+                .badYAML, file: file, "it is empty; 'seatrial lab show 01' has the questions that belong here")
+        }
+        return try YAMLText(file: file, text)
     }
 
     private static func labName(_ yaml: YAMLText) throws(CourseError) -> (name: String, line: Int) {

@@ -12,10 +12,13 @@ struct CountTaker: Sendable {
             case .fail: counts.fail += 1
             case .info: counts.info += 1
             }
-        case .delivered(_, _, let before):
+        case .delivered(let delivery, _, let before):
             counts.delivered += 1
+            if delivery.isDrain { counts.drained += 1 }
             if !before.contains(.delivered) { counts.deliveredValues += 1 }
-        case .strayDelivery: counts.delivered += 1
+        case .strayDelivery(let delivery, _):
+            counts.delivered += 1
+            if delivery.isDrain { counts.drained += 1 }
         case .scanned(let record, _, _), .strayRecord(let record), .damagedRecord(let record):
             counts.scannedRecords += 1
             if !record.checksumAgrees { counts.damagedRecords += 1 }

@@ -9,6 +9,8 @@ public struct VerdictCounts: Sendable, Equatable {
     public var info = 0
     /// Deliveries, repeated ones included.
     public var delivered = 0
+    /// Of those, the drain's, which reads all queues again from their beginning.
+    public var drained = 0
     /// Values that were delivered at least once.
     public var deliveredValues = 0
     public var duplicated = 0
@@ -29,7 +31,8 @@ public struct VerdictCounts: Sendable, Equatable {
     public var named: [(name: String, count: Int)] {
         [
             ("sent", sent), ("ok", ok), ("weak", weak), ("fail", fail), ("info", info), ("delivered", delivered),
-            ("delivered_values", deliveredValues), ("duplicated", duplicated), ("recovered", recovered),
+            ("drained", drained), ("delivered_values", deliveredValues), ("duplicated", duplicated),
+            ("recovered", recovered),
             ("lost", lost), ("undelivered", undelivered), ("unseen", unseen), ("unexpected", unexpected),
             ("corrupted", corrupted), ("scanned_records", scannedRecords), ("damaged_records", damagedRecords),
         ]

@@ -15,7 +15,11 @@ public struct TerminalReport: Sendable {
     /// The whole report, with a line feed at its end.
     public func text(_ report: GradeReport) -> String {
         var rows = [Row("\(report.title) (\(report.lab)), submission \(report.submission)"), Row("")]
-        for record in report.records { rows += self.rows(of: record) }
+        var previous: String?
+        for record in report.records {
+            rows += self.rows(of: record, after: previous)
+            previous = record.status == .pass ? nil : record.rationale
+        }
         if let verdict = report.verdict {
             rows += [Row(""), Row("The run")] + self.rows(of: verdict).map(\.indented)
         }
@@ -31,17 +35,18 @@ public struct TerminalReport: Sendable {
 
     // MARK: One check
 
-    private func rows(of record: CheckRecord) -> [Row] {
+    /// - Parameter previous: why the check before this one did not pass; the same reason is not told twice.
+    private func rows(of record: CheckRecord, after previous: String?) -> [Row] {
         let points = record.maximum == 0 ? "" : " (\(record.points)/\(record.maximum))"
         let first = Row("\(face(record.status)) \(record.title)\(points)", ink(record.status))
         guard record.status != .pass else { return [first] }
-        var more = [record.rationale]
+        var more = [record.rationale == previous ? "(for the same reason)" : record.rationale]
         if let expected = record.expected { more.append("expected: \(expected)") }
         if let actual = record.actual { more.append("actual:   \(actual)") }
         more += record.evidence.map { "· \($0)" }
         if !record.lines.isEmpty { more.append(lines(record.lines)) }
         if let hint = record.hint, showsHints { more.append("hint: \(hint)") }
-        return [first] + more.map { Row($0).indented }
+        return [first] + more.map { Row($0, wraps: true).indented }
     }
 
     private func face(_ status: CheckRecord.Status) -> String {
@@ -68,11 +73,15 @@ public struct TerminalReport: Sendable {
         rows.append(
             Row(
                 "sent \(counts.sent): \(counts.ok) ok, \(counts.weak) weak, \(counts.fail) failed, "
-                    + "\(counts.info) unknown; delivered \(counts.delivered)"))
+                    + "\(counts.info) unknown; delivered \(counts.delivered - counts.drained), "
+                    + "and \(counts.drained) by the drain"))
         for finding in verdict.findings {
-            rows.append(Row("\(mark(finding)) \(finding.anomaly.rawValue): \(finding.summary)", ink(finding.status)))
+            rows.append(
+                Row(
+                    "\(mark(finding)) \(finding.anomaly.rawValue): \(finding.summary)", ink(finding.status), wraps: true
+                ))
             guard finding.status != .pass, let witness = finding.witness else { continue }
-            rows += witness.story.map { Row($0).indented }
+            rows += witness.story.map { Row($0, wraps: true).indented }
             if !witness.lines.isEmpty { rows.append(Row(lines(witness.lines)).indented) }
         }
         return rows
@@ -99,10 +108,13 @@ public struct TerminalReport: Sendable {
         var indent = 0
         var text: String
         var ink: Ink?
+        /// Prose, as opposed to a picture.
+        var wraps: Bool
 
-        init(_ text: String, _ ink: Ink? = nil) {
+        init(_ text: String, _ ink: Ink? = nil, wraps: Bool = false) {
             self.text = text
             self.ink = ink
+            self.wraps = wraps
         }
 
         var indented: Row {
@@ -129,13 +141,32 @@ public struct TerminalReport: Sendable {
     }
 
     private func render(_ rows: [Row]) -> String {
-        rows.map { row in
+        rows.flatMap { row in
             let text = Self.printable(row.text)
-            let painted =
-                if usesColor, let ink = row.ink { "\u{1B}[\(ink.rawValue)m\(text)\u{1B}[0m" } else { text }
-            let indent = text.isEmpty ? "" : String(repeating: "    ", count: row.indent)
-            return indent + painted + "\n"
+            let lines = row.wraps ? Self.wrapped(text, to: Self.columns - 4 * row.indent) : [text]
+            return lines.map { line in
+                let painted =
+                    if usesColor, let ink = row.ink { "\u{1B}[\(ink.rawValue)m\(line)\u{1B}[0m" } else { line }
+                return (line.isEmpty ? "" : String(repeating: "    ", count: row.indent)) + painted + "\n"
+            }
         }.joined()
+    }
+
+    /// As wide as prose reads well.
+    private static let columns = 80
+
+    /// Lines of whole words; a word that is too long has a line of its own. Blanks between words stay.
+    private static func wrapped(_ text: String, to columns: Int) -> [String] {
+        var lines: [String] = [""]
+        for word in text.split(separator: " ", omittingEmptySubsequences: false) {
+            let last = lines[lines.count - 1]
+            if lines.count == 1 && last.isEmpty || last.count + 1 + word.count <= columns {
+                lines[lines.count - 1] = last.isEmpty && lines.count == 1 ? String(word) : "\(last) \(word)"
+            } else {
+                lines.append(String(word))
+            }
+        }
+        return lines
     }
 
     /// A submission's or a log's text must not steer the terminal: control characters become U+FFFD.

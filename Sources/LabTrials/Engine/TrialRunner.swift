@@ -24,10 +24,13 @@ public struct TrialRunner: Sendable {
         public var controllerPID: Int32
         /// Leave the cluster up afterwards.
         public var keep: Bool
+        /// The negative control that is run, by name.
+        public var control: String?
 
         public init(
             lab: String, deployment: DeploymentPlan, subject: Subject, agent: FilePath, runsFolder: FilePath,
-            seed: UInt64, startedAtMilliseconds: Int64, controllerPID: Int32, keep: Bool
+            seed: UInt64, startedAtMilliseconds: Int64, controllerPID: Int32, keep: Bool,
+            control: String? = nil
         ) {
             self.lab = lab
             self.deployment = deployment
@@ -38,6 +41,7 @@ public struct TrialRunner: Sendable {
             self.startedAtMilliseconds = startedAtMilliseconds
             self.controllerPID = controllerPID
             self.keep = keep
+            self.control = control
         }
 
         var runID: String { RunID.make(atMilliseconds: startedAtMilliseconds, lab: lab, pid: controllerPID) }
@@ -118,7 +122,8 @@ public struct TrialRunner: Sendable {
             controllerPID: setting.controllerPID, lossAllowed: plan.promises.lost == .measured,
             placement: Dictionary(uniqueKeysWithValues: daemons.map { ($0.name, $0.host.name) }),
             configurations: Dictionary(uniqueKeysWithValues: daemons.map { ($0.name, $0.configText) }),
-            clocks: clocks, agentVersion: LabVersion.text)
+            clocks: clocks, agentVersion: LabVersion.text,
+            control: setting.control)
     }
 
     private func record(_ cluster: Cluster, _ folder: RunFolder, _ recorder: HistoryRecorder) async throws {

@@ -47,6 +47,13 @@ public struct RunFolder: Sendable {
         }
     }
 
+    /// What the run was judged to be when it ended; nil when it never was.
+    public var keptVerdict: String? {
+        struct Kept: Decodable { var status: String }
+        guard let data = try? Data(contentsOf: URL(filePath: verdictPath.string)) else { return nil }
+        return (try? JSONDecoder().decode(Kept.self, from: data))?.status
+    }
+
     /// Keeps the verdict beside the history that it was drawn from.
     public func write(verdict text: String) throws(TrialError) { try write(text, to: verdictPath) }
 
@@ -93,6 +100,10 @@ public struct RunManifest: Sendable, Codable, Equatable {
     public var agentVersion: String
     /// Why, by daemon, for each log that could not be collected; nil before the collection.
     public var missingLogs: [String: String]?
+    /// Whether a killed run's remains were taken off the hosts since.
+    public var isTakenDown: Bool?
+    /// The negative control that it was, by name; nil for a lab as it is.
+    public var control: String?
 
     public struct ClockReading: Sendable, Codable, Equatable {
         public var offsetNanoseconds: Int64

@@ -37,21 +37,51 @@ struct RunsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "runs",
         abstract: "The runs that were recorded here, oldest first.",
-        usage: "seatrial runs [<options>]", discussion: "Example: seatrial runs")
+        usage: "seatrial runs [<options>]",
+        discussion: """
+            VERDICT is what a run was judged to be when it ended; 'seatrial check' judges
+            it again.
+
+            Examples:
+              seatrial runs
+              seatrial runs --json
+            """)
 
     @OptionGroup var place: PlaceOptions
+    @OptionGroup var output: OutputOptions
 
     func run() throws {
-        let folders = RunFolder.all(under: place.runsFolder)
-        guard !folders.isEmpty else {
-            print("no runs yet")
+        let runs = try RunFolder.all(under: place.runsFolder).map { try Row($0) }
+        if output.json { return try output.print(runs) }
+        guard !runs.isEmpty else {
+            print("no runs yet in \(place.runsFolder)")
             return
         }
-        let rows = try folders.map { folder in
-            let manifest = try folder.manifest()
-            let state = manifest.wasKilled(isAlive: Processes.isAlive) ? "incomplete (killed)" : manifest.state.rawValue
-            return [manifest.runID, manifest.lab, manifest.mode, "\(manifest.seed)", state]
+        let rows = runs.map {
+            [$0.run, $0.lab, $0.control ?? "-", $0.mode, "\($0.seed)", $0.state, $0.verdict ?? "-"]
         }
-        print(TextTable(header: ["RUN", "LAB", "MODE", "SEED", "STATE"], rows: rows))
+        print(TextTable(header: ["RUN", "LAB", "CONTROL", "MODE", "SEED", "STATE", "VERDICT"], rows: rows))
+    }
+
+    /// One run, for a person and for a machine.
+    private struct Row: Encodable {
+        var run: String
+        var lab: String
+        var control: String?
+        var mode: String
+        var seed: UInt64
+        var state: String
+        var verdict: String?
+
+        init(_ folder: RunFolder) throws {
+            let manifest = try folder.manifest()
+            run = manifest.runID
+            lab = manifest.lab
+            control = manifest.control
+            mode = manifest.mode
+            seed = manifest.seed
+            state = manifest.wasKilled(isAlive: Processes.isAlive) ? "incomplete (killed)" : manifest.state.rawValue
+            verdict = folder.keptVerdict
+        }
     }
 }

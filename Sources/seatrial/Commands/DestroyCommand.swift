@@ -1,6 +1,7 @@
 import ArgumentParser
 import LabCluster
 import LabInventory
+import LabTrials
 
 struct DestroyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -18,6 +19,16 @@ struct DestroyCommand: AsyncParsableCommand {
         try inventory.requireAccess(place)
         CleanUp.begin()
         let removed = try await Fleet.destroy(hosts, agent: place.agentBinary)
+        if inventory.limit == nil { noteEnd() }
         print(removed.isEmpty ? "nothing was deployed" : "removed from \(removed.joined(separator: ", "))")
+    }
+
+    /// A killed run has nothing on the hosts any more; 'status' need not speak of it again.
+    private func noteEnd() {
+        guard let folder = RunFolder.all(under: place.runsFolder).last, var manifest = try? folder.manifest(),
+            manifest.wasKilled(isAlive: Processes.isAlive)
+        else { return }
+        manifest.isTakenDown = true
+        do { try folder.write(manifest) } catch { Terminal.complain("\(error)") }
     }
 }

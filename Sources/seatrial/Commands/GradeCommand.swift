@@ -12,7 +12,7 @@ struct GradeCommand: AsyncParsableCommand {
         usage: "seatrial grade <folder> [<options>]",
         discussion: """
             A submission is a folder with answers.yaml; a folder of such folders
-            is a class.
+            is a class, in which a folder without answers.yaml is an error.
 
             Examples:
               seatrial grade submissions/ --format junit > grades.xml
@@ -51,15 +51,19 @@ struct GradeCommand: AsyncParsableCommand {
             submission = try Submission(folder: folder, lab: lab)
         } catch {
             return GradeReport(
-                lab: "", title: "A submission that can't be graded", submission: folder.string,
+                lab: Self.unknownLab, title: "A submission that can't be graded", submission: folder.string,
                 records: [
                     CheckRecord(
-                        id: "submission", lab: "", step: "submission", title: "The submission can be read", points: 0,
+                        id: "submission", lab: Self.unknownLab, step: "submission", title: "The submission can be read",
+                        points: 0,
                         maximum: 0, status: .error, rationale: "\(error)")
                 ], verdict: nil)
         }
         return try await laboratory.grade(submission, of: lab, by: lab.trial)
     }
+
+    /// The lab of a submission that does not say which one it is for.
+    private static let unknownLab = "unknown-lab"
 
     private func submissions() throws(UsageError) -> [FilePath] {
         let path = FilePath(folder)
@@ -69,13 +73,19 @@ struct GradeCommand: AsyncParsableCommand {
             throw UsageError("\(folder): this is a file; name the folder that it is in")
         }
         if Self.isReadable(path.appending("answers.yaml")) { return [path] }
-        let found = FolderListing.names(path).map { path.appending($0) }
-            .filter { Self.isReadable($0.appending("answers.yaml")) }
-        guard !found.isEmpty else {
+        // Whoever has handed in anything is in the class, and is told what is missing.
+        let found = FolderListing.names(path).filter { !$0.hasPrefix(".") }.map { path.appending($0) }
+            .filter(Self.isFolder)
+        guard found.contains(where: { Self.isReadable($0.appending("answers.yaml")) }) else {
             throw UsageError(
                 "\(folder): no answers.yaml in it, nor in a folder of it; see 'seatrial lab show 01' for the questions")
         }
         return found
+    }
+
+    private static func isFolder(_ path: FilePath) -> Bool {
+        var status = stat()
+        return stat(path.string, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
     private static func isReadable(_ path: FilePath) -> Bool { access(path.string, R_OK) == 0 }

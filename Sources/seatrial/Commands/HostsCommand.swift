@@ -109,9 +109,14 @@ struct HostsCommand: AsyncParsableCommand {
             let report = try await LocalHosts(stateDirectory: place.stateFolder).down(progress: {
                 Terminal.progress($0)
             })
-            print(
-                report.removed.isEmpty
-                    ? "nothing was up" : "down: \(report.removed.count) things of the lab were removed")
+            if !report.hosts.isEmpty {
+                print("down: \(report.hosts.joined(separator: ", ")), with their networks, processes and disks")
+            } else if report.removed.isEmpty {
+                print("nothing was up in \(place.stateFolder)")
+            } else {
+                print(
+                    "removed what a killed lab had left: \(report.removed.map(\.description).joined(separator: ", "))")
+            }
         }
     }
 
@@ -130,7 +135,7 @@ struct HostsCommand: AsyncParsableCommand {
             if output.json {
                 try output.print(hosts.map(HostRow.init))
             } else if hosts.isEmpty {
-                print("no hosts; bring some up with 'seatrial hosts up 3'")
+                print("no hosts in \(place.stateFolder); bring some up with 'seatrial hosts up 3'")
             } else {
                 print(
                     TextTable(
@@ -138,6 +143,9 @@ struct HostsCommand: AsyncParsableCommand {
                         rows: hosts.map {
                             [$0.name, $0.address, $0.state.rawValue, $0.pid.map { "\($0)" } ?? "-", $0.disk.string]
                         }))
+            }
+            if local.isHalfUp {
+                Terminal.complain("half up: a 'hosts up' or 'down' was killed or still runs; run it again")
             }
         }
     }

@@ -19,19 +19,41 @@ struct LabCommand: AsyncParsableCommand {
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "The labs there are.", usage: "seatrial lab list [<options>]",
-            discussion: "Example: seatrial lab list")
+            discussion: """
+                Examples:
+                  seatrial lab list
+                  seatrial lab list --json
+                """)
 
         @OptionGroup var place: PlaceOptions
+        @OptionGroup var output: OutputOptions
 
         func run() throws {
             let labs = try LabCatalogue(folder: place.labsFolder).labs()
             guard !labs.isEmpty else {
                 throw UsageError("\(place.labsFolder): no lab in it; name the folder with --labs")
             }
+            if output.json { return try output.print(labs.map(Row.init)) }
             print(
                 TextTable(
                     header: ["LAB", "TITLE", "MINUTES", "POINTS", "AIM"],
                     rows: labs.map { [$0.name, $0.title, "\($0.minutes)", "\($0.points)", $0.aim] }))
+        }
+
+        private struct Row: Encodable {
+            var lab: String
+            var title: String
+            var minutes: Int
+            var points: Int
+            var aim: String
+
+            init(_ lab: Lab) {
+                self.lab = lab.name
+                title = lab.title
+                minutes = lab.minutes
+                points = lab.points
+                aim = lab.aim
+            }
         }
     }
 
@@ -98,7 +120,7 @@ struct LabCommand: AsyncParsableCommand {
             try laboratory.check(plan)
             try await laboratory.checkHosts(plan)
             let submission = try submission(for: lab)
-            let report = try await laboratory.grade(submission, of: lab, by: plan)
+            let report = try await laboratory.grade(submission, of: lab, by: plan, control: control?.name)
             try output.print(report, showsHints: hints)
             if let control { Terminal.progress(ControlText.compare(control, with: report)) }
             if answers == nil, !yes, let afterwards = lab.afterwards { print("\n\(afterwards)") }
@@ -106,7 +128,12 @@ struct LabCommand: AsyncParsableCommand {
         }
 
         private func submission(for lab: Lab) throws -> Submission {
-            if let answers { return try Submission(folder: FilePath(answers), lab: lab) }
+            if let answers {
+                // The file itself names its folder, too.
+                let given = FilePath(answers)
+                let isFile = given.lastComponent?.string == "answers.yaml"
+                return try Submission(folder: isFile ? given.pushing("..").lexicallyNormalized() : given, lab: lab)
+            }
             guard yes || !Terminal.isInteractive else { return try Interview(lab: lab).submission() }
             if yes {
                 Terminal.progress(

@@ -28,7 +28,7 @@ struct StatusCommand: AsyncParsableCommand {
             }
             // Only the newest: an older one's remains would be its remains.
             if let last = try RunFolder.all(under: place.runsFolder).last?.manifest(),
-                last.wasKilled(isAlive: Processes.isAlive)
+                last.wasKilled(isAlive: Processes.isAlive), last.isTakenDown != true
             {
                 print(
                     "run \(last.runID) is incomplete: its controller was killed; 'seatrial destroy' removes what it left"
