@@ -119,10 +119,17 @@ final class BrokerContext: Sendable {
         return false
     }
 
+    /// Runs work on a disk thread, and tells it whether those still run.
+    @Sendable func onDiskThread(_ work: @escaping @Sendable (_ isActive: Bool) -> Void) {
+        diskThreads.submit { state in
+            if case .active = state { work(true) } else { work(false) }
+        }
+    }
+
     /// Works on a disk thread and answers with the outcome.
     func onDisk(_ reply: RemotingReply, _ work: @escaping @Sendable () throws -> RemotingCommand) {
-        diskThreads.submit { state in
-            guard case .active = state else {
+        reply.produce(on: onDiskThread) { isActive in
+            guard isActive else {
                 return reply.send(.serviceNotAvailable, remark: "the broker is stopping")
             }
             do { reply.send(try work()) } catch { reply.send(.systemError, remark: "\(error)") }

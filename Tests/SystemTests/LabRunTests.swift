@@ -27,7 +27,7 @@ struct LabRunTests {
                 at: "/bin/sh",
                 [
                     "-c",
-                    "mkdir -p $0/ana $0/bob && cp $1 $0/ana/ && printf 'lab: 01-first-message\nanswers:\n\ta: b\n' > $0/bob/answers.yaml",
+                    "mkdir -p $0/ana $0/bob $0/cid $0/dan && cp $1 $0/ana/ && cp $1 $0/cid/answers.yml && printf 'lab: 01-first-message\nanswers:\n\ta: b\n' > $0/bob/answers.yaml",
                     rig.state.appending("class").string, good,
                 ])
             try #require(made.status == 0, "\(made)")
@@ -35,6 +35,9 @@ struct LabRunTests {
             #expect(grade.status == 3, "\(grade)")
             #expect(grade.output.contains("17 of 17 points"), "\(grade)")
             #expect(grade.output.contains("bob/answers.yaml:3"), "\(grade)")
+            // Who hands in under a wrong name, or nothing at all, is in the class.
+            #expect(grade.output.contains("rename answers.yml, which is there"), "\(grade)")
+            #expect(grade.output.contains("class/dan/answers.yaml: there is no such file"), "\(grade)")
         }
     }
 

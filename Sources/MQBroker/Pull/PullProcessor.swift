@@ -79,8 +79,8 @@ final class PullProcessor: Sendable {
     // MARK: 2. Reading
 
     private func read(_ pull: Pull, mayHold: Bool) {
-        context.diskThreads.submit { [self] state in
-            guard case .active = state else {
+        pull.reply.produce(on: context.onDiskThread) { [self] isActive in
+            guard isActive else {
                 return pull.reply.send(.serviceNotAvailable, remark: "the broker is stopping")
             }
             let request = QueueRequest(

@@ -16,6 +16,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private let budget: ByteBudget?
     private let forming: FormingFrame
     private var connection: RemotingConnection?
+    /// Requests that were read while their peer did not take its answers. What one read brings, at most.
+    private var waiting = CircularBuffer<IncomingFrame>()
     /// Whether somebody will look at the age of the frame in the making.
     private var isAlarmSet = false
 
@@ -41,6 +43,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         if let account = connection.account {
             forming.changed = { bytes in account.change(by: bytes, of: connection.id) }
         }
+        connection.setWaiting { [unowned self] in handleWaiting() }
         opened(connection)
         requestHandler?.connectionOpened(connection)
         context.fireChannelActive()
@@ -51,6 +54,11 @@ final class ConnectionHandler: ChannelDuplexHandler {
             self.connection = nil
             forming.changed = { _ in }
             connection.ended(formingBytes: forming.bytes)
+            // Nobody answers them; their bytes are given back as if somebody had.
+            for frame in waiting {
+                _ = RemotingReply(connection: connection, request: frame.command, bytes: frame.bytes)
+            }
+            waiting.removeAll()
             requestHandler?.connectionClosed(connection)
             closed(connection)
         }
@@ -70,6 +78,25 @@ final class ConnectionHandler: ChannelDuplexHandler {
         guard connection.takesRequests else { return }
         connection.readBegan()
         connection.requestBegan(bytes: frame.bytes)
+        if waiting.isEmpty, connection.mayAnswer {
+            handle(frame, on: connection)
+        } else {
+            waiting.append(frame)
+        }
+    }
+
+    /// Handles requests that wait, as long as their answers find room; whether none waits any more.
+    private func handleWaiting() -> Bool {
+        guard let connection else { return true }
+        while !waiting.isEmpty {
+            guard connection.mayAnswer else { return false }
+            handle(waiting.removeFirst(), on: connection)
+        }
+        return true
+    }
+
+    private func handle(_ frame: IncomingFrame, on connection: RemotingConnection) {
+        let command = frame.command
         let reply = RemotingReply(connection: connection, request: command, bytes: frame.bytes)
         if let requestHandler {
             requestHandler.handle(command, on: connection, reply: reply)

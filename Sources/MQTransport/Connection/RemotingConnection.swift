@@ -20,6 +20,7 @@ public final class RemotingConnection: Sendable {
     /// What the connection holds of its server's budget; `nil` without one.
     let account: ByteAccount?
     private let window: RequestWindow
+    private let answers = AnswerGate()
     private let opaques = Atomic<Int32>(0)
     private let loopState: NIOLoopBoundBox<LoopState>
 
@@ -34,6 +35,8 @@ public final class RemotingConnection: Sendable {
 
     private enum Item {
         case command(RemotingCommand)
+        /// With its size in bytes, roughly.
+        case answer(RemotingCommand, bytes: Int)
         case call(RemotingCommand, PendingRequests.Entry)
     }
 
@@ -45,6 +48,8 @@ public final class RemotingConnection: Sendable {
         var lastRead = NIODeadline.uptimeNanoseconds(0)
         var drained: EventLoopPromise<Void>?
         var isEnding = false
+        /// Handles requests that were read and wait; `false` while some still do.
+        var handleWaiting: () -> Bool = { true }
     }
 
     init(channel: any Channel, limits: ConnectionLimits, account: ByteAccount?) {
@@ -136,7 +141,12 @@ public final class RemotingConnection: Sendable {
     // MARK: Answers
 
     func finish(_ response: RemotingCommand, isOneWay: Bool, bytes: Int) {
-        if !isOneWay { _ = enqueue(.command(response)) }
+        if !isOneWay {
+            let answerBytes = Self.size(of: response)
+            answers.add(answerBytes)
+            account?.change(by: answerBytes, of: id)
+            if !enqueue(.answer(response, bytes: answerBytes)) { answered(bytes: answerBytes) }
+        }
         let ending = window.end()
         account?.change(by: -bytes, of: id)
         // A paused reader must be woken even when there is nothing to write.
@@ -144,8 +154,33 @@ public final class RemotingConnection: Sendable {
         if ending.isDrained { eventLoop.execute { self.loopState.value.drained?.succeed(()) } }
     }
 
-    /// Reads on, on the event loop, if reading was paused and may go on.
+    /// Goes on, on the event loop, with what was paused and may go on.
     func wakeReader() { eventLoop.execute { self.resumeReading() } }
+
+    /// Does work that makes an answer as soon as the peer has taken enough of those before; see ``AnswerGate``.
+    func produce(on submit: @escaping AnswerGate.Submit, _ work: @escaping AnswerGate.Work) {
+        answers.wait(on: submit, work)
+        makeAnswers()
+    }
+
+    private func makeAnswers() {
+        guard mayAnswer else { return }
+        answers.start { [weak self] in self?.mayAnswer ?? false }
+    }
+
+    /// Whether the peer, and the memory that all peers share, have room for another answer.
+    var mayAnswer: Bool { answers.isOpen && account?.mayRead(self) ?? true }
+
+    /// What an answer takes until it is sent: its body, and a guess at the rest.
+    private static func size(of response: RemotingCommand) -> Int {
+        256 + (response.remark?.utf8.count ?? 0) + (response.body?.readableBytes ?? 0)
+    }
+
+    /// Answers are with the kernel, or nobody can have them any more.
+    private func answered(bytes: Int) {
+        answers.remove(bytes)
+        account?.change(by: -bytes, of: id)
+    }
 
     private func nextOpaque() -> Int32 { opaques.wrappingAdd(1, ordering: .relaxed).newValue }
 
@@ -187,15 +222,33 @@ public final class RemotingConnection: Sendable {
             return items
         }
         if !items.isEmpty {
-            for item in items { write(item) }
+            // One promise for all of them: they are sent in order.
+            let last = items.lastIndex { if case .answer = $0 { true } else { false } }
+            var bytes = 0
+            for (index, item) in items.enumerated() {
+                if case .answer(_, let size) = item { bytes += size }
+                write(item, promise: index == last ? takenPromise(bytes: bytes) : nil)
+            }
             channel.flush()
         }
         resumeReading()
     }
 
-    private func write(_ item: Item) {
+    /// Gives the bytes back once they are sent.
+    private func takenPromise(bytes: Int) -> EventLoopPromise<Void> {
+        let promise = eventLoop.makePromise(of: Void.self)
+        promise.futureResult.whenComplete { _ in
+            self.answered(bytes: bytes)
+            // Most answers are sent at once: nothing waits for them then.
+            self.resumeReading()
+        }
+        return promise
+    }
+
+    private func write(_ item: Item, promise: EventLoopPromise<Void>?) {
         switch item {
         case .command(let command): channel.write(command, promise: nil)
+        case .answer(let command, _): channel.write(command, promise: promise)
         case .call(let request, let entry):
             guard channel.isActive else {
                 entry.promise.fail(TransportError.notSent(address: remoteAddress, reason: "the connection is closed"))
@@ -251,8 +304,13 @@ public final class RemotingConnection: Sendable {
         return mayRead
     }
 
-    /// Reads on if reading was paused and may go on.
+    /// How requests that were read and could not be handled at once are handled; set by the pipeline's end.
+    func setWaiting(_ handle: @escaping () -> Bool) { loopState.value.handleWaiting = handle }
+
+    /// Goes on with what was paused and may go on: requests that were read, answers in the making, the next read.
     func resumeReading() {
+        guard loopState.value.handleWaiting() else { return }
+        makeAnswers()
         guard loopState.value.isReadPaused, channel.isActive, isReadPermitted else { return }
         loopState.value.isReadPaused = false
         channel.read()
@@ -260,12 +318,14 @@ public final class RemotingConnection: Sendable {
 
     private var isReadPermitted: Bool {
         if loopState.value.isEnding { return true }
-        return channel.isWritable && window.isOpen && account?.mayRead(self) ?? true
+        return channel.isWritable && answers.isOpen && window.isOpen && account?.mayRead(self) ?? true
     }
 
     /// The connection has ended: what was written is lost, what was not was never sent.
     func ended(formingBytes: Int) {
         account?.close(id, formingBytes: formingBytes)
+        loopState.value.handleWaiting = { true }
+        answers.close()
         loopState.value.drained?.succeed(())
         let items = outbox.withLock { outbox in
             outbox.isClosed = true
@@ -273,8 +333,13 @@ public final class RemotingConnection: Sendable {
             outbox.items = []
             return items
         }
-        for case .call(_, let entry) in items {
-            entry.promise.fail(TransportError.notSent(address: remoteAddress, reason: "the connection is closed"))
+        for item in items {
+            switch item {
+            case .command: break
+            case .answer(_, let bytes): answered(bytes: bytes)
+            case .call(_, let entry):
+                entry.promise.fail(TransportError.notSent(address: remoteAddress, reason: "the connection is closed"))
+            }
         }
         for entry in loopState.value.pending.drain() {
             entry.promise.fail(TransportError.connectionLost(address: remoteAddress, request: entry.request))

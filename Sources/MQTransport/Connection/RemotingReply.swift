@@ -39,6 +39,18 @@ public final class RemotingReply: Sendable {
         send(request.response(code, remark: remark))
     }
 
+    /// Makes the answer on a thread that may block, as soon as the peer has taken enough of the answers before it.
+    ///
+    /// - Parameters:
+    ///   - submit: runs what it is given on such a thread, and says whether those threads still run.
+    ///   - work: makes and sends the answer, or leaves that for later.
+    public func produce(
+        on submit: @escaping @Sendable (@escaping @Sendable (_ isActive: Bool) -> Void) -> Void,
+        _ work: @escaping @Sendable (_ isActive: Bool) -> Void
+    ) {
+        connection.produce(on: submit, work)
+    }
+
     deinit {
         guard !isAnswered.load(ordering: .acquiring) else { return }
         connection.finish(
