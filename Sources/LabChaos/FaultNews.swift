@@ -1,8 +1,12 @@
 /// A fault passed from one state of its life to the next.
 public struct FaultNews: Sendable, Equatable {
     public enum Edge: String, Sendable, Equatable {
-        /// The host was told to lend it: from here on it may be there, and its undo is on the host's disk before it is.
+        /// The host is being asked to lend it: from here on it may be there.
+        case asked
+        /// Its undo is on the host's disk.
         case armed
+        /// The host would not lend it, and has nothing of it.
+        case refused
         /// A probe saw it bite.
         case active
         /// It was done, and no probe saw an effect.

@@ -32,8 +32,8 @@ public actor FaultSession {
     }
 
     /// Injects a fault and tells whether it bit.
-    /// - Throws: `ChaosError` when the host did not answer for it; a fault that did not bite is no error here, the
-    ///   checkers make the run inconclusive.
+    /// - Throws: `ChaosError` when the host did not answer for it; a fault that the host refused, or that did not bite,
+    ///   is no error here: the checkers make the run inconclusive.
     public func inject(_ plan: FaultPlan) async throws {
         guard let daemon = cluster.plan.daemon(named: plan.target) else {
             throw ChaosError(.badPlan, "no daemon '\(plan.target)' to strike")
@@ -43,23 +43,38 @@ public actor FaultSession {
         let uid = "\(plan.id)-\(UInt32.random(in: 0...UInt32.max))"
         let loan = try Self.loan(plan, uid: uid, daemon: daemon)
         var fault = Open(plan: plan, uid: uid, daemon: daemon, machine: FaultMachine())
-        perform(fault.machine.handle(.armed), on: fault)
+        perform(fault.machine.handle(.asked), on: fault)
         faults.append(fault)
         let place = faults.count - 1
         let report: FaultRecord
         do {
             report = try await link.agent.injectFault(loan)
         } catch {
+            if await hasNothing(of: uid, on: link, after: error) {
+                return perform(faults[place].machine.handle(.refused(reason: "\(error)")), on: faults[place])
+            }
             throw ChaosError(
                 .injectionFailed, "host '\(daemon.host.name)': fault '\(plan.id)' could not be injected: \(error)")
         }
         let known = now()
+        let armedTime = await time(of: report.armedAt, on: link, notAfter: known)
+        perform(faults[place].machine.handle(.armed), on: faults[place], at: armedTime)
         let input: FaultMachine.Input =
             report.bit == true ? .bit(evidence: Self.evidence(report)) : .didNotBite(evidence: Self.evidence(report))
         let time = await time(of: report.activeAt ?? report.deedAt, on: link, notAfter: known)
         perform(faults[place].machine.handle(input), on: faults[place], at: time)
         // A deed that can't be undone is over when it is done: what follows is its consequence, not the fault.
         if case .nothing = report.undo, report.bit == true { await heal(at: place) }
+    }
+
+    /// Whether a host that would not lend a fault certainly has nothing of it.
+    private func hasNothing(of uid: String, on link: HostLink, after failure: AgentFailure) async -> Bool {
+        switch failure.code {
+        case .timedOut, .disconnected, .cancelled: return false
+        default: break
+        }
+        guard let sweep: FaultSweep = try? await link.agent.faults(), sweep.failures.isEmpty else { return false }
+        return !sweep.records.contains { (record: FaultRecord) in record.loan.uid == uid && record.state != .healed }
     }
 
     /// Undoes one fault now, and records whether it is gone.
@@ -111,7 +126,9 @@ public actor FaultSession {
 
     private func perform(_ action: FaultMachine.Action, on fault: Open, at time: HostTime? = nil) {
         switch action {
-        case .inject: record(fault, .armed, "ttl \(fault.plan.ttlSeconds) s", time)
+        case .inject: record(fault, .asked, "ttl \(fault.plan.ttlSeconds) s", time)
+        case .recordArmed: record(fault, .armed, "ttl \(fault.plan.ttlSeconds) s", time)
+        case .recordRefused(let reason): record(fault, .refused, reason, time)
         case .recordActive(let evidence): record(fault, .active, evidence, time)
         case .recordIneffective(let evidence): record(fault, .didNotBite, evidence, time)
         case .recordHealed(let evidence): record(fault, .healed, evidence, time)

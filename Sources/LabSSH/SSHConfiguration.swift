@@ -22,7 +22,7 @@ public struct SSHConfiguration: Sendable {
     /// Makes a configuration.
     public init(
         endpoint: SSHEndpoint, credentials: [SSHCredential] = [.agent], knownHosts: [FilePath] = [],
-        connectTimeout: Duration = .seconds(10), keepaliveInterval: Duration = .seconds(15), proxy: SSHProxy? = nil
+        connectTimeout: Duration = .seconds(10), keepaliveInterval: Duration = .seconds(5), proxy: SSHProxy? = nil
     ) {
         self.endpoint = endpoint
         self.credentials = credentials

@@ -72,7 +72,7 @@ struct Laboratory {
             throw error
         }
         progress.end()
-        let (verdict, manifest) = try Judgement.judge(folder, isAlive: { _ in false })
+        let (verdict, manifest) = try Judgement.judge(folder)
         try folder.write(verdict: JSONReport.text(verdict))
         var report = Grader.grade(lab, submission, verdict: verdict, facts: RunFacts.of(verdict, manifest))
         report.runFolder = folder.path.string

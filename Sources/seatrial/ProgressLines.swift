@@ -17,6 +17,8 @@ struct ProgressLines: Sendable {
             )
         case .fault(let edge):
             switch edge.edge {
+            case .asked: break
+            case .refused: line("fault \(edge.kind) on \(edge.target): REFUSED (\(edge.detail))")
             case .armed: line("fault \(edge.kind) on \(edge.target): the undo is on the host's disk (\(edge.detail))")
             case .active: line("fault \(edge.kind) on \(edge.target): it bit (\(edge.detail))")
             case .didNotBite: line("fault \(edge.kind) on \(edge.target): it did not bite (\(edge.detail))")

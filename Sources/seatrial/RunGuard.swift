@@ -9,8 +9,7 @@ struct RunGuard {
     /// The run that is going on here, if one is.
     var running: RunManifest? {
         RunFolder.all(under: place.runsFolder).reversed().lazy
-            .compactMap { try? $0.manifest() }
-            .first { $0.state == .running && Processes.isAlive($0.controllerPID) }
+            .filter(\.isAtWork).compactMap { try? $0.manifest() }.first { $0.state == .running }
     }
 
     /// - Throws: `UsageError` that names the run and its process.

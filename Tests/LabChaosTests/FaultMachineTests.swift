@@ -17,39 +17,55 @@ import Testing
 
     static let walks: [Walk] = [
         Walk(
-            name: "bites and heals", inputs: [.armed, .bit(evidence: "gone"), .undone(evidence: "back")],
-            actions: [.inject, .recordActive("gone"), .recordHealed("back")], end: .healed(evidence: "back"),
+            name: "bites and heals", inputs: [.asked, .armed, .bit(evidence: "gone"), .undone(evidence: "back")],
+            actions: [.inject, .recordArmed, .recordActive("gone"), .recordHealed("back")],
+            end: .healed(evidence: "back"),
             open: false),
         Walk(
             name: "does not bite, is undone all the same",
-            inputs: [.armed, .didNotBite(evidence: "alive"), .undone(evidence: "alive")],
-            actions: [.inject, .recordIneffective("alive"), .recordHealed("alive")], end: .healed(evidence: "alive"),
+            inputs: [.asked, .armed, .didNotBite(evidence: "alive"), .undone(evidence: "alive")],
+            actions: [.inject, .recordArmed, .recordIneffective("alive"), .recordHealed("alive")],
+            end: .healed(evidence: "alive"),
             open: false),
         Walk(
             name: "is stuck, then freed",
-            inputs: [.armed, .bit(evidence: "gone"), .undoFailed(reason: "port taken"), .undone(evidence: "back")],
-            actions: [.inject, .recordActive("gone"), .recordStuck("port taken"), .recordHealed("back")],
+            inputs: [
+                .asked, .armed, .bit(evidence: "gone"), .undoFailed(reason: "port taken"), .undone(evidence: "back"),
+            ],
+            actions: [.inject, .recordArmed, .recordActive("gone"), .recordStuck("port taken"), .recordHealed("back")],
             end: .healed(evidence: "back"), open: false),
         Walk(
-            name: "stays open while stuck", inputs: [.armed, .bit(evidence: "gone"), .undoFailed(reason: "no")],
-            actions: [.inject, .recordActive("gone"), .recordStuck("no")], end: .stuck(reason: "no"), open: true),
+            name: "stays open while stuck",
+            inputs: [.asked, .armed, .bit(evidence: "gone"), .undoFailed(reason: "no")],
+            actions: [.inject, .recordArmed, .recordActive("gone"), .recordStuck("no")], end: .stuck(reason: "no"),
+            open: true),
         Walk(
-            name: "undone before it bit", inputs: [.armed, .undone(evidence: "nothing done")],
-            actions: [.inject, .recordHealed("nothing done")], end: .healed(evidence: "nothing done"), open: false),
+            name: "undone before it bit", inputs: [.asked, .armed, .undone(evidence: "nothing done")],
+            actions: [.inject, .recordArmed, .recordHealed("nothing done")], end: .healed(evidence: "nothing done"),
+            open: false),
         Walk(
             name: "expires before its heal",
-            inputs: [.armed, .bit(evidence: "a"), .expired(evidence: "b"), .undone(evidence: "c")],
-            actions: [.inject, .recordActive("a"), .recordExpired("b"), .ignore("already healed")],
+            inputs: [.asked, .armed, .bit(evidence: "a"), .expired(evidence: "b"), .undone(evidence: "c")],
+            actions: [.inject, .recordArmed, .recordActive("a"), .recordExpired("b"), .ignore("already healed")],
             end: .healed(evidence: "b"), open: false),
         Walk(
             name: "is stuck, and the timer frees it",
-            inputs: [.armed, .bit(evidence: "a"), .undoFailed(reason: "no"), .expired(evidence: "b")],
-            actions: [.inject, .recordActive("a"), .recordStuck("no"), .recordHealed("b")],
+            inputs: [.asked, .armed, .bit(evidence: "a"), .undoFailed(reason: "no"), .expired(evidence: "b")],
+            actions: [.inject, .recordArmed, .recordActive("a"), .recordStuck("no"), .recordHealed("b")],
             end: .healed(evidence: "b"), open: false),
         Walk(
+            name: "is refused", inputs: [.asked, .refused(reason: "no such daemon"), .undone(evidence: "a")],
+            actions: [
+                .inject, .recordRefused("no such daemon"),
+                .ignore("undone(evidence: \"a\") in state refused(reason: \"no such daemon\")"),
+            ], end: .refused(reason: "no such daemon"), open: false),
+        Walk(
+            name: "was asked for, and nobody knows", inputs: [.asked, .undoFailed(reason: "no answer")],
+            actions: [.inject, .recordStuck("no answer")], end: .stuck(reason: "no answer"), open: true),
+        Walk(
             name: "undone twice",
-            inputs: [.armed, .bit(evidence: "a"), .undone(evidence: "b"), .undone(evidence: "c")],
-            actions: [.inject, .recordActive("a"), .recordHealed("b"), .ignore("already healed")],
+            inputs: [.asked, .armed, .bit(evidence: "a"), .undone(evidence: "b"), .undone(evidence: "c")],
+            actions: [.inject, .recordArmed, .recordActive("a"), .recordHealed("b"), .ignore("already healed")],
             end: .healed(evidence: "b"), open: false),
     ]
 

@@ -34,6 +34,19 @@ import Testing
         #expect(witness.lines == witness.lines.sorted())
     }
 
+    /// What was promised stands in the history; whoever judges it cannot permit a loss afterwards.
+    @Test func theHistorysPromiseCountsAndNotTheCallers() {
+        for isAllowed in [false, true] {
+            var tale = Tale.healthy()
+            tale.send(4, offset: 3)
+            tale.finish([0, 1, 2])
+            tale.promises = Promises(lossAllowed: !isAllowed)
+            tale.permitLosses(isAllowed)
+            let loss = tale.judge().finding(.lost)
+            #expect(loss?.status == (isAllowed ? .pass : .fail))
+        }
+    }
+
     @Test func theWitnessOfALossTellsTheWholeStory() throws {
         var tale = Tale.healthy()
         tale.send(4, offset: 3)

@@ -304,6 +304,24 @@ extension Fixture {
             tale.finish([0, 1, 2])
             tale.add(.phase("encore"))
         },
+        Fixture(name: "a line is missing", status: .error, finds: [.malformed: 1]) { tale in
+            tale.drain(reached: 3, max: 3)
+            tale.scan([0, 1, 2])
+            tale.end(lines: 99)
+        },
+        Fixture(
+            name: "what a damaged history shows may be its damage", status: .error,
+            finds: [.malformed: 1, .pollSkip: 1, .duplicated: 1]
+        ) { tale in
+            tale.deliver(2, offset: 9)
+            tale.complete(999, .ok, offset: 9)
+            tale.finish([0, 1, 2])
+        },
+        Fixture(name: "a fault that the host refused", status: .inconclusive, finds: [.faultUnproven: 1]) { tale in
+            tale.fault(.asked, uid: "wind")
+            tale.fault(.refused, uid: "wind")
+            tale.finish([0, 1, 2])
+        },
         Fixture(name: "a fault that did not bite", status: .inconclusive, finds: [.faultUnproven: 1]) { tale in
             tale.fault(.armed, uid: "wind")
             tale.fault(.didNotBite, uid: "wind")

@@ -5,7 +5,7 @@ import Testing
     static let samples: [HistoryEvent] =
         Fixture.all.flatMap { $0.told().events } + [
             HistoryEvent(
-                atNanoseconds: .max,
+                atNanoseconds: 999_999_999_999_999_999,
                 .fault(FaultEdge(uid: "ü\"\\\n\u{1}", kind: "", target: "→", edge: .stuck, detail: "\t"))),
             HistoryEvent(
                 atNanoseconds: 0,
@@ -18,6 +18,13 @@ import Testing
                     FaultEdge(
                         uid: "u", kind: "k", target: "t", edge: .expired, detail: "", planID: "p",
                         errorNanoseconds: 1_500))),
+            HistoryEvent(
+                atNanoseconds: 2,
+                .run(
+                    RunHeader(
+                        formatVersion: 3, runID: "r", seed: 1, startedAtMilliseconds: 5, topic: "t",
+                        plan: PlanSize(faults: 1, scans: 2), lossAllowed: true))),
+            HistoryEvent(atNanoseconds: 3, .end(RunEnd(completed: true, detail: "", lines: 42))),
             HistoryEvent(
                 atNanoseconds: 1,
                 .complete(SendCompletion(operation: 3, outcome: .info, status: "timeout", stored: nil, detail: "3 s"))),
@@ -81,7 +88,8 @@ import Testing
         (#"{"t":"1","e":"phase","name":"x"}"#, .wrongType), (#"{"t":1.5,"e":"phase","name":"x"}"#, .wrongType),
         (#"{"t":-1,"e":"phase","name":"x"}"#, .wrongType), (#"{"t":1,"e":"party"}"#, .unknownEvent),
         (#"{"t":1,"e":"phase","name":"x"}}"#, .notJSON), (#"{"t":99999999999999999999,"e":"x"}"#, .wrongType),
-        (#"{"t":1,"e":"run","format":3,"run":"r","seed":"1","started_ms":0,"topic":"t"}"#, .unknownVersion),
+        (#"{"t":1,"e":"run","format":4,"run":"r","seed":"1","started_ms":0,"topic":"t"}"#, .unknownVersion),
+        (#"{"t":9223372036854775807,"e":"phase","name":"x"}"#, .wrongType),
         (#"{"t":1,"e":"run","format":2,"run":"r","seed":"1","started_ms":0,"topic":"t"}"#, .missingField),
         (#"{"t":1,"e":"planned-fault","id":"crash","kind":"process-signal"}"#, .missingField),
         (#"{"t":1,"e":"planned-scan","replica":7,"broker":"b"}"#, .wrongType),

@@ -11,7 +11,7 @@ struct Tale {
 
     /// With a plan of these faults, all of them `process-signal on broker-a on n2`, and a scan of these replicas, which
     /// are brokers of the same names.
-    init(header: Bool = true, faults: [String] = [], replicas: [String] = ["broker-a"], format: Int = 2) {
+    init(header: Bool = true, faults: [String] = [], replicas: [String] = ["broker-a"], format: Int = 3) {
         guard header else { return }
         add(Self.header(PlanSize(faults: faults.count, scans: replicas.count), format: format))
         for id in faults {
@@ -20,11 +20,18 @@ struct Tale {
         for replica in replicas { plan(.scan(PlannedScan(replica: replica, broker: replica))) }
     }
 
-    static func header(_ plan: PlanSize, format: Int = 2) -> HistoryEvent.Body {
+    static func header(_ plan: PlanSize, format: Int = 3) -> HistoryEvent.Body {
         .run(
             RunHeader(
                 formatVersion: format, runID: Self.runID, seed: 7, startedAtMilliseconds: 1_700_000_000_000,
                 topic: "first-message", plan: format == 1 ? nil : plan))
+    }
+
+    /// Writes into the header whether losses are permitted.
+    mutating func permitLosses(_ isAllowed: Bool) {
+        guard case .run(var header) = events[0].body else { return }
+        header.lossAllowed = isAllowed
+        events[0].body = .run(header)
     }
 
     /// A line of the plan; it takes no time.
@@ -139,8 +146,10 @@ struct Tale {
                     value: Self.value(sequence), runID: run, checksumAgrees: checksum)))
     }
 
-    mutating func end(completed: Bool = true) {
-        add(.end(RunEnd(completed: completed, detail: completed ? "" : "ssh to n2 was cut")))
+    /// - Parameter lines: what the last line says that there are; as many as there are unless told otherwise.
+    mutating func end(completed: Bool = true, lines: Int? = nil) {
+        let count = lines ?? events.count + 1
+        add(.end(RunEnd(completed: completed, detail: completed ? "" : "ssh to n2 was cut", lines: count)))
     }
 
     /// Messages 0, 1, 2 sent and delivered before a fault that an attempt (3, refused) ran into, 4 after it.

@@ -1,6 +1,8 @@
 import FoundationEssentials
+import Glibc
 import LabHistory
 import MQClient
+import SystemPackage
 import Testing
 
 @testable import LabChaos
@@ -99,9 +101,21 @@ import Testing
         runID: "r", lab: "l", mode: "m", seed: 1, startedAtMilliseconds: 0, state: .running, controllerPID: 7,
         lossAllowed: false, placement: [:], configurations: [:], clocks: [:], agentVersion: "")
 
-    @Test func runningWithoutItsControllerWasKilled() {
-        #expect(Self.manifest.wasKilled(isAlive: { _ in false }))
-        #expect(!Self.manifest.wasKilled(isAlive: { $0 == 7 }))
+    /// By a lock, and not by the controller's number, which may be another process's by now.
+    @Test func runningWithoutItsControllerWasKilled() throws {
+        let runs = FileManager.default.temporaryDirectory.appendingPathComponent("runs-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: runs) }
+        let folder = try RunFolder.create("r", under: FilePath(runs.path))
+        var manifest = Self.manifest
+        manifest.controllerPID = getpid()
+        #expect(folder.wasKilled(manifest) && !folder.isAtWork)
+        let work = try folder.beginWork()
+        #expect(!folder.wasKilled(manifest) && folder.isAtWork)
+        #expect(throws: TrialError.self) { try folder.beginWork() }
+        work.end()
+        #expect(folder.wasKilled(manifest))
+        manifest.state = .aborted
+        #expect(!folder.wasKilled(manifest))
     }
 
     @Test func aManifestOfBeforeTellsOfNoLogs() throws {
@@ -114,11 +128,6 @@ import Testing
         #expect(try JSONDecoder().decode(RunManifest.self, from: old).missingLogs == nil)
     }
 
-    @Test func whatEndedWasNotKilled() {
-        var manifest = Self.manifest
-        manifest.state = .aborted
-        #expect(!manifest.wasKilled(isAlive: { _ in false }))
-    }
 }
 
 @Suite struct ProbeOutcomeTests {

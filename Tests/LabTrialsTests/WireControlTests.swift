@@ -202,7 +202,7 @@ struct WireControlTests {
                 runID: "control", lab: "control", mode: "none", seed: 1, startedAtMilliseconds: 0, state: .completed,
                 controllerPID: 0, lossAllowed: false, placement: [:], configurations: [:], clocks: [:],
                 agentVersion: ""))
-        return try Judgement.judge(run, isAlive: { _ in false }).verdict
+        return try Judgement.judge(run).verdict
     }
 
     private static func waitForRoute(_ admin: MQAdmin) async throws {

@@ -83,7 +83,7 @@ struct OutageChecker: Checker {
     private mutating func note(_ edge: FaultEdge, at moment: Moment) {
         let index = clocks.firstIndex { $0.uid == edge.uid }
         switch (edge.edge, index) {
-        case (.armed, nil):
+        case (.asked, nil), (.armed, nil):
             guard clocks.count < RunRecord.maximumFaults else { return }
             clocks.append(Clock(uid: edge.uid, from: moment.atNanoseconds))
         case (.active, let index?): clocks[index].isActive = true

@@ -3,7 +3,7 @@
 /// A history proves a promise only if the fault was there, load was there while it was, and the run came to its end.
 /// Whatever is missing makes the run *inconclusive*, never a pass:
 ///
-/// 1. *Fault unproven*: the probe saw no effect (`didNotBite`), the fault could not be undone (`stuck`), it ended by
+/// 1. *Fault unproven*: the host would not lend it (`refused`), the probe saw no effect (`didNotBite`), the fault could not be undone (`stuck`), it ended by
 ///    itself before its planned heal (`expired`), or it was armed or active and has no end.
 /// 2. *Empty window*: no send was under way while the fault was open.
 /// 3. *Run incomplete*: the history has no last line, or a torn one: the controller died.
@@ -31,7 +31,7 @@ struct ProofChecker: Checker {
                 overlapping[edge.uid, default: 0] += known.ledger.attempts.count
                 openFaults.insert(edge.uid)
             case .healed, .expired: openFaults.remove(edge.uid)
-            case .armed, .didNotBite, .stuck: break
+            case .asked, .armed, .refused, .didNotBite, .stuck: break
             }
         case .malformed(let what):
             malformed.add(Witness(story: ["Line \(moment.line): \(what)."], lines: [moment.line]))
@@ -42,6 +42,9 @@ struct ProofChecker: Checker {
     mutating func consume(_ ending: HistoryLines.Ending) {
         if case .torn = ending { isTorn = true }
     }
+
+    /// Whether the history is not what a trial wrote.
+    var isDamaged: Bool { malformed.count > 0 }
 
     func conclude(_ known: Known) -> [Finding] {
         ended(known) + filled(known) + known.run.faults.flatMap { proved($0, known) }
@@ -87,7 +90,9 @@ struct ProofChecker: Checker {
 
     private func proved(_ fault: RunRecord.Fault, _ known: Known) -> [Finding] {
         let why: String
-        if fault.first(.stuck) != nil, known.rules.has(.stuck) {
+        if let refusal = fault.first(.refused), known.rules.has(.refused) {
+            why = "could not be injected: \(refusal.detail); run it again"
+        } else if fault.first(.stuck) != nil, known.rules.has(.stuck) {
             why = "could not be undone; see `hosts check`, then run it again"
         } else if let expired = fault.first(.expired), fault.openedAt != nil, known.rules.has(.expired) {
             why =

@@ -43,12 +43,15 @@ public struct RunHeader: Sendable, Equatable {
     public var topic: String
     /// How much was planned; nil in a history of format 1, which does not say.
     public var plan: PlanSize?
+    /// Whether the mode permits losses under the planned faults; nil before format 3, which does not say.
+    public var lossAllowed: Bool?
 
     public init(
         formatVersion: Int, runID: String, seed: UInt64, startedAtMilliseconds: Int64, topic: String,
-        plan: PlanSize? = nil
+        plan: PlanSize? = nil, lossAllowed: Bool? = nil
     ) {
         self.plan = plan
+        self.lossAllowed = lossAllowed
         self.formatVersion = formatVersion
         self.runID = runID
         self.seed = seed
@@ -189,8 +192,12 @@ public struct Delivery: Sendable, Equatable {
 /// A fault passed from one state of its life to the next.
 public struct FaultEdge: Sendable, Equatable {
     public enum Edge: String, Sendable, Equatable, CaseIterable {
-        /// The host was told to lend it: from here on it may be there, and its undo is on the host's disk before it is.
+        /// The host is being asked to lend it: from here on it may be there.
+        case asked
+        /// Its undo is on the host's disk. (Before format 3: the host was being asked.)
         case armed
+        /// The host would not lend it, and has nothing of it.
+        case refused
         /// Done, and a probe from the affected side saw it bite.
         case active
         /// Done, but the probe saw no effect: the run can't prove anything.
@@ -309,9 +316,12 @@ public struct RunEnd: Sendable, Equatable {
     /// False when the lab itself broke or was told to stop; why is in `detail`.
     public var completed: Bool
     public var detail: String
+    /// How many lines the history has, this one included; nil before format 3, which does not say.
+    public var lines: Int?
 
-    public init(completed: Bool, detail: String) {
+    public init(completed: Bool, detail: String, lines: Int? = nil) {
         self.completed = completed
         self.detail = detail
+        self.lines = lines
     }
 }

@@ -5,9 +5,10 @@
 /// strings, because many JSON readers keep only 53 bits of a number.
 public enum HistoryFormat {
     /// The version that this code writes.
-    public static let version = 2
-    /// The versions that it reads. Version 1 does not say what was planned, so that its best verdict is *inconclusive*.
-    public static let readableVersions = 1...2
+    public static let version = 3
+    /// The versions that it reads. Version 1 does not say what was planned, so that its best verdict is *inconclusive*;
+    /// version 2 not how many lines there are, nor whether losses are permitted.
+    public static let readableVersions = 1...3
     /// A longer line is refused; the longest that a trial writes is about 1 KiB.
     public static let maximumLineBytes = 64 * 1024
 
@@ -26,6 +27,7 @@ public enum HistoryFormat {
                     "format": .count(run.formatVersion), "run": .text(run.runID), "seed": .text(String(run.seed)),
                     "started_ms": .number(run.startedAtMilliseconds), "topic": .text(run.topic),
                     "planned_faults": .maybeCount(run.plan?.faults), "planned_scans": .maybeCount(run.plan?.scans),
+                    "loss_allowed": .maybeFlag(run.lossAllowed),
                 ]
             )
         case .planned(.fault(let fault)):
@@ -99,7 +101,13 @@ public enum HistoryFormat {
                     "complete": .flag(scan.complete), "detail": .text(scan.detail),
                 ]
             )
-        case .end(let end): ("end", ["completed": .flag(end.completed), "detail": .text(end.detail)])
+        case .end(let end):
+            (
+                "end",
+                [
+                    "completed": .flag(end.completed), "detail": .text(end.detail), "lines": .maybeCount(end.lines),
+                ]
+            )
         }
     }
 

@@ -3,6 +3,9 @@ struct LineFields {
     let line: JSONLine
     let number: Int
 
+    /// What a number may be: 31 years of nanoseconds, an exabyte.
+    private static let range: ClosedRange<Int64> = -999_999_999_999_999_999...999_999_999_999_999_999
+
     init(_ line: JSONLine, number: Int) {
         self.line = line
         self.number = number
@@ -29,7 +32,11 @@ struct LineFields {
         case "drained": .drained(try drain())
         case "scanned": .scanned(try record())
         case "scan-ended": .scanEnded(try scan())
-        case "end": .end(RunEnd(completed: try flag("completed"), detail: try optionalText("detail") ?? ""))
+        case "end":
+            .end(
+                RunEnd(
+                    completed: try flag("completed"), detail: try optionalText("detail") ?? "",
+                    lines: try optionalInteger("lines").map { Int($0) }))
         default: throw HistoryError(.unknownEvent, line: number, "unknown event '\(name)'")
         }
     }
@@ -48,7 +55,8 @@ struct LineFields {
             formatVersion: version, runID: try text("run"), seed: seed,
             startedAtMilliseconds: try integer("started_ms"), topic: try text("topic"),
             plan: version == 1
-                ? nil : PlanSize(faults: try count("planned_faults"), scans: try count("planned_scans")))
+                ? nil : PlanSize(faults: try count("planned_faults"), scans: try count("planned_scans")),
+            lossAllowed: try optionalFlag("loss_allowed"))
     }
 
     private func invocation() throws(HistoryError) -> SendInvocation {
@@ -140,7 +148,10 @@ struct LineFields {
     private func optionalInteger(_ name: String) throws(HistoryError) -> Int64? {
         switch line[name] {
         case nil, .null: return nil
-        case .integer(let number): return number
+        case .integer(let number):
+            // So that no sum or difference of two of them runs over.
+            guard Self.range.contains(number) else { throw wrong(name, "a whole number of at most 18 digits") }
+            return number
         default: throw wrong(name, "a whole number")
         }
     }

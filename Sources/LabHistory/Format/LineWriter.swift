@@ -1,6 +1,6 @@
 /// Writes one line of a history.
 enum LineWriter {
-    /// A field's value; `maybe(nil)`, `maybeNumber(nil)` and `ifTrue(false)` leave the field out.
+    /// A field's value; `maybe(nil)`, `maybeNumber(nil)`, `maybeFlag(nil)` and `ifTrue(false)` leave the field out.
     enum Cell {
         case text(String)
         case maybe(String?)
@@ -9,6 +9,7 @@ enum LineWriter {
         case flag(Bool)
         case maybeNumber(Int64?)
         case ifTrue(Bool)
+        case maybeFlag(Bool?)
 
         static func count(_ value: Int) -> Cell { .number(Int64(value)) }
         static func maybeCount(_ value: Int?) -> Cell { .maybeNumber(value.map { Int64($0) }) }
@@ -28,7 +29,7 @@ enum LineWriter {
 
     private static func append(_ name: String, _ cell: Cell, _ out: inout [UInt8]) {
         switch cell {
-        case .maybe(nil), .maybeNumber(nil), .ifTrue(false): return
+        case .maybe(nil), .maybeNumber(nil), .ifTrue(false), .maybeFlag(nil): return
         case .text(let text), .maybe(.some(let text)):
             key(name, &out)
             JSONText.append(text, to: &out)
@@ -40,7 +41,7 @@ enum LineWriter {
             out.append(JSONText.quote)
             JSONText.appendHex(hash, to: &out)
             out.append(JSONText.quote)
-        case .flag(let flag), .ifTrue(let flag):
+        case .flag(let flag), .ifTrue(let flag), .maybeFlag(.some(let flag)):
             key(name, &out)
             out.append(contentsOf: (flag ? "true" : "false").utf8)
         }

@@ -53,9 +53,19 @@ public struct HistoryJudge: Sendable {
             loss.conclude(known) + unexpected.conclude(known) + corruption.conclude(known) + damage.conclude(known)
             + offsets.conclude(known) + sendOrder.conclude(known) + pollOrder.conclude(known)
             + outage.conclude(known) + proof.conclude(known) + plan.conclude(known)
+        let believed = proof.isDamaged && known.rules.has(.damageExplains) ? findings.map(Self.doubted) : findings
         return Verdict(
-            runID: known.run.header?.runID, findings: findings, counts: counts.total(known, findings),
+            runID: known.run.header?.runID, findings: believed, counts: counts.total(known, findings),
             outages: outage.outages(known), timeline: outage.timeline(known))
+    }
+
+    /// A finding of a history that is not whole: a line that is missing, doubled or altered may be all there is to it.
+    private static func doubted(_ finding: Finding) -> Finding {
+        guard finding.status == .fail else { return finding }
+        var doubted = finding
+        doubted.status = .inconclusive
+        doubted.summary += "; but the history is damaged, which may be why"
+        return doubted
     }
 
     /// How many values still have details for a witness; the tests hold it against the promise of bounded memory.
@@ -110,7 +120,12 @@ public struct HistoryJudge: Sendable {
             return .scanned(record, key, before: before)
         case .fault(let edge): return .fault(edge)
         case .unreadable(let answer): return .unreadable(answer)
-        case .run, .planned, .phase, .drained, .scanEnded, .end: return .other
+        case .end(let end):
+            if let lines = end.lines, lines != line, known.rules.has(.lineCount) {
+                return .malformed("it says that it is line \(lines): lines are missing or doubled")
+            }
+            return .other
+        case .run, .planned, .phase, .drained, .scanEnded: return .other
         }
     }
 }

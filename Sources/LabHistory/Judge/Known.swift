@@ -2,8 +2,16 @@
 struct Known: Sendable {
     var ledger = Ledger()
     var run = RunRecord()
-    let promises: Promises
+    private let given: Promises
     let rules: Rules
+
+    init(promises: Promises, rules: Rules) {
+        given = promises
+        self.rules = rules
+    }
+
+    /// What was promised: what the history says of it, else what the caller said.
+    var promises: Promises { run.header?.lossAllowed.map { Promises(lossAllowed: $0) } ?? given }
 }
 
 /// One event as the checkers see it: with what the ledger knows of its value.

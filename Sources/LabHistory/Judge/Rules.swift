@@ -16,7 +16,8 @@ package struct Rules: Sendable {
         case pollSkip, backwardPoll, newAssignmentResets
         case outage
         case didNotBite, stuck, expired, openEnded, emptyWindow
-        case noEnd, brokenEnd, emptyHistory, malformed
+        case noEnd, brokenEnd, emptyHistory, malformed, refused
+        case damageExplains, lineCount
     }
 
     private var off: UInt64 = 0

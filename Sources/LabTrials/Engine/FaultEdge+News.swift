@@ -6,7 +6,9 @@ extension FaultEdge {
     init(_ news: FaultNews) {
         let edge: Edge =
             switch news.edge {
+            case .asked: .asked
             case .armed: .armed
+            case .refused: .refused
             case .active: .active
             case .didNotBite: .didNotBite
             case .healed: .healed

@@ -81,6 +81,8 @@ public struct TrialRunner: Sendable {
         let cluster = Cluster(plan: setting.deployment, subject: setting.subject, fleet: fleet)
         try await cluster.refuseLeftovers()
         let folder = try RunFolder.create(setting.runID, under: setting.runsFolder)
+        let work = try folder.beginWork()
+        defer { work.end() }
         observe(.folder(folder))
         var manifest = try await manifest(fleet)
         try folder.write(manifest)
@@ -133,7 +135,7 @@ public struct TrialRunner: Sendable {
                 RunHeader(
                     formatVersion: HistoryFormat.version, runID: setting.runID, seed: setting.seed,
                     startedAtMilliseconds: setting.startedAtMilliseconds, topic: plan.topic.name,
-                    plan: PlanSize(planned))))
+                    plan: PlanSize(planned), lossAllowed: plan.promises.lost == .measured)))
         for item in planned { recorder.record(.planned(item)) }
         let flusher = Task { await recorder.keepFlushing() }
         defer { flusher.cancel() }

@@ -17,6 +17,7 @@ public final class HistoryRecorder: Sendable {
     private struct State {
         var pending: [UInt8] = []
         var tally = SendTally()
+        var lines = 0
         var failure: (any Error)?
         var closed = false
     }
@@ -39,6 +40,12 @@ public final class HistoryRecorder: Sendable {
         state.withLock { state in
             guard !state.closed else { return }
             state.tally.count(body)
+            state.lines += 1
+            var body = body
+            if case .end(var end) = body {
+                end.lines = state.lines
+                body = .end(end)
+            }
             state.pending += HistoryFormat.encode(HistoryEvent(atNanoseconds: nanoseconds ?? clock.nanoseconds, body))
             if state.pending.count >= Self.batchBytes { write(&state) }
         }

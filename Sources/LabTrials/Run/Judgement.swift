@@ -7,14 +7,13 @@ public enum Judgement {
 
     /// Judges a run, now or years later.
     ///
-    /// - Parameter isAlive: whether a process exists; a run that is still at work is not judged.
     /// - Throws: `TrialError` when the folder is no run, its history can't be opened, or the run is still going on.
     ///   A history with an unreadable line is no error here: its verdict is.
     public static func judge(
-        _ folder: RunFolder, isAlive: (Int32) -> Bool
+        _ folder: RunFolder
     ) throws(TrialError) -> (verdict: Verdict, manifest: RunManifest) {
         let manifest = try folder.manifest()
-        if manifest.state == .running, isAlive(manifest.controllerPID) {
+        if manifest.state == .running, folder.isAtWork {
             throw TrialError(.history, "\(folder.path): this run is still going on (process \(manifest.controllerPID))")
         }
         var judge = HistoryJudge(promises: Promises(lossAllowed: manifest.lossAllowed))

@@ -47,6 +47,17 @@ public struct RunFolder: Sendable {
         }
     }
 
+    /// Says for as long as this process lives, or until ``RunWork/end()``, that somebody works on the run.
+    ///
+    /// By a lock of the kernel's: a process's number may be another's after a restart of the machine.
+    public func beginWork() throws(TrialError) -> RunWork { try RunWork(path.appending("run.lock")) }
+
+    /// Whether some process works on the run.
+    public var isAtWork: Bool { RunWork.isHeld(path.appending("run.lock")) }
+
+    /// Whether the run was cut off: it says that it is running, and nobody works on it.
+    public func wasKilled(_ manifest: RunManifest) -> Bool { manifest.state == .running && !isAtWork }
+
     /// What the run was judged to be when it ended; nil when it never was.
     public var keptVerdict: String? {
         struct Kept: Decodable { var status: String }
@@ -88,7 +99,7 @@ public struct RunManifest: Sendable, Codable, Equatable {
     public var seed: UInt64
     public var startedAtMilliseconds: Int64
     public var state: State
-    /// The controller's process, so that a killed run can be told from one that is still at work.
+    /// The controller's process, for whoever wants to interrupt it.
     public var controllerPID: Int32
     public var lossAllowed: Bool
     /// Host by daemon.
@@ -115,10 +126,6 @@ public struct RunManifest: Sendable, Codable, Equatable {
         }
     }
 
-    /// Whether the run was cut off: it says that it is running, and its controller is gone.
-    public func wasKilled(isAlive: (Int32) -> Bool) -> Bool {
-        state == .running && !isAlive(controllerPID)
-    }
 }
 
 /// What broke in the lab itself, as opposed to the cluster under trial.

@@ -22,7 +22,7 @@ struct CheckCommand: ParsableCommand {
 
     func run() throws {
         let folder = try RunChoice(place).folder(wanted)
-        let (verdict, manifest) = try Judgement.judge(folder, isAlive: Processes.isAlive)
+        let (verdict, manifest) = try Judgement.judge(folder)
         if output.json {
             print(JSONReport.text(verdict))
         } else {
@@ -80,7 +80,7 @@ struct RunsCommand: ParsableCommand {
             control = manifest.control
             mode = manifest.mode
             seed = manifest.seed
-            state = manifest.wasKilled(isAlive: Processes.isAlive) ? "incomplete (killed)" : manifest.state.rawValue
+            state = folder.wasKilled(manifest) ? "incomplete (killed)" : manifest.state.rawValue
             verdict = folder.keptVerdict
         }
     }

@@ -26,7 +26,7 @@ struct DestroyCommand: AsyncParsableCommand {
     /// A killed run has nothing on the hosts any more; 'status' need not speak of it again.
     private func noteEnd() {
         guard let folder = RunFolder.all(under: place.runsFolder).last, var manifest = try? folder.manifest(),
-            manifest.wasKilled(isAlive: Processes.isAlive)
+            folder.wasKilled(manifest)
         else { return }
         manifest.isTakenDown = true
         do { try folder.write(manifest) } catch { Terminal.complain("\(error)") }

@@ -112,6 +112,7 @@ struct LabCommand: AsyncParsableCommand {
             let plan = control?.trial ?? lab.trial
             let laboratory = try Laboratory(trial: trial, inventory: inventory, place: place)
             guard !dryRun else {
+                if answers != nil { _ = try submission(for: lab) }
                 print(try laboratory.deployment(of: plan))
                 print(ScheduleText(plan))
                 return

@@ -27,8 +27,8 @@ struct StatusCommand: AsyncParsableCommand {
                 print("run \(running.runID) is going on (process \(running.controllerPID))")
             }
             // Only the newest: an older one's remains would be its remains.
-            if let last = try RunFolder.all(under: place.runsFolder).last?.manifest(),
-                last.wasKilled(isAlive: Processes.isAlive), last.isTakenDown != true
+            if let folder = RunFolder.all(under: place.runsFolder).last, case let last = try folder.manifest(),
+                folder.wasKilled(last), last.isTakenDown != true
             {
                 print(
                     "run \(last.runID) is incomplete: its controller was killed; 'seatrial destroy' removes what it left"
