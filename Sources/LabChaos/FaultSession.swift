@@ -101,6 +101,8 @@ public actor FaultSession {
             input = Self.ending(report)
             time = await self.time(of: report.healedAt, on: link, notAfter: known)
         } catch {
+            // Whoever cancels heals everything afterwards; what the host did is asked then.
+            if let failure = error as? AgentFailure, failure.code == .cancelled { return }
             input = .undoFailed(reason: "\(error)")
         }
         perform(faults[place].machine.handle(input), on: faults[place], at: time)

@@ -34,6 +34,24 @@ import Testing
         #expect(witness.lines == witness.lines.sorted())
     }
 
+    @Test func failuresBeforeAnyFaultAreTold() {
+        var tale = Tale(faults: ["crash"])
+        tale.add(.phase("baseline"))
+        tale.send(0, .fail)
+        for sequence in 1..<4 {
+            tale.send(sequence, offset: Int64(sequence))
+            tale.deliver(sequence, offset: Int64(sequence))
+        }
+        tale.crash { $0.send(4, .fail) }
+        tale.drain(first: 1, reached: 4, max: 4)
+        tale.scan([1, 2, 3])
+        tale.end()
+        let verdict = tale.judge()
+        let told = verdict.findings.filter { $0.anomaly == .outage }.map(\.summary)
+        #expect(verdict.status == .pass && told.count == 2)
+        #expect(told.first == "1 sends failed before any fault: nothing that was planned explains them")
+    }
+
     /// What was promised stands in the history; whoever judges it cannot permit a loss afterwards.
     @Test func theHistorysPromiseCountsAndNotTheCallers() {
         for isAllowed in [false, true] {

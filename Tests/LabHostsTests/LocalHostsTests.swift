@@ -156,6 +156,20 @@ import Testing
         }
     }
 
+    @Test func aHostHasItsOwnTemporaryFolders() async throws {
+        try await withLab { hosts, _ in
+            let report = try await hosts.up(count: 2)
+            let name = "seatrial-\(UInt32.random(in: 0...UInt32.max))"
+            for folder in ["/tmp", "/var/tmp", "/run", "/root"] {
+                let made = try await ssh(hosts, report.hosts[0].address, "touch \(folder)/\(name)")
+                #expect(made.isSuccess, "\(made)")
+                let elsewhere = try await ssh(hosts, report.hosts[1].address, "ls \(folder)/\(name)")
+                #expect(!elsewhere.isSuccess, "\(folder) of one host is that of the other")
+                #expect(access("\(folder)/\(name)", F_OK) != 0, "\(folder) of a host is the machine's")
+            }
+        }
+    }
+
     @Test func twoLabsLeaveEachOtherAlone() async throws {
         try await withLab { first, _ in
             try await withLab { second, _ in

@@ -101,10 +101,11 @@ extension SSHTests {
             let server = try await TestServer()
             var configuration = server.configuration
             configuration.knownHosts = [server.scratch.file("empty")]
+            configuration.trustCommand = "seatrial trust -i hosts.yaml --limit v1"
             let error = try await failure(configuration)
             #expect(error.code == .hostKeyUnknown)
             #expect(error.description.contains("SHA256:"))
-            #expect(error.description.contains("seatrial trust"))
+            #expect(error.description.contains("'seatrial trust -i hosts.yaml --limit v1'"))
         }
 
         @Test func aChangedKeyStopsEverythingAndNamesTheLine() async throws {

@@ -1,3 +1,4 @@
+import Glibc
 import SystemPackage
 import Testing
 
@@ -68,6 +69,16 @@ import Testing
         #expect(
             String(decoding: try scratch.read("known"), as: UTF8.self)
                 == "first line without end\n\(line)\n\(line)\n")
+        #expect(try HostKeys.judge(key, knownHosts: [file]) == .known)
+    }
+
+    /// As `ssh` does for a home that never had a key.
+    @Test func appendingMakesTheFolder() throws {
+        let scratch = try Scratch()
+        let file = scratch.file("home").appending("known_hosts")
+        try HostKeys.append(key, to: file)
+        var status = stat()
+        #expect(stat(scratch.file("home").string, &status) == 0 && status.st_mode & 0o777 == 0o700)
         #expect(try HostKeys.judge(key, knownHosts: [file]) == .known)
     }
 

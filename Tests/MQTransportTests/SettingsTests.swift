@@ -65,6 +65,13 @@ import Testing
         #expect(error?.line == 3)
     }
 
+    @Test func aKeyWithoutAValueIsTold() throws {
+        var settings = try settings("brokerName\nlistenPort=\n")
+        _ = settings.string("brokerName")
+        _ = settings.string("listenPort")
+        #expect(settings.unknownKeyWarnings() == ["b.properties:1: 'brokerName' has no value (expected key=value)"])
+    }
+
     @Test func unknownKeysWarnWithTheNearestKnownOne() throws {
         var settings = try settings("brokerNmae=a\nlistenPort=1\nrocketmqHome=/x\nzzzzzzzz=1")
         _ = settings.string("brokerName")

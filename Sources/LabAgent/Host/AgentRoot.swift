@@ -91,8 +91,9 @@ struct AgentRoot: Sendable {
     }
 
     /// The failure for the current `errno`; a link in the way is an escape.
-    static func failure(_ deed: String, _ path: String) -> AgentFailure {
+    static func failure(_ deed: String, _ given: String) -> AgentFailure {
         let reason = errno
+        let path = given.isEmpty ? "the lab's folder" : given
         switch reason {
         case ELOOP: return AgentFailure(.pathEscape, "'\(path)': a symbolic link is in the way, which is not followed")
         case ENOENT: return AgentFailure(.notFound, "'\(path)' is not there")

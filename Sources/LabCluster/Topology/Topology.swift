@@ -62,7 +62,18 @@ public struct Topology: Sendable, Equatable, Decodable {
             throw ClusterError(.badTopology, "\(path): it is empty; see labs/modes/ for what belongs here")
         }
         try topology.validate(path)
+        for settings in [topology.settings] + topology.brokers.map(\.settings) {
+            guard let mistake = SettingRule.firstMistake(in: settings) else { continue }
+            let line = line(of: mistake.key, in: text).map { ":\($0)" } ?? ""
+            throw ClusterError(.badTopology, "\(path)\(line): \(mistake.key): \(mistake.text)")
+        }
         return topology
+    }
+
+    /// The first line, from 1, on which a key stands.
+    private static func line(of key: String, in text: String) -> Int? {
+        text.split(separator: "\n", omittingEmptySubsequences: false)
+            .firstIndex { $0.drop { " -{,".contains($0) }.hasPrefix("\(key):") }.map { $0 + 1 }
     }
 
     private func validate(_ path: FilePath) throws(ClusterError) {

@@ -1,9 +1,10 @@
 /// How long sending failed because of each fault: measured, never judged here.
 ///
-/// Model: from the first attempt that fails (`fail` or unknown) after the fault's undo was armed, which is the last
-/// moment before the deed, to the first acknowledgement of an attempt that began after that failure. Besides, the
+/// Model: from the first attempt that fails (`fail` or unknown) after the host was asked for the fault, which is the
+/// last moment before the deed, to the first acknowledgement of an attempt that began after that failure. Besides, the
 /// share of one-second windows with an acknowledgement, from the deed to the last attempt. A fault that never became
-/// active has no outage. The same pass draws the run's time line.
+/// active has no outage. Failures before any fault was asked for have a line of their own: nothing that was planned
+/// explains them. The same pass draws the run's time line.
 struct OutageChecker: Checker {
     private struct Clock: Sendable {
         var uid: String
@@ -22,6 +23,8 @@ struct OutageChecker: Checker {
     /// Seconds of the run in which something was acknowledged.
     private var goodSeconds: Set<Int64> = []
     private var lastAttempt: Int64 = 0
+    /// Failures that no fault explains, for none had been asked for.
+    private var early = Tally()
 
     mutating func consume(_ sighting: Sighting, at moment: Moment, _ known: Known) {
         switch sighting {
@@ -41,21 +44,30 @@ struct OutageChecker: Checker {
 
     func conclude(_ known: Known) -> [Finding] {
         guard known.rules.has(.outage) else { return [] }
-        return outages(known).compactMap { outage in
-            guard let from = outage.firstFailureNanoseconds else { return nil }
-            let length = outage.nanoseconds.map { "for \(Storyteller.seconds($0))" } ?? "until the end of the run"
-            let clock = clocks.first { $0.uid == outage.faultUID }
-            let lines = [clock?.firstFailure?.line, clock?.firstSuccess?.line].compactMap { $0 }
-            return Finding(
-                anomaly: .outage, status: .pass, count: 1, rule: .measured,
-                summary: "sending failed \(length) under fault \(outage.faultUID)",
-                witness: Witness(
-                    story: [
-                        "The first attempt failed at \(Storyteller.seconds(from)).",
-                        outage.firstSuccessNanoseconds.map { "The next success was at \(Storyteller.seconds($0))." }
-                            ?? "None succeeded after it.",
-                    ], lines: lines))
+        var findings: [Finding] = []
+        if early.count > 0, !clocks.isEmpty {
+            findings.append(
+                Finding(
+                    anomaly: .outage, status: .pass, count: early.count, rule: .measured,
+                    summary: "\(early.count) sends failed before any fault: nothing that was planned explains them",
+                    witness: early.first))
         }
+        return findings
+            + outages(known).compactMap { outage in
+                guard let from = outage.firstFailureNanoseconds else { return nil }
+                let length = outage.nanoseconds.map { "for \(Storyteller.seconds($0))" } ?? "until the end of the run"
+                let clock = clocks.first { $0.uid == outage.faultUID }
+                let lines = [clock?.firstFailure?.line, clock?.firstSuccess?.line].compactMap { $0 }
+                return Finding(
+                    anomaly: .outage, status: .pass, count: 1, rule: .measured,
+                    summary: "sending failed \(length) under fault \(outage.faultUID)",
+                    witness: Witness(
+                        story: [
+                            "The first attempt failed at \(Storyteller.seconds(from)).",
+                            outage.firstSuccessNanoseconds.map { "The next success was at \(Storyteller.seconds($0))." }
+                                ?? "None succeeded after it.",
+                        ], lines: lines))
+            }
     }
 
     func outages(_ known: Known) -> [Outage] {
@@ -95,6 +107,12 @@ struct OutageChecker: Checker {
     }
 
     private mutating func noteFailure(_ attempt: Ledger.Attempt, _ moment: Moment) {
+        if clocks.isEmpty {
+            early.add(
+                Witness(
+                    story: ["The first attempt failed at \(Storyteller.seconds(moment.atNanoseconds))."],
+                    lines: [moment.line]))
+        }
         for index in clocks.indices where clocks[index].firstFailure == nil {
             guard moment.atNanoseconds >= clocks[index].from else { continue }
             // An attempt that was under way when the fault struck failed from then on.

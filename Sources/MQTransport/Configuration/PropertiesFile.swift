@@ -13,6 +13,8 @@ public struct PropertiesFile: Sendable, Equatable {
         public let value: String
         /// Where it begins, counted from 1.
         public let line: Int
+        /// Whether the line is a key and nothing else, which Java takes for an empty value.
+        public let isBare: Bool
     }
 
     /// Longer files are refused: a configuration is a screen or two.
@@ -86,13 +88,14 @@ public struct PropertiesFile: Sendable, Equatable {
         guard !key.isEmpty else {
             throw ConfigurationError(file: file, line: line, problem: "'\(text)' has no key (expected key=value)")
         }
+        let isBare = rest.isEmpty
         rest = rest.drop { $0 == " " || $0 == "\t" }
         if rest.first == "=" || rest.first == ":" { rest = rest.dropFirst() }
         rest = rest.drop { $0 == " " || $0 == "\t" }
         var value = ""
         while !rest.isEmpty { value.append(unescaped(&rest)) }
         while let last = value.last, last == " " || last == "\t" { value.removeLast() }
-        return Entry(key: key, value: value, line: line)
+        return Entry(key: key, value: value, line: line, isBare: isBare)
     }
 
     private static func unescaped(_ rest: inout Substring) -> Character {

@@ -88,11 +88,15 @@ public struct Settings: Sendable {
     /// here. Call it after all look-ups.
     public func unknownKeyWarnings(ignoring ignored: Set<String> = []) -> [String] {
         let candidates = known.union(ignored).sorted()
-        return entries.filter { !known.contains($0.key) && !ignored.contains($0.key) }.map { entry in
-            let nearest = Self.nearest(to: entry.key, among: candidates)
-            let hint = nearest.map { " (did you mean \($0)?)" } ?? ""
-            return "\(file):\(entry.line): unknown key \(entry.key)\(hint); it is ignored"
+        let bare = entries.filter { $0.isBare }.map { entry in
+            "\(file):\(entry.line): '\(entry.key)' has no value (expected key=value)"
         }
+        return bare
+            + entries.filter { !$0.isBare && !known.contains($0.key) && !ignored.contains($0.key) }.map { entry in
+                let nearest = Self.nearest(to: entry.key, among: candidates)
+                let hint = nearest.map { " (did you mean \($0)?)" } ?? ""
+                return "\(file):\(entry.line): unknown key \(entry.key)\(hint); it is ignored"
+            }
     }
 
     /// The candidate with the fewest edits, if they are at most a third of the key.
