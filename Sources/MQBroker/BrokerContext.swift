@@ -71,6 +71,9 @@ final class BrokerContext: Sendable {
         topicsUnsaved.store(!saved, ordering: .relaxed)
     }
 
+    /// Whether the topics are on the disk as they are.
+    var topicsAreSaved: Bool { !topicsUnsaved.load(ordering: .relaxed) }
+
     /// Tells the nameservers when the store stops taking messages, and when it takes them again.
     func announceWritability() {
         let isWritable = store.isWritable

@@ -94,10 +94,13 @@ public struct RouteTable: Sendable {
     public mutating func query(
         _ version: DataVersion, of address: String, connection: UInt64, now: ContinuousClock.Instant
     ) -> (isChanged: Bool, known: DataVersion?) {
-        guard let known = live[address]?.dataVersion else { return (true, nil) }
+        guard let broker = live[address] else { return (true, nil) }
+        let known = broker.dataVersion
         live[address]?.lastUpdate = now
         live[address]?.connection = connection
-        return (known != version, known)
+        // Another address may have taken the broker's place, and gone with its topics.
+        let isListed = brokers[broker.brokerName]?.addresses.values.contains(address) ?? false
+        return (known != version || !isListed, known)
     }
 
     // MARK: Brokers go

@@ -162,6 +162,11 @@ extension MessageStore {
     /// How far the index goes: the store time and log offset of its last message, zeros when it is empty.
     public var indexEnd: (timestamp: Int64, logOffset: Int64) { (index?.lastTimestamp ?? 0, index?.lastOffset ?? 0) }
 
+    /// The record that a queue's entry leads to; nil when its place is lost, or another record stands there.
+    public func record(of entry: QueueEntry, in key: QueueKey, at offset: Int64) throws(StoreError) -> StoredRecord? {
+        try EntryReading(log: log).record(of: entry, in: key, at: offset)
+    }
+
     /// When the message at this place of a queue was stored, milliseconds since 1970; `nil` when there is none.
     public func storeTimestamp(of key: QueueKey, at offset: Int64) throws(StoreError) -> Int64? {
         guard let entry = try queues.queue(key)?.entries(from: offset, count: 1).first else { return nil }

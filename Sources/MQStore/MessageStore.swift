@@ -65,7 +65,6 @@ public final class MessageStore: Sendable {
         try io.syncAncestors(of: configuration.root)
         lock = try io.lock(configuration.lockFile)
         let wasCleanStop = !io.exists(configuration.abortMarker)
-        try io.touch(configuration.abortMarker)
         let names = NameJournal(io: io)
         names.note([configuration.commitLogDirectory.removingLastComponent(), configuration.commitLogDirectory])
         log = try SegmentChain(
@@ -74,6 +73,8 @@ public final class MessageStore: Sendable {
             directory: configuration.consumeQueueDirectory, entriesPerFile: configuration.entriesPerQueueFile, io: io)
         let checkpoint = try Checkpoint.read(from: configuration.checkpointFile, io: io)
         var deleted = try DeletedTopicsFile(configuration.deletedTopicsFile, io: io)
+        // Only now: a start that the configuration does not fit must not turn a clean stop into a crash.
+        try io.touch(configuration.abortMarker)
         let outcome = try Recovery(
             configuration: configuration, log: log, queues: queues, wasCleanStop: wasCleanStop, checkpoint: checkpoint,
             deleted: deleted.table, io: io

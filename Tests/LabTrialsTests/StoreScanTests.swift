@@ -27,6 +27,12 @@ import Testing
         #expect(!scan.complete && scan.detail.contains("a size of 7 bytes"))
     }
 
+    @Test func aDamagedPlaceIsNoCompleteScan() throws {
+        let end = #"{"end":{"logOffset":402,"records":1,"torn":false,"damaged":[[134,268]]}}"#
+        let scan = try #require(try Self.recorded([Self.record, end]))
+        #expect(!scan.complete && scan.detail.contains("from byte 134 to 268"))
+    }
+
     @Test func outputWithoutAnEndIsRefused() {
         #expect(throws: TrialError.self) { try Self.recorded([Self.record]) }
     }

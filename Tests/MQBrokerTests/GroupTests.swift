@@ -117,6 +117,47 @@ import Testing
         }
     }
 
+    /// Whatever a client writes into request 36 becomes a topic, a folder and a record: none of it may end the broker,
+    /// nor lead out of the store.
+    @Test(
+        arguments: [
+            (String(repeating: "g", count: 200), Int32(-1)), (String(repeating: "g", count: 200), 1),
+            ("/../../../../OUTSIDE", -1), ("..", -1), ("a/b", 1), ("nul\u{0}", -1),
+        ] as [(String, Int32)])
+    func whatCannotBeAGroupIsRefused(_ group: String, _ level: Int32) async throws {
+        try await TestBroker.run { test in
+            let first = try await test.send("T", body: "m")
+            let offset = try #require(OffsetMessageID(first.extFields["msgId"] ?? "")).logOffset
+            let header = ConsumerSendMessageBackRequestHeader(offset: offset, group: group, delayLevel: level)
+            let answer = try await test.call(.request(.consumerSendMessageBack, header))
+            // Two dots alone are a name; with the prefix they are a folder like any other.
+            #expect((answer.responseCode == .success) == (group == ".."))
+            let data = HeartbeatData(
+                clientID: "c",
+                consumers: [
+                    ConsumerData(
+                        groupName: group, consumeType: .passively, messageModel: .clustering,
+                        consumeFromWhere: .lastOffset, subscriptions: [])
+                ])
+            let heartbeat = try await test.call(.request(.heartbeat, body: data.encoded()))
+            #expect((heartbeat.responseCode == .success) == (group == ".."))
+            #expect(try await test.send("T", body: "still there").responseCode == .success)
+        }
+    }
+
+    @Test func aLongOriginalIDIsNotTakenOver() async throws {
+        try await TestBroker.run { test in
+            let first = try await test.send("T", body: "m")
+            let offset = try #require(OffsetMessageID(first.extFields["msgId"] ?? "")).logOffset
+            let header = ConsumerSendMessageBackRequestHeader(
+                offset: offset, group: "G", delayLevel: -1, originMessageID: String(repeating: "m", count: 40_000))
+            #expect(try await test.call(.request(.consumerSendMessageBack, header)).responseCode == .success)
+            let dead = try await test.pull("%DLQ%G", from: 0)
+            let record = try #require(StoredRecord.readAll(dead.body ?? ByteBuffer())?.first)
+            #expect(record.properties["ORIGIN_MESSAGE_ID"] == first.extFields["msgId"])
+        }
+    }
+
     @Test func aDeletedTopicIsUnknown() async throws {
         try await TestBroker.run({ $0.autoCreateTopics = true }) { test in
             _ = try await test.send("T")

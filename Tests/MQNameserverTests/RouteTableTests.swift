@@ -155,6 +155,15 @@ import Testing
         #expect(gone.map(\.brokerAddress) == ["m2:1", "s1:1"])
     }
 
+    /// Another address took the broker's name and id, and went: the first one must register again, unchanged or not.
+    @Test func aBrokerThatIsNotListedAnyMoreIsChanged() {
+        var routes = cluster()
+        _ = routes.register(header("a", address: "m9:9"), table: table(["t"]), connection: 9, now: start)
+        routes.unregister(
+            UnregisterBrokerRequestHeader(brokerName: "a", brokerAddress: "m9:9", clusterName: "c", brokerID: 0))
+        #expect(routes.query(DataVersion(timestamp: 1, counter: 1), of: "m1:1", connection: 1, now: start).isChanged)
+    }
+
     @Test func topicsAreDeletedByClusterOrEverywhere() {
         var routes = cluster()
         _ = routes.register(

@@ -45,6 +45,69 @@ import Testing
         #expect(again.store.recovery.walkedRecords < 10)
     }
 
+    /// Full index files are believed after a power cut, so that their syncs must be real: with a disk that lies about
+    /// them keys are lost, and with an honest one never.
+    @Test(arguments: [false, true]) func fullIndexFilesNeedTheirSync(isLying: Bool) throws {
+        var losses = 0
+        for seed in UInt64(1)...(isLying ? 100 : 8) where losses == 0 {
+            let disk = SimulatedDisk(seed: seed)
+            if isLying { disk.change { $0.sabotage = { $0.contains("/index/") } } }
+            var configuration = StoreConfiguration(root: "/disk/store")
+            configuration.segmentBytes = 8192
+            configuration.entriesPerQueueFile = 100
+            configuration.indexSlots = 300
+            configuration.indexEntries = 8
+            func open() throws -> SteppedStore { try SteppedStore(configuration, on: disk, clock: clock) }
+            let store = try open()
+            for index in 0..<24 {
+                _ = store.append([message("t", body: "m\(index)", properties: ["KEYS": "k\(index)"])])
+            }
+            store.write()
+            store.flush()
+            store.indexAll()
+            disk.cutPower()
+            let again = try open()
+            again.flush()
+            again.indexAll()
+            let found = try (0..<24).filter { index in
+                try again.store.records(
+                    topic: "t", key: "k\(index)", within: 0...Int64.max, limit: 9, maximumBytes: 1 << 20
+                ).count == 1
+            }
+            losses += 24 - found.count
+        }
+        #expect((losses > 0) == isLying, "\(losses) keys lead nowhere")
+    }
+
+    /// A topic's folders are gone with it, and the checkpoints go on.
+    @Test func aDeletedTopicDoesNotEndTheCheckpoints() throws {
+        let store = try open()
+        send(3, to: store, topic: "gone")
+        store.store.deleteTopic("gone") { error in #expect(error == nil) }
+        store.write()
+        send(3, to: store)
+        store.flush()
+        store.writeCheckpoint()
+        #expect(store.isSafe)
+        #expect(disk.exists("/disk/store/checkpoint"))
+    }
+
+    /// A name that is no folder of its own must not leave the store, whatever asks for it.
+    @Test(arguments: ["../outside", "..", ".", "a/b", "", "nul\u{0}", String(repeating: "t", count: 128)])
+    func aTopicThatIsNoFolderIsRefused(_ topic: String) throws {
+        let store = try open()
+        let answer = store.append([message(topic, body: "m")])
+        store.write()
+        guard case .failure(let error)? = answer.result else {
+            Issue.record("'\(topic)' was stored")
+            return
+        }
+        #expect(error.code == .illegalMessage)
+        store.store.deleteTopic(topic) { _ in }
+        store.write()
+        #expect(!disk.exists("/disk/outside") && disk.exists("/disk/store/commitlog"))
+    }
+
     @Test func whatAKilledProcessLeftIsSyncedBeforeTheCheckpointPasses() throws {
         send(20, to: try open())
         disk.kill()

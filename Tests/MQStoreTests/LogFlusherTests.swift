@@ -40,6 +40,25 @@ import Testing
         return configuration
     }
 
+    /// The writer syncs the log's files too, and the kernel tells of a failure once: whoever met it, nobody is promised
+    /// anything afterwards.
+    @Test func aSyncThatFailedElsewhereIsNotFollowedByAPromise() {
+        let answers = Answers()
+        let failures = Mutex(0)
+        let progress = StoreProgress(logEnd: 0, timestamp: 0)
+        let flusher = LogFlusher(
+            configuration: configuration(), progress: progress, sync: { _ throws(StoreError) in }, now: { 0 },
+            onFailure: { _ in failures.withLock { $0 += 1 } })
+        flusher.add([answers.waiter()], writtenTo: 100, timestamp: 0)
+        #expect(throws: StoreError.self) {
+            try flusher.syncing { () throws(StoreError) in throw StoreError(.inputOutput, message: "fdatasync") }
+        }
+        flusher.round()
+        #expect(answers.wait(for: 1))
+        #expect(answers.all.allSatisfy { if case .failed = $0 { true } else { false } })
+        #expect(progress.flushedOffset == 0 && flusher.hasFailed && failures.withLock { $0 } == 1)
+    }
+
     @Test func whoeverComesDuringASyncSharesTheNextOne() {
         let answers = Answers()
         let ranges = Mutex<[Range<Int64>]>([])

@@ -39,7 +39,7 @@ struct ExperimentGrader {
         case .exactly(let wanted):
             record.expected = "\(wanted)"
             // What was seen was seen, however incomplete the run; that nothing was seen needs a run that could tell.
-            if count > wanted {
+            if count > wanted, !verdict.findings.contains(where: { $0.status == .error }) {
                 record.status = .fail
                 return
             }
@@ -97,6 +97,6 @@ struct ExperimentGrader {
 
     /// The engine may put something around the plan's id to make it unique.
     private static func isFault(_ uid: String, _ id: String) -> Bool {
-        uid == id || uid.hasSuffix("-\(id)") || uid.hasPrefix("\(id)-")
+        uid == id || uid.hasPrefix("\(id)-") && uid.dropFirst(id.count + 1).allSatisfy(\.isNumber)
     }
 }

@@ -12,6 +12,8 @@ struct OutageChecker: Checker {
         var isActive = false
         var firstFailure: Moment?
         var firstSuccess: Moment?
+        /// One-second windows from ``from`` on in which something was acknowledged.
+        var goodWindows: Set<Int64> = []
     }
 
     private static let secondNanoseconds: Int64 = 1_000_000_000
@@ -20,8 +22,6 @@ struct OutageChecker: Checker {
 
     private var clocks: [Clock] = []
     private var line = Timeline()
-    /// Seconds of the run in which something was acknowledged.
-    private var goodSeconds: Set<Int64> = []
     private var lastAttempt: Int64 = 0
     /// Failures that no fault explains, for none had been asked for.
     private var early = Tally()
@@ -74,7 +74,7 @@ struct OutageChecker: Checker {
         clocks.filter(\.isActive).map { clock in
             let seconds = max(0, min(lastAttempt - clock.from, Self.maximumSeconds * Self.secondNanoseconds))
             let windows = lastAttempt < clock.from ? 0 : seconds / Self.secondNanoseconds + 1
-            let good = (0..<windows).filter { goodSeconds.contains(clock.from / Self.secondNanoseconds + $0) }
+            let good = (0..<windows).filter { clock.goodWindows.contains($0) }
             return Outage(
                 faultUID: clock.uid, firstFailureNanoseconds: clock.firstFailure?.atNanoseconds,
                 firstSuccessNanoseconds: clock.firstSuccess?.atNanoseconds, windows: Int(windows),
@@ -122,8 +122,10 @@ struct OutageChecker: Checker {
     }
 
     private mutating func noteSuccess(_ attempt: Ledger.Attempt, _ moment: Moment) {
-        let second = moment.atNanoseconds / Self.secondNanoseconds
-        if goodSeconds.count < Int(Self.maximumSeconds) { goodSeconds.insert(second) }
+        for index in clocks.indices where moment.atNanoseconds >= clocks[index].from {
+            let window = (moment.atNanoseconds - clocks[index].from) / Self.secondNanoseconds
+            if clocks[index].goodWindows.count < Int(Self.maximumSeconds) { clocks[index].goodWindows.insert(window) }
+        }
         for index in clocks.indices where clocks[index].firstSuccess == nil {
             guard let failure = clocks[index].firstFailure, attempt.atNanoseconds >= failure.atNanoseconds else {
                 continue

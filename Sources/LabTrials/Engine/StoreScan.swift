@@ -46,6 +46,8 @@ struct StoreScan: Sendable {
             var records: Int
             var torn: Bool
             var reason: String?
+            /// Places, from and to, that hold no record any more.
+            var damaged: [[Int64]]?
         }
 
         var end: End?
@@ -57,6 +59,13 @@ struct StoreScan: Sendable {
         var properties: [String: String]?
     }
 
+    /// Why a scan does not show all that the log held: what stood in a damaged place, nobody can tell any more.
+    private static func trouble(_ end: Line.End) -> String? {
+        if end.torn { return "a torn record stands at the end: \(end.reason ?? "no reason told")" }
+        guard let place = end.damaged?.first, place.count == 2 else { return nil }
+        return "no record can be read from byte \(place[0]) to \(place[1])"
+    }
+
     static func record(_ output: [UInt8], replica: String, into recorder: HistoryRecorder) throws {
         let decoder = JSONDecoder()
         var ended = false
@@ -64,12 +73,12 @@ struct StoreScan: Sendable {
             let line = try decoder.decode(Line.self, from: Data(text))
             if let end = line.end {
                 ended = true
+                let trouble = Self.trouble(end)
                 recorder.record(
                     .scanEnded(
                         ReplicaScan(
-                            replica: replica, records: end.records, endOffset: end.logOffset, complete: !end.torn,
-                            detail: end.torn ? "a torn record stands at the end: \(end.reason ?? "no reason told")" : ""
-                        )))
+                            replica: replica, records: end.records, endOffset: end.logOffset,
+                            complete: trouble == nil, detail: trouble ?? "")))
             } else {
                 guard let logOffset = line.logOffset, let queueID = line.queueId, let offset = line.queueOffset else {
                     throw TrialError(.history, "the scanner wrote a line that is neither a record nor the end")

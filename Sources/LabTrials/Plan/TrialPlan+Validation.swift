@@ -7,7 +7,9 @@ extension TrialPlan {
         static let producers = 256
         static let queues = 1024
         static let bodyBytes = 4 * 1024 * 1024
-        static let ratePerSecond = 100_000.0
+        /// From one message in a quarter of an hour on.
+        static let ratePerSecond = 0.001...100_000.0
+        static let drainSeconds = 1.0...24 * 3600.0
         static let phaseSeconds = 24.0 * 3600
     }
 
@@ -18,11 +20,8 @@ extension TrialPlan {
         try check(1...Limits.producers, workload.consumers, "workload.consumers")
         try check(1...Limits.queues, topic.queues, "topic.queues")
         try check(1...Limits.bodyBytes, workload.bodyBytes, "workload.body_bytes")
-        guard workload.ratePerSecond > 0, workload.ratePerSecond <= Limits.ratePerSecond else {
-            throw TrialError(
-                .badPlan,
-                "workload.rate_per_second: \(workload.ratePerSecond) (above 0, at most \(Limits.ratePerSecond))")
-        }
+        try check(Limits.ratePerSecond, workload.ratePerSecond, "workload.rate_per_second")
+        try check(Limits.drainSeconds, drainTimeoutSeconds, "drain_timeout_seconds")
         var open: Set<String> = []
         var known: Set<String> = []
         try validateDurations()
@@ -94,7 +93,9 @@ extension TrialPlan {
         }
     }
 
-    private func check(_ range: ClosedRange<Int>, _ value: Int, _ field: String) throws(TrialError) {
+    private func check<Number: Comparable & Sendable>(
+        _ range: ClosedRange<Number>, _ value: Number, _ field: String
+    ) throws(TrialError) {
         guard range.contains(value) else {
             throw TrialError(.badPlan, "\(field): \(value) (\(range.lowerBound) to \(range.upperBound))")
         }

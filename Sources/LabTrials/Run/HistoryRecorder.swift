@@ -73,7 +73,7 @@ public final class HistoryRecorder: Sendable {
         try state.withLock { state in
             guard !state.closed else { return }
             write(&state)
-            fsync(descriptor.rawValue)
+            if fsync(descriptor.rawValue) != 0 { state.failure = state.failure ?? Errno(rawValue: errno) }
             state.closed = true
             defer { try? descriptor.close() }
             if let failure = state.failure { throw failure }

@@ -74,15 +74,17 @@ final class DelaySchedule: Sendable {
         }
     }
 
-    private func deliver(level: Int, key: QueueKey, from offset: Int64, now: Int64) {
+    private func deliver(level: Int, key: QueueKey, from known: Int64, now: Int64) {
+        // The beginning may have been too old, and be gone.
+        let offset = max(known, context.store.minimumOffset(of: key))
         do throws(StoreError) {
             let entries = try context.store.entries(of: key, from: offset, count: Self.batch)
             let due = entries.prefix { $0.tagCode <= now }
             guard !due.isEmpty else { return release(level, offset: offset, due: entries.first?.tagCode ?? 0) }
             var drafts: [RecordDraft] = []
-            for entry in due {
-                guard let record = try context.store.record(atLogOffset: entry.logOffset),
-                    var draft = MessageIntake.liftDelay(record.draft())
+            for (index, entry) in due.enumerated() {
+                guard let record = try context.store.record(of: entry, in: key, at: offset + Int64(index)),
+                    var draft = MessageIntake.liftDelay(record.draft()), draft.storeObjection == nil
                 else {
                     context.logger.error(
                         "a delayed message cannot be delivered", metadata: ["logOffset": "\(entry.logOffset)"])
@@ -95,8 +97,10 @@ final class DelaySchedule: Sendable {
             guard !drafts.isEmpty else { return release(level, offset: next, due: 0) }
             context.store.append(drafts) { [self] result in
                 switch result {
-                case .success: release(level, offset: next, due: 0)
-                case .failure: release(level, offset: offset, due: now + Self.retryMilliseconds)
+                case .success(let receipt) where receipt.flush != .failed && receipt.flush != .timedOut:
+                    release(level, offset: next, due: 0)
+                // Not known to be on the disk: better twice than not at all.
+                case .success, .failure: release(level, offset: offset, due: now + Self.retryMilliseconds)
                 }
             }
         } catch {

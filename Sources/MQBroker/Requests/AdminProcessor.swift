@@ -2,6 +2,7 @@ import MQStore
 import MQTransport
 import MQWire
 import NIOCore
+import NIOPosix
 import Synchronization
 import SystemPackage
 
@@ -33,7 +34,7 @@ struct AdminProcessor: Sendable {
             let name = try request.extFields.required("groupName")
             let time = context.now()
             context.groups.withLock { $0.remove(name, nowMilliseconds: time) }
-            reply.send(.success)
+            saveGroups(reply)
         default: return false
         }
         return true
@@ -53,7 +54,13 @@ struct AdminProcessor: Sendable {
             order: header.order, filterType: header.topicFilterType ?? "SINGLE_TAG")
         let time = context.now()
         context.topics.withLock { $0.put(topic, nowMilliseconds: time) }
-        context.topicsDidChange { reply.send(.success) }
+        context.topicsDidChange { [context] in
+            guard context.topicsAreSaved else {
+                return reply.send(
+                    .systemError, remark: "the topic is made, and could not be saved: see the broker's log")
+            }
+            reply.send(.success)
+        }
     }
 
     private func deleteTopic(_ request: RemotingCommand, reply: RemotingReply) throws {
@@ -73,9 +80,24 @@ struct AdminProcessor: Sendable {
         guard let body = request.body, let group = SubscriptionGroup(json: try JSONValue(parsing: body)) else {
             return reply.send(.systemError, remark: "the body names no group (groupName)")
         }
+        if let objection = GroupName.objection(to: group.name) { return reply.send(.systemError, remark: objection) }
+        guard (0...1024).contains(group.retryQueues) else {
+            return reply.send(.systemError, remark: "retryQueueNums \(group.retryQueues): from 0 to 1024")
+        }
         let time = context.now()
         context.groups.withLock { $0.put(group, nowMilliseconds: time) }
-        reply.send(.success)
+        saveGroups(reply)
+    }
+
+    /// Answers once the groups are on the disk.
+    private func saveGroups(_ reply: RemotingReply) {
+        context.diskThreads.submit { [context] _ in
+            context.saveOffsetsAndGroups()
+            let isSaved = !context.groups.withLock { $0.isDirty }
+            reply.send(
+                isSaved ? .success : .systemError,
+                remark: isSaved ? nil : "the group is changed, and could not be saved: see the broker's log")
+        }
     }
 
     private func brokerConfig(_ request: RemotingCommand, reply: RemotingReply) {

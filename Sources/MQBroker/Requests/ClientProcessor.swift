@@ -11,6 +11,9 @@ struct ClientProcessor: Sendable {
         let time = context.now()
         var hasNewTopics = false
         for consumer in data.consumers where !consumer.groupName.isEmpty {
+            if let objection = GroupName.objection(to: consumer.groupName) {
+                return reply.send(.systemError, remark: objection)
+            }
             let group = context.groups.withLock { $0.ensure(consumer.groupName, nowMilliseconds: time) }
             let retry = SystemTopic.retry(consumer.groupName)
             if context.makeTopicIfMissing(retry, queues: max(1, group.retryQueues)) { hasNewTopics = true }

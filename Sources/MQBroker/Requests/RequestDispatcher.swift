@@ -15,6 +15,12 @@ struct RequestDispatcher: Sendable {
     let replies: ReplyProcessor
 
     func handle(_ request: RemotingCommand, on connection: RemotingConnection, reply: RemotingReply) {
+        // Whatever request names a group: it may become a topic's name, and that a folder's.
+        for field in ["consumerGroup", "group", "groupName", "producerGroup"] {
+            guard let name = request.extFields[field], let objection = GroupName.objection(to: name) else { continue }
+            // An empty one is each request's own matter.
+            if !name.isEmpty { return reply.send(.systemError, remark: objection) }
+        }
         do {
             switch request.requestCode {
             case .sendMessage, .sendMessageV2, .sendBatchMessage:

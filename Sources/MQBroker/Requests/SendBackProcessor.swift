@@ -15,11 +15,15 @@ struct SendBackProcessor: Sendable {
     /// The delay level of the first retry when the client leaves it to the broker.
     private static let firstRetryLevel: Int32 = 3
 
+    /// The longest id of an original message that is taken over: an offset id of an IPv6 broker has 56 digits.
+    private static let longestMessageID = 64
+
     func handle(_ request: RemotingCommand, reply: RemotingReply) throws {
         let header: ConsumerSendMessageBackRequestHeader = try request.header()
         let time = context.now()
         let group = context.groups.withLock { $0.ensure(header.group, nowMilliseconds: time) }
         guard group.retryQueues > 0 else { return reply.send(.success) }
+        if let objection = GroupName.objection(to: header.group) { return reply.send(.systemError, remark: objection) }
         context.diskThreads.submit { [self] state in
             guard case .active = state else {
                 return reply.send(.serviceNotAvailable, remark: "the broker is stopping")
@@ -56,7 +60,9 @@ struct SendBackProcessor: Sendable {
         var properties = record.properties
         if properties[PropertyName.retryTopic] == nil { properties[PropertyName.retryTopic] = record.topic }
         if properties[PropertyName.originMessageID] == nil {
-            properties[PropertyName.originMessageID] = header.originMessageID ?? record.offsetMessageID.description
+            properties[PropertyName.originMessageID] =
+                header.originMessageID.flatMap { $0.utf8.count <= Self.longestMessageID ? $0 : nil }
+                ?? record.offsetMessageID.description
         }
         properties[PropertyName.cluster] = context.configuration.clusterName
         let maximum = header.maxReconsumeTimes ?? group.retryMaximum

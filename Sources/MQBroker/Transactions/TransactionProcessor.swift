@@ -134,21 +134,29 @@ final class TransactionProcessor: Sendable {
     /// First the halves, then the ends: of whatever half is known, its end is known too if it was there.
     private func readOn() throws {
         while true {
-            let next = table.withLock { $0.nextHalf }
+            let first = context.store.minimumOffset(of: Self.halfKey)
+            let next = table.withLock { table in
+                table.skipHalves(before: first)
+                return table.nextHalf
+            }
             let entries = try context.store.entries(of: Self.halfKey, from: next, count: Self.batch)
             if entries.isEmpty || table.withLock({ $0.isFull }) { break }
-            for entry in entries {
-                let record = try context.store.record(atLogOffset: entry.logOffset)
+            for (index, entry) in entries.enumerated() {
+                let record = try context.store.record(of: entry, in: Self.halfKey, at: next + Int64(index))
                 let found = record.map { half(of: $0) }
                 table.withLock { $0.sawHalf(found) }
             }
         }
         while true {
-            let next = table.withLock { $0.nextOp }
+            let first = context.store.minimumOffset(of: Self.opKey)
+            let next = table.withLock { table in
+                table.skipEnds(before: first)
+                return table.nextOp
+            }
             let entries = try context.store.entries(of: Self.opKey, from: next, count: Self.batch)
             if entries.isEmpty { return }
-            for entry in entries {
-                let body = try context.store.record(atLogOffset: entry.logOffset)?.body
+            for (index, entry) in entries.enumerated() {
+                let body = try context.store.record(of: entry, in: Self.opKey, at: next + Int64(index))?.body
                 table.withLock { $0.sawOp(endOf: body.flatMap { Int64(String(buffer: $0)) }) }
             }
         }

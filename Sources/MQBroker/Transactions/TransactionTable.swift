@@ -53,6 +53,18 @@ struct TransactionTable: Sendable {
     /// The end could not be stored: the transaction is open as before.
     mutating func abort(_ offset: Int64) { ended[offset] = nil }
 
+    /// Halves before this one are too old and gone, and so are their transactions.
+    mutating func skipHalves(before first: Int64) {
+        guard first > nextHalf else { return }
+        open = open.filter { $0.key >= first }
+        ended = ended.filter { $0.key >= first }
+        nextHalf = first
+        base = max(base, first)
+    }
+
+    /// Ends before this one are too old and gone.
+    mutating func skipEnds(before first: Int64) { nextOp = max(nextOp, first) }
+
     /// The half queue's next entry; `nil` for one that cannot be checked and is passed.
     mutating func sawHalf(_ half: Half?) {
         let isEnded = ended[nextHalf].map { $0 != nil } ?? false

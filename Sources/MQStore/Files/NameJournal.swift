@@ -19,6 +19,11 @@ final class NameJournal: Sendable {
         }
     }
 
+    /// A directory and all below it are gone.
+    func forget(_ directory: FilePath) {
+        unsynced.withLock { $0.removeAll { $0.starts(with: directory) } }
+    }
+
     /// Makes the names durable; after an error they are still to be made so.
     func sync() throws(StoreError) {
         let directories = unsynced.withLock { unsynced in
@@ -26,7 +31,12 @@ final class NameJournal: Sendable {
             return unsynced
         }
         do throws(StoreError) {
-            for directory in directories { try io.syncDirectory(directory) }
+            for directory in directories {
+                do throws(StoreError) { try io.syncDirectory(directory) } catch {
+                    // Removed meanwhile, with its topic: nothing of it is left to be made durable.
+                    guard error.cause == .noSuchFileOrDirectory else { throw error }
+                }
+            }
         } catch {
             note(directories)
             throw error

@@ -41,6 +41,9 @@ final class LogFlusher: Sendable {
     private let threads = Mutex<[StoreThread]>([])
     private let isWatchClosed = WaitableMutex(false)
     private let waitingCount = Atomic<Int>(0)
+    /// Held by whoever syncs a file of the log, until a failure is noted: the kernel tells of it once, and the next
+    /// sync of the same file would succeed.
+    private let failedSync = Mutex<StoreError?>(nil)
 
     /// How often waiters whose time is up are looked for, in milliseconds: they are answered at most this late.
     static let watchMilliseconds: Int64 = 50
@@ -114,6 +117,17 @@ final class LogFlusher: Sendable {
         for group in overdue { answer(group, .timedOut) }
     }
 
+    /// Syncs a file of the log. Once that has failed, every sync of the log fails with the same error.
+    func syncing(_ body: () throws(StoreError) -> Void) throws(StoreError) {
+        let failure: StoreError? = failedSync.withLock { failed in
+            if failed == nil {
+                do throws(StoreError) { try body() } catch { failed = error }
+            }
+            return failed
+        }
+        if let failure { throw failure }
+    }
+
     /// Syncs what is written and ends the threads.
     func stop() {
         state.withLockAndWake { $0.isClosed = true }
@@ -157,7 +171,7 @@ final class LogFlusher: Sendable {
             outcome = .failed
         } else if target > progress.flushedOffset {
             do throws(StoreError) {
-                try sync(progress.flushedOffset..<target)
+                try syncing { () throws(StoreError) in try sync(progress.flushedOffset..<target) }
                 progress.synced(to: target, timestamp: timestamp)
             } catch {
                 // After a failed sync the kernel may call the lost pages clean: a later sync proves nothing.

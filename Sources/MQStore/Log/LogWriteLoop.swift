@@ -97,6 +97,17 @@ final class LogWriteLoop {
         if staging.capacity > Self.keptStagingBytes { staging = ByteBuffer() }
     }
 
+    /// Answers an append that failed; one of which a part is visible already may not be called not stored.
+    private func fail(_ append: Append, _ receipt: AppendReceipt, with error: StoreError) {
+        var error = error
+        if receipt.logOffsets.contains(where: { $0 < run.start }) {
+            error = StoreError(
+                .uncertain, path: error.path, message: "a part of the batch is stored, and then: \(error.message)",
+                cause: error.cause)
+        }
+        append.completion(.failure(error))
+    }
+
     /// Forgets a topic's queues; first notes durably that its records up to here are dead.
     func delete(topic: String) -> StoreError? {
         do throws(StoreError) {
@@ -119,13 +130,14 @@ final class LogWriteLoop {
             }
         } catch {
             // Parts of a batch that are already visible stay; the answer is an error, so the sender may send again.
-            append.completion(.failure(error))
+            fail(append, receipt, with: error)
             return
         }
         run.completed.append(Finished(append: append, receipt: receipt))
     }
 
     private func check(_ draft: RecordDraft) throws(StoreError) {
+        if let objection = draft.storeObjection { throw objection }
         guard Int64(draft.encodedSize) <= assigner.maximumRecordBytes else {
             throw StoreError(
                 .illegalMessage,
@@ -231,7 +243,7 @@ final class LogWriteLoop {
             refusal = unsafe
             onUnsafe(unsafe)
         }
-        for finished in run.completed { finished.append.completion(.failure(answer)) }
+        for finished in run.completed { fail(finished.append, finished.receipt, with: answer) }
         assigner.rewind(
             logOffset: run.start, queues: run.queues.map { (key: $0.queue.key, offset: $0.start) })
         return answer
@@ -246,7 +258,7 @@ final class LogWriteLoop {
         let end = run.start + Int64(staging.readableBytes)
         if let segment = log.segment(at: run.start) {
             try segment.zero(run.start..<min(end, segment.endOffset))
-            try segment.sync()
+            try flusher.syncing { () throws(StoreError) in try segment.sync() }
         }
         for part in run.queues { try part.queue.erase(from: part.start, count: part.tagCodes.count) }
     }

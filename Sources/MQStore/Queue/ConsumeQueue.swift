@@ -103,6 +103,8 @@ final class ConsumeQueue: Sendable {
             try chain.write(piece, at: position)
             position += Int64(piece.readableBytes)
         }
+        // Once more: a sync that came in between took the mark, and may not have seen the bytes.
+        markDirty(offset * QueueEntry.encodedSize..<position)
     }
 
     /// Makes entries that were written and never published zero again.

@@ -39,6 +39,9 @@ final class QueueTable: Sendable {
     /// The queue; its files are made when it is new.
     func makeIfMissing(_ key: QueueKey) throws(StoreError) -> ConsumeQueue {
         if let queue = queue(key) { return queue }
+        guard QueueKey.isTopicName(key.topic) else {
+            throw StoreError(.illegalMessage, message: "a topic's name must be one path component of at most 127 bytes")
+        }
         let made = try ConsumeQueue(
             key: key, directory: directory.appending(key.topic).appending(String(key.queueID)),
             entriesPerFile: entriesPerFile, io: io, names: names)
@@ -55,6 +58,7 @@ final class QueueTable: Sendable {
 
     /// Forgets a topic's queues and removes their files; the records stay in the log.
     func remove(topic: String) throws(StoreError) {
+        guard QueueKey.isTopicName(topic) else { return }
         table.withLock { table in
             table.byKey = table.byKey.filter { $0.key.topic != topic }
             table.inOrder.removeAll { $0.key.topic == topic }
@@ -68,5 +72,8 @@ final class QueueTable: Sendable {
             try io.removeDirectory(directory.appending(name))
         }
         try io.removeDirectory(directory)
+        // What is gone has no names to make durable, and where it was one less.
+        names.forget(directory)
+        names.note([self.directory])
     }
 }

@@ -151,6 +151,8 @@ struct Recovery {
     private static func queue(of record: StoredRecord) -> QueueKey? {
         let transaction = record.sysFlag.transaction
         if transaction == .transactionPrepared || transaction == .transactionRollback { return nil }
+        // A half-written record, or one of another implementation's: it is in no queue.
+        guard QueueKey.isTopicName(record.topic), record.queueID >= 0 else { return nil }
         return QueueKey(topic: record.topic, queueID: record.queueID)
     }
 

@@ -58,7 +58,11 @@ final class AnswerGate: Sendable {
     }
 
     private func pump(_ isActive: Bool, _ mayGoOn: @escaping @Sendable () -> Bool) {
-        while !isActive || mayGoOn(), let work = state.withLock({ $0.waiting.popFirst() }) { work(isActive) }
+        // One piece, and then behind whatever else waits for these threads; all at once when they end.
+        repeat {
+            guard !isActive || mayGoOn(), let work = state.withLock({ $0.waiting.popFirst() }) else { break }
+            work(isActive)
+        } while !isActive
         state.withLock { $0.pumps -= 1 }
         // What came while this one was leaving, or became possible.
         if isActive, mayGoOn() { start(mayGoOn) }

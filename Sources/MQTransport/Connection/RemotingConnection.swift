@@ -70,9 +70,11 @@ public final class RemotingConnection: Sendable {
     /// Whether the connection is up; it may end at any moment.
     public var isOpen: Bool { channel.isActive }
 
-    /// Sends a one-way request to the peer; `false` when it certainly was not sent.
+    /// Sends a one-way request to the peer; `false` when it certainly was not sent: the connection is closed, or its
+    /// peer does not read, and notices must not pile up for it.
     @discardableResult
     public func notify(_ request: RemotingCommand) -> Bool {
+        guard channel.isWritable else { return false }
         var request = request
         request.isOneWay = true
         request.opaque = nextOpaque()

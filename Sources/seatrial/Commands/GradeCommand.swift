@@ -59,7 +59,19 @@ struct GradeCommand: AsyncParsableCommand {
                         maximum: 0, status: .error, rationale: "\(error)")
                 ], verdict: nil)
         }
-        return try await laboratory.grade(submission, of: lab, by: lab.trial)
+        do {
+            return try await laboratory.grade(submission, of: lab, by: lab.trial)
+        } catch {
+            // One broken run must not cost the class its grades; whoever interrupts ends it all.
+            if Task.isCancelled || error is CancellationError || error is UsageError { throw error }
+            return GradeReport(
+                lab: lab.name, title: lab.title, submission: submission.name,
+                records: [
+                    CheckRecord(
+                        id: "run", lab: lab.name, step: "run", title: "The lab could be run", points: 0,
+                        maximum: lab.points, status: .error, rationale: "\(error)")
+                ], verdict: nil)
+        }
     }
 
     /// The lab of a submission that does not say which one it is for.

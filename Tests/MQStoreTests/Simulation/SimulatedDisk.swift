@@ -225,8 +225,11 @@ final class SimulatedDisk: StorageIO {
     }
 
     func syncDirectory(_ path: FilePath) throws(StoreError) {
-        try operation("fsync", path) { state in
+        try operation("fsync", path) { (state) throws(StoreError) in
             if state.sabotage?(path.string) == true { return }
+            guard path.string == "/" || state.names.directories[path.string] != nil else {
+                throw StoreError.system("open", path, .noSuchFileOrDirectory)
+            }
             for index in state.changes.indices where state.changes[index].change.directory == path.string {
                 state.changes[index].isSynced = true
             }

@@ -51,7 +51,7 @@ import Testing
     }
 
     /// A check that never failed is none: a disk that lies about its syncs, at each of the places that need one.
-    @Test(arguments: ["commitlog/0", "consumequeue/", "/store/commitlog", "index/"])
+    @Test(arguments: ["commitlog/0", "consumequeue/", "/store/commitlog"])
     func aSyncThatIsLeftOutIsFoundOut(place: String) async {
         var options = StoreSimulation.Options()
         options.writeErrors = false
