@@ -122,7 +122,8 @@ struct HostProgram {
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
         var flags = Int32(POSIX_SPAWN_SETSIGDEF) | Int32(POSIX_SPAWN_SETSIGMASK)
-        if newSession { flags |= 0x80 /* POSIX_SPAWN_SETSID, <spawn.h> */ }
+        // Ctrl-C goes to a terminal's whole process group: it is ours to answer, and not the programs' under way.
+        flags |= newSession ? 0x80 /* POSIX_SPAWN_SETSID, <spawn.h> */ : 0x02 /* POSIX_SPAWN_SETPGROUP */
         posix_spawnattr_setflags(&attributes, Int16(flags))
         var signals = sigset_t()
         sigfillset(&signals)

@@ -16,6 +16,14 @@ struct HostBuilder {
         "seatrial_address", "seatrial_ha_address", "seatrial_allow", "seatrial_dir",
     ]
 
+    /// What of Ansible's is read.
+    private static let ansible = [
+        "ansible_host", "ansible_port", "ansible_user", "ansible_connection", "ansible_become",
+        "ansible_become_method", "ansible_become_user", "ansible_ssh_private_key_file", "ansible_private_key_file",
+        "ansible_ssh_common_args", "ansible_ssh_extra_args", "ansible_ssh_host", "ansible_ssh_port",
+        "ansible_ssh_user", "ansible_group_priority",
+    ]
+
     init(sshConfig: SSHConfigFile, environment: InventoryEnvironment) {
         self.sshConfig = sshConfig
         self.environment = environment
@@ -30,6 +38,11 @@ struct HostBuilder {
                 warn(
                     "\(value.place): host '\(name)': nobody reads '\(variable)'"
                         + Nearest.aside(for: variable, among: Self.known))
+            }
+            if variable.hasPrefix("ansible_"), !Self.ansible.contains(variable),
+                let near = Self.ansible.first(where: { Nearest.distance(variable, $0) == 1 })
+            {
+                warn("\(value.place): host '\(name)': nobody reads '\(variable)' (did you mean '\(near)'?)")
             }
             if ["ansible_password", "ansible_ssh_pass", "ansible_become_password", "ansible_become_pass"]
                 .contains(variable)
@@ -113,7 +126,9 @@ struct HostBuilder {
         if let address = answer.hostName { return address }
         if kind == .local { return "127.0.0.1" }
         guard variables["ansible_host"] == nil, environment.resolves(name) else {
-            if let near = variables.keys.sorted().first(where: { Self.isNearly($0, "ansible_host") }) {
+            if let near = variables.keys.sorted().first(where: {
+                Self.isNearly($0, "ansible_host") && !Self.ansible.contains($0)
+            }) {
                 throw InventoryError(
                     .noAddress, "host '\(name)' has no address; did you mean 'ansible_host' by '\(near)'?",
                     at: variables[near]?.place ?? place)

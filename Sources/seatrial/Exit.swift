@@ -21,7 +21,7 @@ enum Exit {
         let work = Task { try await body() }
         let interrupts = Interrupts { count in
             guard CleanUp.isNeeded else {
-                Terminal.complain("interrupted; nothing was begun, so nothing is left")
+                Terminal.complain("interrupted; nothing is left half done")
                 leave(interrupted)
             }
             guard count == 1 else {
@@ -53,7 +53,9 @@ enum Exit {
 
     private static func report(_ error: any Error, wasInterrupted: Bool) -> Int32 {
         if wasInterrupted {
-            if !(error is CancellationError || error is ExitCode) { Terminal.complain("\(error)") }
+            // What a library says of having been cancelled is no news to whoever cancelled.
+            let isEcho = error is CancellationError || error is ExitCode || "\(error)".contains("cancelled")
+            if !isEcho { Terminal.complain("\(error)") }
             return interrupted
         }
         if let code = error as? ExitCode { return code.rawValue }

@@ -6,6 +6,7 @@ import LabHistory
 import LabInventory
 import LabReport
 import LabTrials
+import Synchronization
 import SystemPackage
 
 /// How a trial is run.
@@ -55,6 +56,7 @@ struct Laboratory {
         CleanUp.begin()
         let started = Self.wallClockMilliseconds()
         let progress = ProgressLines()
+        let isRecorded = Atomic(false)
         let runner = TrialRunner(
             plan: plan,
             setting: .init(
@@ -62,13 +64,17 @@ struct Laboratory {
                 agent: try place.agentBinary, runsFolder: place.runsFolder,
                 seed: trial.seed ?? UInt64.random(in: 1...999_999), startedAtMilliseconds: started,
                 controllerPID: getpid(), keep: trial.keep, control: control),
-            observe: { progress.show($0) })
+            observe: { news in
+                if case .folder = news { isRecorded.store(true, ordering: .relaxed) }
+                progress.show(news)
+            })
         let folder: RunFolder
         do {
             folder = try await runner.run()
         } catch {
             progress.end()
-            Terminal.progress("nothing was graded; 'seatrial check last' shows what was recorded")
+            let hint = isRecorded.load(ordering: .relaxed) ? "; 'seatrial check last' shows what was recorded" : ""
+            Terminal.progress("nothing was graded\(hint)")
             throw error
         }
         progress.end()

@@ -121,6 +121,14 @@ struct InventoryOptions: ParsableArguments {
         try LocalHosts(stateDirectory: place.stateFolder).requireAccess(for: UsageLine.commandLine)
     }
 
+    /// All hosts that the limit leaves.
+    /// - Throws: `UsageError` when it leaves none: whoever asks for nothing has mistyped something.
+    func selected(_ place: PlaceOptions) throws -> [InventoryHost] {
+        let hosts = try load(place).select("all", limit: limit)
+        if hosts.isEmpty, let limit { throw UsageError("--limit '\(limit)' leaves no host") }
+        return hosts
+    }
+
     /// The hosts of a group that the limit leaves.
     func hosts(_ group: String, in inventory: Inventory) throws -> [InventoryHost] {
         try inventory.select(group, limit: limit)

@@ -304,6 +304,9 @@ extension Fixture {
             tale.finish([0, 1, 2])
             tale.add(.phase("encore"))
         },
+        Fixture(name: "whoever started it broke it off", status: .inconclusive, finds: [.runIncomplete: 1]) { tale in
+            tale.end(completed: false, isInterrupted: true)
+        },
         Fixture(name: "a line is missing", status: .error, finds: [.malformed: 1]) { tale in
             tale.drain(reached: 3, max: 3)
             tale.scan([0, 1, 2])

@@ -147,9 +147,10 @@ struct Tale {
     }
 
     /// - Parameter lines: what the last line says that there are; as many as there are unless told otherwise.
-    mutating func end(completed: Bool = true, lines: Int? = nil) {
+    mutating func end(completed: Bool = true, lines: Int? = nil, isInterrupted: Bool = false) {
         let count = lines ?? events.count + 1
-        add(.end(RunEnd(completed: completed, detail: completed ? "" : "ssh to n2 was cut", lines: count)))
+        let detail = completed ? "" : isInterrupted ? "interrupted by whoever started it" : "ssh to n2 was cut"
+        add(.end(RunEnd(completed: completed, detail: detail, lines: count, isInterrupted: isInterrupted)))
     }
 
     /// Messages 0, 1, 2 sent and delivered before a fault that an attempt (3, refused) ran into, 4 after it.

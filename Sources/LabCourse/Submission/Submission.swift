@@ -35,7 +35,7 @@ public struct Submission: Sendable, Equatable {
     public init(folder: FilePath, lab: Lab) throws(CourseError) {
         let yaml = try Self.yaml(folder)
         let named = try Self.labName(yaml)
-        guard named.name == lab.name else {
+        guard named.name == lab.name || Int(named.name) == lab.number else {
             throw CourseError(
                 .badValue, file: yaml.file, line: named.line,
                 "these answers are for '\(Nearest.shown(named.name))', not for '\(lab.name)'")
@@ -52,6 +52,8 @@ public struct Submission: Sendable, Equatable {
         answers = [:]
         place = "\(yaml.file):\(yaml.root.entry("answers")?.key.line ?? 1)"
         for entry in mapping {
+            // As a template has it: no answer yet.
+            if entry.value.isNull { continue }
             guard let id = entry.key.text, let text = entry.value.text else {
                 throw CourseError(
                     .badValue, file: yaml.file, line: entry.value.line,
@@ -81,7 +83,7 @@ public struct Submission: Sendable, Equatable {
         let file = folder.appending("answers.yaml").string
         guard text.contains(where: { !$0.isWhitespace }) else {
             throw CourseError(
-                .badYAML, file: file, "it is empty; 'seatrial lab show 01' has the questions that belong here")
+                .badYAML, file: file, "it is empty; 'seatrial lab show 01 --template' prints one to be filled in")
         }
         return try YAMLText(file: file, text)
     }

@@ -54,7 +54,7 @@ struct OutageChecker: Checker {
         }
         return findings
             + outages(known).compactMap { outage in
-                guard let from = outage.firstFailureNanoseconds else { return nil }
+                guard let from = outage.firstFailureNanoseconds, !isAnothers(outage.faultUID) else { return nil }
                 let length = outage.nanoseconds.map { "for \(Storyteller.seconds($0))" } ?? "until the end of the run"
                 let clock = clocks.first { $0.uid == outage.faultUID }
                 let lines = [clock?.firstFailure?.line, clock?.firstSuccess?.line].compactMap { $0 }
@@ -68,6 +68,15 @@ struct OutageChecker: Checker {
                                 ?? "None succeeded after it.",
                         ], lines: lines))
             }
+    }
+
+    /// Whether an earlier fault's outage ends with the same success: then this fault only came into it.
+    private func isAnothers(_ uid: String) -> Bool {
+        guard let clock = clocks.first(where: { $0.uid == uid }) else { return false }
+        return clocks.contains { other in
+            other.isActive && other.from < clock.from && other.firstFailure != nil
+                && other.firstSuccess?.line == clock.firstSuccess?.line
+        }
     }
 
     func outages(_ known: Known) -> [Outage] {

@@ -61,7 +61,13 @@ struct ProofChecker: Checker {
                     witness: malformed.first))
         }
         if let (end, line) = known.run.end {
-            if !end.completed, known.rules.has(.brokenEnd) {
+            if !end.completed, end.isInterrupted, known.rules.has(.interruptedEnd) {
+                findings.append(
+                    Finding(
+                        anomaly: .runIncomplete, status: .inconclusive, count: 1, rule: .required,
+                        summary: "run incomplete: it was \(end.detail); run it again",
+                        witness: Witness(story: ["Line \(line): \(end.detail)."], lines: [line])))
+            } else if !end.completed, known.rules.has(.brokenEnd) {
                 findings.append(
                     Finding(
                         anomaly: .labBroke, status: .error, count: 1, rule: .required,

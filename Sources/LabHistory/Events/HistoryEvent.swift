@@ -318,8 +318,11 @@ public struct RunEnd: Sendable, Equatable {
     public var detail: String
     /// How many lines the history has, this one included; nil before format 3, which does not say.
     public var lines: Int?
+    /// Whether whoever started the run broke it off; nothing is wrong with the lab then.
+    public var isInterrupted: Bool
 
-    public init(completed: Bool, detail: String, lines: Int? = nil) {
+    public init(completed: Bool, detail: String, lines: Int? = nil, isInterrupted: Bool = false) {
+        self.isInterrupted = isInterrupted
         self.completed = completed
         self.detail = detail
         self.lines = lines

@@ -106,6 +106,7 @@ public enum HistoryFormat {
                 "end",
                 [
                     "completed": .flag(end.completed), "detail": .text(end.detail), "lines": .maybeCount(end.lines),
+                    "interrupted": .ifTrue(end.isInterrupted),
                 ]
             )
         }

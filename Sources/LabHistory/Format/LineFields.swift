@@ -36,7 +36,8 @@ struct LineFields {
             .end(
                 RunEnd(
                     completed: try flag("completed"), detail: try optionalText("detail") ?? "",
-                    lines: try optionalInteger("lines").map { Int($0) }))
+                    lines: try optionalInteger("lines").map { Int($0) },
+                    isInterrupted: try optionalFlag("interrupted") ?? false))
         default: throw HistoryError(.unknownEvent, line: number, "unknown event '\(name)'")
         }
     }

@@ -17,7 +17,7 @@ package struct Rules: Sendable {
         case outage
         case didNotBite, stuck, expired, openEnded, emptyWindow
         case noEnd, brokenEnd, emptyHistory, malformed, refused
-        case damageExplains, lineCount
+        case damageExplains, lineCount, interruptedEnd
     }
 
     private var off: UInt64 = 0

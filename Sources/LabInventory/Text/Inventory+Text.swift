@@ -45,17 +45,19 @@ extension Inventory {
     }
 
     /// The groups and hosts as a tree, in the shape of `ansible-inventory --graph`.
-    public func graphText() -> String {
+    ///
+    /// - Parameter isShown: which hosts, by name.
+    public func graphText(where isShown: (String) -> Bool = { _ in true }) -> String {
         var lines: [String] = []
-        draw("all", prefix: "", into: &lines)
+        draw("all", prefix: "", isShown, into: &lines)
         return lines.joined(separator: "\n")
     }
 
-    private func draw(_ name: String, prefix: String, into lines: inout [String]) {
+    private func draw(_ name: String, prefix: String, _ isShown: (String) -> Bool, into lines: inout [String]) {
         lines.append("\(prefix.isEmpty ? "" : prefix + "--")@\(name):")
         guard let group = group(name) else { return }
         let deeper = prefix + "  |"
-        for child in group.children { draw(child, prefix: deeper, into: &lines) }
-        for host in group.hosts { lines.append("\(deeper)--\(host)") }
+        for child in group.children { draw(child, prefix: deeper, isShown, into: &lines) }
+        for host in group.hosts where isShown(host) { lines.append("\(deeper)--\(host)") }
     }
 }

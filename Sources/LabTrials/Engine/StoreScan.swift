@@ -19,6 +19,7 @@ struct StoreScan: Sendable {
             let lines = try await scan()
             try Self.record(lines, replica: broker.name, into: recorder)
         } catch {
+            guard !Task.isCancelled else { return }
             recorder.record(
                 .scanEnded(
                     ReplicaScan(replica: broker.name, records: 0, endOffset: 0, complete: false, detail: "\(error)")))

@@ -101,8 +101,9 @@ public struct TrialRunner: Sendable {
             try folder.write(manifest)
             return folder
         } catch {
-            let why = error is CancellationError ? "interrupted by whoever started it" : "\(error)"
-            recorder.record(.end(RunEnd(completed: false, detail: why)))
+            let isInterrupted = Task.isCancelled || error is CancellationError
+            let why = isInterrupted ? "interrupted by whoever started it" : "\(error)"
+            recorder.record(.end(RunEnd(completed: false, detail: why, isInterrupted: isInterrupted)))
             try? recorder.close()
             manifest.state = .aborted
             try? folder.write(manifest)
@@ -154,6 +155,7 @@ public struct TrialRunner: Sendable {
         for broker in cluster.plan.daemons where broker.role == .broker {
             await StoreScan(cluster: cluster, broker: broker, topic: plan.topic.name).record(into: recorder)
         }
+        try Task.checkCancellation()
     }
 
     private func load(_ cluster: Cluster, _ client: MQConnection, _ recorder: HistoryRecorder) async throws {

@@ -31,6 +31,8 @@ struct Drain: Sendable {
             group.cancelAll()
         }
         for reader in readers { reader.cancel() }
+        // Whoever interrupted it did not wait for the broker: nothing may be said of it.
+        guard !Task.isCancelled else { return }
         for drain in board.results(queues) { recorder.record(.drained(drain)) }
     }
 

@@ -39,6 +39,7 @@ public struct Workload: Sendable {
             let drain = Drain(queues: queues, consumer: drainer, index: plan.consumers, recorder: recorder)
             await drain.run(timeout: drainTimeout)
         }
+        try Task.checkCancellation()
         await withDiscardingTaskGroup { group in
             for consumer in consumers + [drainer] { group.addTask { await consumer.shutdown() } }
         }

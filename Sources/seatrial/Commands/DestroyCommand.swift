@@ -15,7 +15,7 @@ struct DestroyCommand: AsyncParsableCommand {
 
     func run() async throws {
         try RunGuard(place).refuseWhileRunning()
-        let hosts = try inventory.load(place).select("all", limit: inventory.limit)
+        let hosts = try inventory.selected(place)
         try inventory.requireAccess(place)
         CleanUp.begin()
         let removed = try await Fleet.destroy(hosts, agent: place.agentBinary)

@@ -50,11 +50,13 @@ struct GradeCommand: AsyncParsableCommand {
             lab = try catalogue.lab(Submission.labName(folder: folder))
             submission = try Submission(folder: folder, lab: lab)
         } catch {
+            let named = (try? Submission.labName(folder: folder)).flatMap { try? catalogue.lab($0).name }
             return GradeReport(
-                lab: Self.unknownLab, title: "A submission that can't be graded", submission: folder.string,
+                lab: named ?? Self.unknownLab, title: "A submission that can't be graded", submission: folder.string,
                 records: [
                     CheckRecord(
-                        id: "submission", lab: Self.unknownLab, step: "submission", title: "The submission can be read",
+                        id: "submission", lab: named ?? Self.unknownLab, step: "submission",
+                        title: "The submission can be read",
                         points: 0,
                         maximum: 0, status: .error, rationale: "\(error)")
                 ], verdict: nil)
@@ -90,7 +92,8 @@ struct GradeCommand: AsyncParsableCommand {
             .filter(Self.isFolder)
         guard found.contains(where: { Self.isReadable($0.appending("answers.yaml")) }) else {
             throw UsageError(
-                "\(folder): no answers.yaml in it, nor in a folder of it; see 'seatrial lab show 01' for the questions")
+                "\(folder): no answers.yaml in it, nor in a folder of it; 'seatrial lab show 01 --template' prints one to be filled in"
+            )
         }
         return found
     }

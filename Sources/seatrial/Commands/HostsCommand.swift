@@ -59,10 +59,19 @@ struct HostsCommand: AsyncParsableCommand {
             try LocalHosts.requireRoot(for: UsageLine.commandLine)
             let wereUp = !hosts.list().isEmpty
             CleanUp.begin()
-            let report = try await hosts.up(
-                count: count, filesystem: filesystem, diskBytes: Int64(disk) << 20,
-                progress: { Terminal.progress($0) })
-            if Task.isCancelled, !wereUp {
+            let report: HostsReport
+            do {
+                report = try await hosts.up(
+                    count: count, filesystem: filesystem, diskBytes: Int64(disk) << 20,
+                    progress: { Terminal.progress($0) })
+                if !wereUp { try Task.checkCancellation() }
+            } catch {
+                // Interrupted, whatever failed for it; hosts that were up before are not its to take away.
+                guard Task.isCancelled else { throw error }
+                guard !wereUp else {
+                    Terminal.complain("some hosts may be half up; 'seatrial hosts up' mends them")
+                    throw CancellationError()
+                }
                 try await hosts.down()
                 Terminal.complain("the hosts were taken down again; nothing is left")
                 throw CancellationError()

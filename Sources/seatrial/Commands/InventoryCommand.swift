@@ -39,7 +39,8 @@ struct InventoryCommand: ParsableCommand {
         @OptionGroup var place: PlaceOptions
 
         func run() throws {
-            print(try inventory.load(place).graphText())
+            let kept = Set(try inventory.selected(place).map(\.name))
+            print(try inventory.load(place).graphText { kept.contains($0) })
         }
     }
 }

@@ -60,13 +60,20 @@ struct LabCommand: AsyncParsableCommand {
     struct Show: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "A lab's guide and its questions.", usage: "seatrial lab show <lab> [<options>]",
-            discussion: "Example: seatrial lab show 01")
+
+            discussion: """
+                Examples:
+                  seatrial lab show 01
+                  seatrial lab show 01 --template > mine/answers.yaml
+                """)
 
         @Argument(help: "Number or name of the lab.") var lab: String
+        @Flag(help: "Print an answers.yaml to be filled in, instead.") var template = false
         @OptionGroup var place: PlaceOptions
 
         func run() throws {
             let lab = try LabCatalogue(folder: place.labsFolder).lab(lab)
+            if template { return print(AnswersTemplate(lab)) }
             print(lab.guide)
             print("Questions (answered before the experiment):")
             for question in lab.questions { print("\n\(QuestionText(question))") }

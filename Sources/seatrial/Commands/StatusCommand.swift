@@ -16,7 +16,7 @@ struct StatusCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
-        let hosts = try inventory.load(place).select("all", limit: inventory.limit)
+        let hosts = try inventory.selected(place)
         try inventory.requireAccess(place)
         let status = try await FleetStatus.read(hosts, agent: place.agentBinary)
         if output.json {

@@ -24,7 +24,7 @@ struct TrustCommand: AsyncParsableCommand {
     @OptionGroup var place: PlaceOptions
 
     func run() async throws {
-        let hosts = try inventory.load(place).select("all", limit: inventory.limit)
+        let hosts = try inventory.selected(place)
         var changed: [String] = []
         var unreachable: [String] = []
         for host in hosts {
