@@ -89,7 +89,9 @@ let package = Package(
             ["MQProgram", "MQNameserver", "MQTransport", arguments, unixSignals, logging, nioCore, nioPosix]),
         program(
             "mqbroker", ["MQProgram", "MQBroker", "MQTransport", arguments, unixSignals, logging, nioCore, nioPosix]),
-        program("mqadmin", ["MQProgram", "MQStore", "MQWire", arguments, nioCore, system]),
+        program(
+            "mqadmin",
+            ["MQClient", "MQProgram", "MQStore", "MQTransport", "MQWire", arguments, logging, nioCore, system]),
         program(
             "mqbench",
             [

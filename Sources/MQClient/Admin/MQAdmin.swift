@@ -10,7 +10,7 @@ public struct ClusterOverview: Sendable, Equatable {
 
 /// Administration: topics, routes, clusters.
 public struct MQAdmin: Sendable {
-    private let client: MQConnection
+    let client: MQConnection
 
     /// Administration through a client's connections.
     public init(client: MQConnection) { self.client = client }

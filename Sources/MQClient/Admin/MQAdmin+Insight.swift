@@ -1,0 +1,166 @@
+import MQWire
+import NIOCore
+
+/// Where one queue of a topic begins and ends on its broker.
+public struct QueueStatistics: Sendable, Equatable {
+    /// The queue.
+    public let queue: MessageQueue
+    /// The first message there is.
+    public let minimumOffset: Int64
+    /// One past the last message.
+    public let maximumOffset: Int64
+    /// When the last message was stored, in milliseconds since 1970; 0 when there is none.
+    public let lastUpdate: Int64
+}
+
+/// How far a group is in one queue.
+public struct QueueBacklog: Sendable, Equatable {
+    /// The queue.
+    public let queue: MessageQueue
+    /// One past the last message.
+    public let brokerOffset: Int64
+    /// The next message that the group will be given.
+    public let consumerOffset: Int64
+    /// When the last message that was consumed was stored, in milliseconds since 1970; 0 when none was.
+    public let lastTimestamp: Int64
+
+    /// The messages that are still to come.
+    public var difference: Int64 { brokerOffset - consumerOffset }
+}
+
+/// One client of a group.
+public struct GroupConnection: Sendable, Equatable {
+    /// The client's own name.
+    public let clientID: String
+    /// Its address as the broker sees it, `ip:port`.
+    public let address: String
+    /// Its language, in RocketMQ's words.
+    public let language: String
+    /// Its version, in RocketMQ's numbers.
+    public let version: Int64
+}
+
+/// The members of a consumer group, and what they read.
+public struct GroupMembers: Sendable, Equatable {
+    /// The clients, by name.
+    public let connections: [GroupConnection]
+    /// The expression by topic.
+    public let subscriptions: [String: String]
+    /// `CLUSTERING` or `BROADCASTING`.
+    public let messageModel: String
+}
+
+extension MQAdmin {
+    /// The ends of a topic's queues, by queue, from every master that has it.
+    public func topicStatistics(_ topic: String) async throws(MQClientError) -> [QueueStatistics] {
+        let route = try await topicRoute(topic)
+        var all: [QueueStatistics] = []
+        for set in route.brokers.values.sorted(by: { $0.name < $1.name }) {
+            guard let address = set.masterAddress else { continue }
+            let answer = try await ask(.request(.getTopicStats, TopicRequestHeader(topic: topic)), of: address)
+            all += try Self.table(answer, from: address).entries.map { entry in
+                QueueStatistics(
+                    queue: MessageQueue(entry.queue), minimumOffset: entry.value["minOffset"]?.integerValue ?? 0,
+                    maximumOffset: entry.value["maxOffset"]?.integerValue ?? 0,
+                    lastUpdate: entry.value["lastUpdateTimestamp"]?.integerValue ?? 0)
+            }
+        }
+        return all.sorted { $0.queue < $1.queue }
+    }
+
+    /// How far a group is, by queue, on every master there is.
+    ///
+    /// - Parameter topic: only this one; nil for all that the group reads.
+    public func consumerProgress(_ group: String, topic: String? = nil) async throws(MQClientError) -> [QueueBacklog] {
+        let header = ConsumeStatsRequestHeader(consumerGroup: group, topic: topic)
+        var all: [QueueBacklog] = []
+        for address in try await masterAddresses() {
+            let answer = try await ask(.request(.getConsumeStats, header), of: address)
+            all += try Self.table(answer, from: address).entries.map { entry in
+                QueueBacklog(
+                    queue: MessageQueue(entry.queue), brokerOffset: entry.value["brokerOffset"]?.integerValue ?? 0,
+                    consumerOffset: entry.value["consumerOffset"]?.integerValue ?? 0,
+                    lastTimestamp: entry.value["lastTimestamp"]?.integerValue ?? 0)
+            }
+        }
+        return all.sorted { $0.queue < $1.queue }
+    }
+
+    /// Who reads for a group, as the first master says that knows it; nil when none does.
+    public func consumers(of group: String) async throws(MQClientError) -> GroupMembers? {
+        for address in try await masterAddresses() {
+            let request = RemotingCommand.request(
+                .getConsumerConnectionList, ConsumerGroupRequestHeader(consumerGroup: group))
+            let answer = try await client.call(request, to: address)
+            if answer.responseCode == .consumerNotOnline { continue }
+            guard answer.responseCode == .success else { throw MQClientError(refusal: answer, by: address) }
+            return try Self.members(answer, from: address)
+        }
+        return nil
+    }
+
+    /// What a broker tells of itself now, by name.
+    public func runtimeInfo(of address: String) async throws(MQClientError) -> [String: String] {
+        let answer = try await ask(.request(.getBrokerRuntimeInfo), of: address)
+        let members = try Self.json(answer, from: address)["table"]?.objectValue ?? []
+        return Dictionary(members.map { ($0.key, $0.value.stringValue ?? $0.value.text) }, uniquingKeysWith: { $1 })
+    }
+
+    /// A broker's settings, as its `.properties` would have them.
+    public func configuration(of address: String) async throws(MQClientError) -> String {
+        let answer = try await ask(.request(.getBrokerConfig), of: address)
+        return answer.body.map { String(buffer: $0) } ?? ""
+    }
+
+    // MARK: Reading answers
+
+    /// An answer that is no refusal.
+    func ask(_ request: RemotingCommand, of address: String) async throws(MQClientError) -> RemotingCommand {
+        let answer = try await client.call(request, to: address)
+        guard answer.responseCode == .success else { throw MQClientError(refusal: answer, by: address) }
+        return answer
+    }
+
+    /// The masters' addresses, by broker name.
+    func masterAddresses() async throws(MQClientError) -> [String] {
+        try await clusterInfo().brokers.values.sorted { $0.name < $1.name }.compactMap(\.masterAddress)
+    }
+
+    static func json(_ answer: RemotingCommand, from address: String) throws(MQClientError) -> JSONValue {
+        do throws(JSONError) {
+            return try JSONValue(parsing: answer.body ?? ByteBuffer())
+        } catch {
+            throw .unreadableAnswer(address: address, reason: "\(error)")
+        }
+    }
+
+    private static func table(_ answer: RemotingCommand, from address: String) throws(MQClientError) -> QueueTable {
+        do throws(BodyError) {
+            return try QueueTable(decoding: answer.body)
+        } catch {
+            throw .unreadableAnswer(address: address, reason: "\(error)")
+        }
+    }
+
+    private static func members(_ answer: RemotingCommand, from address: String) throws(MQClientError) -> GroupMembers {
+        let json = try Self.json(answer, from: address)
+        let connections = (json["connectionSet"]?.arrayValue ?? []).map { one in
+            GroupConnection(
+                clientID: one["clientId"]?.stringValue ?? "", address: one["clientAddr"]?.stringValue ?? "",
+                language: one["language"]?.stringValue ?? "", version: one["version"]?.integerValue ?? 0)
+        }
+        let subscriptions = (json["subscriptionTable"]?.objectValue ?? []).map {
+            ($0.key, $0.value["subString"]?.stringValue ?? "*")
+        }
+        return GroupMembers(
+            connections: connections.sorted { $0.clientID < $1.clientID },
+            subscriptions: Dictionary(subscriptions, uniquingKeysWith: { $1 }),
+            messageModel: json["messageModel"]?.stringValue ?? "")
+    }
+}
+
+extension MessageQueue {
+    init(_ queue: QueueIdentity) {
+        self.init(topic: queue.topic, brokerName: queue.brokerName, queueID: queue.queueID)
+    }
+}

@@ -1,0 +1,75 @@
+import MQWire
+import NIOCore
+
+extension MQAdmin {
+    /// The names of all topics that the nameserver knows, by name.
+    public func topicNames() async throws(MQClientError) -> [String] {
+        let answer = try await client.askNameserver(.request(.getAllTopicsFromNameserver))
+        guard answer.responseCode == .success else { throw MQClientError(refusal: answer, by: "nameserver") }
+        let names = try Self.json(answer, from: "nameserver")["topicList"]?.arrayValue ?? []
+        return names.compactMap(\.stringValue).sorted()
+    }
+
+    /// Creates or changes a topic on every master of a cluster; gives their addresses.
+    public func createTopic(
+        _ name: String, readQueues: Int32, writeQueues: Int32, inCluster cluster: String
+    ) async throws(MQClientError) -> [String] {
+        let addresses = try await masters(ofCluster: cluster)
+        for address in addresses {
+            try await createTopic(name, readQueues: readQueues, writeQueues: writeQueues, on: address)
+        }
+        return addresses
+    }
+
+    /// Takes a topic from every master of a cluster, and then from every nameserver.
+    public func deleteTopic(_ name: String, inCluster cluster: String) async throws(MQClientError) {
+        for address in try await masters(ofCluster: cluster) {
+            _ = try await ask(.request(.deleteTopicInBroker, TopicRequestHeader(topic: name)), of: address)
+        }
+        let request = RemotingCommand.request(.deleteTopicInNameserver, TopicRequestHeader(topic: name))
+        for nameserver in client.configuration.nameservers { _ = try await ask(request, of: nameserver) }
+    }
+
+    /// Takes the write permission from all topics of a broker, at every nameserver; gives how many each changed.
+    public func wipeWritePermission(ofBroker name: String) async throws(MQClientError) -> [(String, Int64)] {
+        var changed: [(String, Int64)] = []
+        for nameserver in client.configuration.nameservers {
+            let request = RemotingCommand.request(.wipeWritePermission, BrokerNameRequestHeader(brokerName: name))
+            let answer = try await ask(request, of: nameserver)
+            changed.append((nameserver, answer.extFields["wipeTopicCount"].flatMap { Int64($0) } ?? 0))
+        }
+        return changed
+    }
+
+    /// Sets a group's place in a topic back to a time, in milliseconds since 1970 (-1: to the end), on every master that
+    /// has the topic; gives the new places.
+    ///
+    /// The group's members must be online: they are told, and set themselves.
+    /// - Parameter isForced: whether the group may be moved on, too.
+    public func resetOffsets(
+        of group: String, topic: String, to timestamp: Int64, isForced: Bool = false
+    ) async throws(MQClientError) -> [(MessageQueue, Int64)] {
+        let header = ResetOffsetRequestHeader(topic: topic, group: group, timestamp: timestamp, isForced: isForced)
+        var places: [(MessageQueue, Int64)] = []
+        for set in try await topicRoute(topic).brokers.values.sorted(by: { $0.name < $1.name }) {
+            guard let address = set.masterAddress else { continue }
+            let answer = try await ask(.request(.invokeBrokerToResetOffset, header), of: address)
+            do throws(BodyError) {
+                let table = try QueueTable(decoding: answer.body)
+                places += table.entries.map { (MessageQueue($0.queue), $0.value.integerValue ?? 0) }
+            } catch {
+                throw .unreadableAnswer(address: address, reason: "\(error)")
+            }
+        }
+        return places.sorted { $0.0 < $1.0 }
+    }
+
+    private func masters(ofCluster cluster: String) async throws(MQClientError) -> [String] {
+        let info = try await clusterInfo()
+        guard let names = info.clusters[cluster] else {
+            let known = info.clusters.keys.sorted().joined(separator: ", ")
+            throw .invalid(reason: "no cluster '\(cluster)'; there is \(known.isEmpty ? "none" : known)")
+        }
+        return names.sorted().compactMap { info.brokers[$0]?.masterAddress }
+    }
+}

@@ -1,0 +1,75 @@
+import ArgumentParser
+import Glibc
+import Logging
+import MQClient
+import MQTransport
+
+/// Which cluster, and how it is asked: the same options for every command that needs one running.
+struct AdminTarget: ParsableArguments {
+    @Option(
+        name: [.customShort("n"), .customLong("namesrvAddr")],
+        help: "The nameservers, host:port;host:port (default: $NAMESRV_ADDR, else 127.0.0.1:9876).")
+    var nameservers: String?
+
+    @Flag(help: "JSON instead of a table.")
+    var json = false
+
+    /// Whether a machine reads: it asked for JSON, or nobody looks at a terminal.
+    var isForMachine: Bool { json }
+
+    private var addresses: [String] {
+        let given = nameservers ?? getenv("NAMESRV_ADDR").map { String(cString: $0) } ?? "127.0.0.1:9876"
+        return given.split { $0 == ";" || $0 == "," }.map { String($0.filter { $0 != " " }) }
+    }
+
+    /// Asks, and ends the process with one line when that fails.
+    func run(_ work: (MQAdmin, MQConnection) async throws(MQClientError) -> Void) async throws {
+        for address in addresses where (try? HostPort(address)) == nil {
+            throw ValidationError("'\(address)' is no address of a nameserver (expected host:port)")
+        }
+        let client = MQConnection(configuration: .init(nameservers: addresses, threads: 1))
+        do throws(MQClientError) {
+            try await work(MQAdmin(client: client), client)
+        } catch {
+            await client.shutdown()
+            Console.complain("mqadmin: \(error)")
+            throw ExitCode.failure
+        }
+        await client.shutdown()
+    }
+}
+
+/// Columns under their titles, as wide as what stands in them.
+struct Columns: CustomStringConvertible {
+    private var lines: [[String]]
+
+    init(_ titles: String...) { lines = [titles.map { "#\($0)" }] }
+
+    mutating func add(_ cells: String...) { lines.append(cells) }
+
+    var description: String {
+        let count = lines[0].count
+        let widths = (0..<count).map { column in lines.map { $0[column].count }.max() ?? 0 }
+        return lines.map { line in
+            let cells = zip(line, widths).map { text, width in text + String(repeating: " ", count: width - text.count)
+            }
+            var joined = cells.joined(separator: "  ")
+            while joined.last == " " { joined.removeLast() }
+            return joined
+        }.joined(separator: "\n")
+    }
+}
+
+/// A moment as people read it, in UTC.
+enum Moment {
+    static func text(_ milliseconds: Int64) -> String {
+        guard milliseconds > 0 else { return "-" }
+        var seconds = time_t(milliseconds / 1000)
+        var parts = tm()
+        gmtime_r(&seconds, &parts)
+        func two(_ number: some BinaryInteger) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        let fraction = String(String(1000 + milliseconds % 1000).dropFirst())
+        return "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday)) "
+            + "\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec)).\(fraction)"
+    }
+}

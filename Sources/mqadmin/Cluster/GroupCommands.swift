@@ -1,0 +1,123 @@
+import ArgumentParser
+import MQClient
+import MQWire
+
+/// `mqadmin consumerProgress`
+struct ConsumerProgress: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "consumerProgress", abstract: "How far a group is, by queue, and how much is still to come.",
+        discussion: "Example: mqadmin consumerProgress -g billing")
+
+    @Option(name: [.customShort("g"), .customLong("groupName")], help: "The consumer group.")
+    var group: String
+    @Option(name: [.customShort("t"), .customLong("topic")], help: "Only this topic.")
+    var topic: String?
+    @OptionGroup var target: AdminTarget
+
+    func run() async throws {
+        try await target.run { (admin, _) async throws(MQClientError) in
+            let backlog = try await admin.consumerProgress(group, topic: topic)
+            var table = Columns("Topic", "Broker Name", "QID", "Broker Offset", "Consumer Offset", "Diff", "LastTime")
+            var rows: [JSONValue] = []
+            for one in backlog {
+                table.add(
+                    one.queue.topic, one.queue.brokerName, "\(one.queue.queueID)", "\(one.brokerOffset)",
+                    "\(one.consumerOffset)", "\(one.difference)", Moment.text(one.lastTimestamp))
+                rows.append([
+                    "topic": .string(one.queue.topic), "broker": .string(one.queue.brokerName),
+                    "queue": .integer(Int64(one.queue.queueID)), "brokerOffset": .integer(one.brokerOffset),
+                    "consumerOffset": .integer(one.consumerOffset), "diff": .integer(one.difference),
+                    "lastTimestamp": .integer(one.lastTimestamp),
+                ])
+            }
+            if target.isForMachine { return print(JSONValue.array(rows).text) }
+            print(table)
+            print("\nDiff Total: \(backlog.reduce(0) { $0 + $1.difference })")
+        }
+    }
+}
+
+/// `mqadmin consumerConnection`
+struct ConsumerConnection: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "consumerConnection", abstract: "Who reads for a group, and what.",
+        discussion: "Example: mqadmin consumerConnection -g billing")
+
+    @Option(name: [.customShort("g"), .customLong("consumerGroup")], help: "The consumer group.")
+    var group: String
+    @OptionGroup var target: AdminTarget
+
+    func run() async throws {
+        try await target.run { (admin, _) async throws(MQClientError) in
+            guard let members = try await admin.consumers(of: group) else {
+                throw .invalid(reason: "nobody of group '\(group)' is online")
+            }
+            if target.isForMachine {
+                return print(
+                    JSONValue.object([
+                        JSONMember(
+                            "connections",
+                            .array(
+                                members.connections.map {
+                                    [
+                                        "clientId": .string($0.clientID), "address": .string($0.address),
+                                        "language": .string($0.language), "version": .integer($0.version),
+                                    ]
+                                })),
+                        JSONMember("messageModel", .string(members.messageModel)),
+                        JSONMember(
+                            "subscriptions",
+                            .object(
+                                members.subscriptions.sorted { $0.key < $1.key }
+                                    .map { JSONMember($0.key, .string($0.value)) })),
+                    ]).text)
+            }
+            var table = Columns("ClientId", "ClientAddr", "Language", "Version")
+            for one in members.connections { table.add(one.clientID, one.address, one.language, "\(one.version)") }
+            print(table)
+            print("\nMessageModel: \(members.messageModel)")
+            for (topic, expression) in members.subscriptions.sorted(by: { $0.key < $1.key }) {
+                print("Subscription: \(topic) \(expression)")
+            }
+        }
+    }
+}
+
+/// `mqadmin resetOffsetByTime`
+struct ResetOffsetByTime: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "resetOffsetByTime", abstract: "Sets a group back to a time; its members must be online.",
+        discussion: """
+            Examples:
+              mqadmin resetOffsetByTime -g billing -t orders -s 1700000000000
+              mqadmin resetOffsetByTime -g billing -t orders -s -1 --force     on, to the end
+            """)
+
+    @Option(name: [.customShort("g"), .customLong("group")], help: "The consumer group.")
+    var group: String
+    @Option(name: [.customShort("t"), .customLong("topic")], help: "The topic.")
+    var topic: String
+    @Option(
+        name: [.customShort("s"), .customLong("timestamp")], parsing: .unconditional,
+        help: "Milliseconds since 1970; -1 for the end.")
+    var timestamp: Int64
+    @Flag(name: [.customShort("f"), .customLong("force")], help: "Move the group on, too.")
+    var isForced = false
+    @OptionGroup var target: AdminTarget
+
+    func run() async throws {
+        try await target.run { (admin, _) async throws(MQClientError) in
+            let places = try await admin.resetOffsets(of: group, topic: topic, to: timestamp, isForced: isForced)
+            var table = Columns("Broker Name", "QID", "Offset")
+            var rows: [JSONValue] = []
+            for (queue, offset) in places {
+                table.add(queue.brokerName, "\(queue.queueID)", "\(offset)")
+                rows.append([
+                    "broker": .string(queue.brokerName), "queue": .integer(Int64(queue.queueID)),
+                    "offset": .integer(offset),
+                ])
+            }
+            print(target.isForMachine ? JSONValue.array(rows).text : table.description)
+        }
+    }
+}

@@ -1,0 +1,177 @@
+import ArgumentParser
+import MQClient
+import MQWire
+
+/// `mqadmin queryMsgById`
+struct QueryMessageByID: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "queryMsgById", abstract: "The message that an offset id leads to, or with -t a unique id.",
+        discussion: """
+            Examples:
+              mqadmin queryMsgById -i C612000C00002A9F000000000002D785
+              mqadmin queryMsgById -t orders -i C6120015126718B4AAC210537C65002A
+            """)
+
+    @Option(name: [.customShort("i"), .customLong("msgId")], help: "The id, 32 hexadecimal digits.")
+    var id: String
+    @Option(name: [.customShort("t"), .customLong("topic")], help: "The topic, for a unique id.")
+    var topic: String?
+    @OptionGroup var target: AdminTarget
+
+    func run() async throws {
+        try await target.run { (admin, _) async throws(MQClientError) in
+            var found: [ReceivedMessage] = []
+            if let topic {
+                found = try await admin.messages(of: topic, key: id, limit: 32, isUniqueID: true)
+            } else if let message = try await admin.message(offsetID: id) {
+                found = [message]
+            }
+            try MessageText.show(found, json: target.isForMachine, wanted: id)
+        }
+    }
+}
+
+/// `mqadmin queryMsgByKey`
+struct QueryMessageByKey: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "queryMsgByKey", abstract: "The messages of a topic that have a key.",
+        discussion: "Example: mqadmin queryMsgByKey -t orders -k order-4711")
+
+    @Option(name: [.customShort("t"), .customLong("topic")], help: "The topic.")
+    var topic: String
+    @Option(name: [.customShort("k"), .customLong("msgKey")], help: "The key.")
+    var key: String
+    @Option(help: "Not stored before, milliseconds since 1970.")
+    var beginTimestamp: Int64 = 0
+    @Option(help: "Not stored after, milliseconds since 1970.")
+    var endTimestamp: Int64 = .max
+    @OptionGroup var target: AdminTarget
+
+    func validate() throws {
+        guard beginTimestamp <= endTimestamp else { throw ValidationError("the times end before they begin") }
+    }
+
+    func run() async throws {
+        try await target.run { (admin, _) async throws(MQClientError) in
+            let found = try await admin.messages(of: topic, key: key, within: beginTimestamp...endTimestamp)
+            try MessageText.show(found, json: target.isForMachine, wanted: key)
+        }
+    }
+}
+
+/// `mqadmin queryMsgByOffset`
+struct QueryMessageByOffset: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "queryMsgByOffset", abstract: "The message at a place of a queue.",
+        discussion: "Example: mqadmin queryMsgByOffset -t orders -b broker-a -i 3 -o 17")
+
+    @Option(name: [.customShort("t"), .customLong("topic")], help: "The topic.")
+    var topic: String
+    @Option(name: [.customShort("b"), .customLong("brokerName")], help: "The broker's name.")
+    var broker: String
+    @Option(name: [.customShort("i"), .customLong("queueId")], help: "The queue.")
+    var queue: Int32
+    @Option(name: [.customShort("o"), .customLong("offset")], help: "The place in the queue.")
+    var offset: Int64
+    @OptionGroup var target: AdminTarget
+
+    func run() async throws {
+        try await target.run { (admin, _) async throws(MQClientError) in
+            let place = MessageQueue(topic: topic, brokerName: broker, queueID: queue)
+            let found = try await admin.message(in: place, at: offset)
+            try MessageText.show(found.map { [$0] } ?? [], json: target.isForMachine, wanted: "\(place) at \(offset)")
+        }
+    }
+}
+
+/// `mqadmin sendMessage`
+struct SendMessage: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sendMessage", abstract: "Sends one message.",
+        discussion: "Example: mqadmin sendMessage -t orders -p 'hello' -k order-4711 -c created")
+
+    @Option(name: [.customShort("t"), .customLong("topic")], help: "The topic.")
+    var topic: String
+    @Option(name: [.customShort("p"), .customLong("body")], help: "The body, a text.")
+    var body: String
+    @Option(name: [.customShort("k"), .customLong("key")], help: "A key to find it by.")
+    var key: String?
+    @Option(name: [.customShort("c"), .customLong("tags")], help: "Its tag.")
+    var tags: String?
+    @OptionGroup var target: AdminTarget
+
+    func run() async throws {
+        try await target.run { (_, client) async throws(MQClientError) in
+            let producer = Producer(group: "TOOLS_PRODUCER", client: client)
+            let receipt = try await producer.send(
+                Message(topic: topic, body: Array(body.utf8), tags: tags, keys: key.map { [$0] } ?? []))
+            if target.isForMachine {
+                let values: JSONValue = [
+                    "status": .string(receipt.status.rawValue), "broker": .string(receipt.queue.brokerName),
+                    "queue": .integer(Int64(receipt.queue.queueID)), "msgId": .string(receipt.messageID),
+                    "offsetMsgId": .string(receipt.offsetMessageID), "offset": .integer(receipt.queueOffset),
+                ]
+                return print(values.text)
+            }
+            var table = Columns("Broker Name", "QID", "Send Result", "MsgId", "OffsetMsgId")
+            table.add(
+                receipt.queue.brokerName, "\(receipt.queue.queueID)", receipt.status.rawValue, receipt.messageID,
+                receipt.offsetMessageID)
+            print(table)
+        }
+    }
+}
+
+/// How messages are shown.
+enum MessageText {
+    /// The most characters of a body that a person is shown.
+    private static let bodyCharacters = 1024
+
+    static func show(_ messages: [ReceivedMessage], json: Bool, wanted: String) throws(MQClientError) {
+        if json { return print(JSONValue.array(messages.map(value)).text) }
+        guard !messages.isEmpty else { throw .invalid(reason: "no message '\(wanted)' was found") }
+        print(messages.map(text).joined(separator: "\n\n"))
+    }
+
+    private static func text(_ message: ReceivedMessage) -> String {
+        let body = String(decoding: message.body.prefix(bodyCharacters), as: UTF8.self)
+        let rows: [(String, String)] = [
+            ("OffsetID", message.offsetMessageID), ("Topic", message.queue.topic),
+            ("Tags", message.tags ?? "-"), ("Keys", message.keys.joined(separator: " ")),
+            ("Queue ID", "\(message.queue.queueID)"), ("Queue Offset", "\(message.queueOffset)"),
+            ("CommitLog Offset", "\(message.commitLogOffset)"), ("Reconsume Times", "\(message.reconsumeTimes)"),
+            ("Born Timestamp", Moment.text(message.bornTimestamp)),
+            ("Store Timestamp", Moment.text(message.storeTimestamp)),
+            (
+                "Properties",
+                message.properties.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " ")
+            ),
+            ("Body Bytes", "\(message.body.count)\(message.bodyCRCMatches ? "" : ", DAMAGED")"),
+            ("Message Body", printable(body)),
+        ]
+        let width = rows.map(\.0.count).max() ?? 0
+        return rows.map { "\($0.0):\(String(repeating: " ", count: width - $0.0.count)) \($0.1)" }
+            .joined(separator: "\n")
+    }
+
+    /// What a message holds must not steer the terminal.
+    private static func printable(_ text: String) -> String {
+        String(
+            String.UnicodeScalarView(
+                text.unicodeScalars.map { $0.value < 0x20 || (0x7F...0x9F).contains($0.value) ? "\u{FFFD}" : $0 }))
+    }
+
+    private static func value(_ message: ReceivedMessage) -> JSONValue {
+        [
+            "offsetMsgId": .string(message.offsetMessageID), "msgId": .string(message.messageID),
+            "topic": .string(message.queue.topic), "queue": .integer(Int64(message.queue.queueID)),
+            "queueOffset": .integer(message.queueOffset), "commitLogOffset": .integer(message.commitLogOffset),
+            "bornTimestamp": .integer(message.bornTimestamp), "storeTimestamp": .integer(message.storeTimestamp),
+            "reconsumeTimes": .integer(Int64(message.reconsumeTimes)),
+            "properties": .object(
+                message.properties.sorted { $0.key < $1.key }.map { JSONMember($0.key, .string($0.value)) }),
+            "body": .string(String(decoding: message.body, as: UTF8.self)),
+            "bodyCRCMatches": .bool(message.bodyCRCMatches),
+        ]
+    }
+}

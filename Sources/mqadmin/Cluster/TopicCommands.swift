@@ -1,0 +1,152 @@
+import ArgumentParser
+import MQClient
+import MQWire
+
+/// `mqadmin topicList`
+struct TopicList: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "topicList", abstract: "The topics that the nameserver knows.",
+        discussion: "Example: mqadmin topicList -n 127.0.0.1:9876")
+
+    @OptionGroup var target: AdminTarget
+
+    func run() async throws {
+        try await target.run { (admin, _) async throws(MQClientError) in
+            let names = try await admin.topicNames()
+            if target.isForMachine { return print(JSONValue.array(names.map { .string($0) }).text) }
+            for name in names { print(name) }
+        }
+    }
+}
+
+/// `mqadmin topicRoute`
+struct TopicRouteCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "topicRoute", abstract: "Where a topic's queues are.",
+        discussion: "Example: mqadmin topicRoute -t orders")
+
+    @Option(name: [.customShort("t"), .customLong("topic")], help: "The topic.")
+    var topic: String
+    @OptionGroup var target: AdminTarget
+
+    func run() async throws {
+        try await target.run { (admin, _) async throws(MQClientError) in
+            let route = try await admin.topicRoute(topic)
+            var table = Columns("Broker Name", "Read Queues", "Write Queues", "BID", "Addr")
+            var rows: [JSONValue] = []
+            for share in route.shares {
+                for (id, address) in (route.brokers[share.brokerName]?.addresses ?? [:]).sorted(by: { $0.key < $1.key })
+                {
+                    table.add(
+                        share.brokerName, "\(share.readQueues)", "\(share.writeQueues)", "\(id)", address)
+                    rows.append([
+                        "broker": .string(share.brokerName), "readQueues": .integer(Int64(share.readQueues)),
+                        "writeQueues": .integer(Int64(share.writeQueues)), "brokerId": .integer(id),
+                        "address": .string(address),
+                    ])
+                }
+            }
+            print(target.isForMachine ? JSONValue.array(rows).text : table.description)
+        }
+    }
+}
+
+/// `mqadmin topicStatus`
+struct TopicStatus: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "topicStatus", abstract: "Where a topic's queues begin and end.",
+        discussion: "Example: mqadmin topicStatus -t orders")
+
+    @Option(name: [.customShort("t"), .customLong("topic")], help: "The topic.")
+    var topic: String
+    @OptionGroup var target: AdminTarget
+
+    func run() async throws {
+        try await target.run { (admin, _) async throws(MQClientError) in
+            var table = Columns("Broker Name", "QID", "Min Offset", "Max Offset", "Last Updated")
+            var rows: [JSONValue] = []
+            for one in try await admin.topicStatistics(topic) {
+                table.add(
+                    one.queue.brokerName, "\(one.queue.queueID)", "\(one.minimumOffset)", "\(one.maximumOffset)",
+                    Moment.text(one.lastUpdate))
+                rows.append([
+                    "broker": .string(one.queue.brokerName), "queue": .integer(Int64(one.queue.queueID)),
+                    "minOffset": .integer(one.minimumOffset), "maxOffset": .integer(one.maximumOffset),
+                    "lastUpdate": .integer(one.lastUpdate),
+                ])
+            }
+            print(target.isForMachine ? JSONValue.array(rows).text : table.description)
+        }
+    }
+}
+
+/// `mqadmin updateTopic`
+struct UpdateTopic: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "updateTopic", abstract: "Creates a topic, or changes its queues.",
+        discussion: """
+            Examples:
+              mqadmin updateTopic -c DefaultCluster -t orders -r 8 -w 8
+              mqadmin updateTopic -b 127.0.0.1:10911 -t orders
+            """)
+
+    @Option(name: [.customShort("t"), .customLong("topic")], help: "The topic.")
+    var topic: String
+    @Option(name: [.customShort("c"), .customLong("clusterName")], help: "On every master of this cluster.")
+    var cluster: String?
+    @Option(name: [.customShort("b"), .customLong("brokerAddr")], help: "On this broker, host:port.")
+    var broker: String?
+    @Option(name: [.customShort("r"), .customLong("readQueueNums")], help: "Queues to read.")
+    var readQueues: Int32 = 8
+    @Option(name: [.customShort("w"), .customLong("writeQueueNums")], help: "Queues to write.")
+    var writeQueues: Int32 = 8
+    @OptionGroup var target: AdminTarget
+
+    func validate() throws {
+        guard (cluster == nil) != (broker == nil) else {
+            throw ValidationError("name a cluster with -c, or one broker with -b")
+        }
+    }
+
+    func run() async throws {
+        try await target.run { (admin, _) async throws(MQClientError) in
+            var addresses: [String] = []
+            if let broker {
+                try await admin.createTopic(topic, readQueues: readQueues, writeQueues: writeQueues, on: broker)
+                addresses = [broker]
+            } else if let cluster {
+                addresses = try await admin.createTopic(
+                    topic, readQueues: readQueues, writeQueues: writeQueues, inCluster: cluster)
+            }
+            let all = addresses.map { JSONValue.string($0) }
+            print(
+                target.isForMachine
+                    ? JSONValue.array(all).text
+                    : "topic \(topic) with \(readQueues) queues to read and \(writeQueues) to write on "
+                        + addresses.joined(separator: ", "))
+        }
+    }
+}
+
+/// `mqadmin deleteTopic`
+struct DeleteTopic: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "deleteTopic", abstract: "Takes a topic from a cluster's brokers and from the nameservers.",
+        discussion: "Example: mqadmin deleteTopic -c DefaultCluster -t orders")
+
+    @Option(name: [.customShort("t"), .customLong("topic")], help: "The topic.")
+    var topic: String
+    @Option(name: [.customShort("c"), .customLong("clusterName")], help: "The cluster.")
+    var cluster: String
+    @OptionGroup var target: AdminTarget
+
+    func run() async throws {
+        try await target.run { (admin, _) async throws(MQClientError) in
+            try await admin.deleteTopic(topic, inCluster: cluster)
+            print(
+                target.isForMachine
+                    ? JSONValue.object([JSONMember("deleted", .string(topic))]).text
+                    : "topic \(topic) is deleted from cluster \(cluster)")
+        }
+    }
+}

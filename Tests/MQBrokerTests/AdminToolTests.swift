@@ -1,0 +1,121 @@
+import Foundation
+import Testing
+
+/// `mqadmin` against real daemons: what an operator types, and what comes back.
+@Suite(.serialized) struct AdminToolTests {
+    private struct Cluster {
+        let place: DaemonPlace
+        let nameserver: String
+
+        /// Runs a command; gives its status and all that it said.
+        func admin(_ words: String...) throws -> (status: Int32, output: String, errors: String) {
+            let (process, output, errors) = try place.process("mqadmin", words + ["-n", nameserver])
+            let said = try String(decoding: output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+            let wrong = try String(decoding: errors.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+            process.waitUntilExit()
+            return (process.terminationStatus, said, wrong)
+        }
+
+        /// What a command's `--json` holds.
+        func json(_ words: String...) throws -> [[String: Any]] {
+            let (process, output, _) = try place.process("mqadmin", words + ["-n", nameserver, "--json"])
+            let bytes = try output.fileHandleForReading.readToEnd() ?? Data()
+            process.waitUntilExit()
+            return try #require(try JSONSerialization.jsonObject(with: bytes) as? [[String: Any]])
+        }
+    }
+
+    private func withCluster(_ body: (Cluster) async throws -> Void) async throws {
+        let port = try DaemonPlace.freePort()
+        let place = try DaemonPlace("brokerClusterName=sea\nnamesrvAddr=127.0.0.1:\(port)")
+        let (nameserver, line, _) = try place.process("mqnamesrv", ["--port", String(port)])
+        defer {
+            nameserver.terminate()
+            nameserver.waitUntilExit()
+        }
+        #expect(!line.fileHandleForReading.availableData.isEmpty)
+        let broker = try place.broker()
+        defer {
+            broker.terminate()
+            broker.waitUntilExit()
+        }
+        let cluster = Cluster(place: place, nameserver: "127.0.0.1:\(port)")
+        // The broker says that it listens before it has registered.
+        for _ in 0..<100 where try cluster.json("clusterList").isEmpty {
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        try await body(cluster)
+    }
+
+    @Test func anOperatorSeesTopicsQueuesAndMessages() async throws {
+        try await withCluster { cluster in
+            #expect(try cluster.json("clusterList").first?["broker"] as? String == "broker-d")
+            let made = try cluster.admin("updateTopic", "-c", "sea", "-t", "orders", "-r", "4", "-w", "3")
+            #expect(made.status == 0, "\(made)")
+            for _ in 0..<100 where try cluster.admin("topicRoute", "-t", "orders").status != 0 {
+                try await Task.sleep(for: .milliseconds(50))
+            }
+            let route = try cluster.json("topicRoute", "-t", "orders").first
+            #expect(route?["readQueues"] as? Int == 4 && route?["writeQueues"] as? Int == 3)
+            #expect(try cluster.admin("topicList").output.contains("\norders\n"))
+            let sent = try cluster.admin("sendMessage", "-t", "orders", "-p", "hello", "-k", "order-1", "-c", "created")
+            #expect(sent.status == 0, "\(sent)")
+            var found: [[String: Any]] = []
+            for _ in 0..<100 where found.isEmpty {
+                found = try cluster.json("queryMsgByKey", "-t", "orders", "-k", "order-1")
+                try await Task.sleep(for: .milliseconds(20))
+            }
+            let message = try #require(found.first)
+            #expect(message["body"] as? String == "hello")
+            let offsetID = try #require(message["offsetMsgId"] as? String)
+            let uniqueID = try #require(message["msgId"] as? String)
+            let queue = "\(try #require(message["queue"] as? Int))"
+            for words in [["-i", offsetID], ["-t", "orders", "-i", uniqueID]] {
+                let (process, output, _) = try cluster.place.process(
+                    "mqadmin", ["queryMsgById"] + words + ["-n", cluster.nameserver])
+                let text = try String(decoding: output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+                process.waitUntilExit()
+                #expect(text.contains("Message Body:     hello\n") && text.contains("Keys:             order-1\n"))
+            }
+            let byOffset = try cluster.admin(
+                "queryMsgByOffset", "-t", "orders", "-b", "broker-d", "-i", queue, "-o", "0")
+            #expect(byOffset.output.contains(offsetID), "\(byOffset)")
+            let ends = try cluster.json("topicStatus", "-t", "orders")
+            #expect(ends.compactMap { $0["maxOffset"] as? Int }.reduce(0, +) == 1 && ends.count == 4)
+            let wiped = try cluster.admin("wipeWritePerm", "-b", "broker-d")
+            #expect(wiped.status == 0 && wiped.output.contains("are not written any more"), "\(wiped)")
+            #expect(try cluster.json("topicRoute", "-t", "orders").first?["writeQueues"] as? Int == 0)
+            #expect(try cluster.admin("deleteTopic", "-c", "sea", "-t", "orders").status == 0)
+            #expect(try cluster.admin("topicRoute", "-t", "orders").errors.contains("no broker alive has topic orders"))
+        }
+    }
+
+    @Test func mistakesAreOneLineWithAWayOut() async throws {
+        try await withCluster { cluster in
+            for (words, status, text) in [
+                (["deleteTopic", "-c", "lake", "-t", "x"], Int32(1), "no cluster 'lake'; there is sea"),
+                (["queryMsgById", "-i", "xyz"], 1, "'xyz' is no offset message id"),
+                (["consumerConnection", "-g", "G"], 1, "nobody of group 'G' is online"),
+                (["topicRoute"], 64, "missing expected argument '--topic <topic>'"),
+                (["updateTopic", "-t", "x"], 64, "name a cluster with -c, or one broker with -b"),
+            ] {
+                let (process, _, errors) = try cluster.place.process("mqadmin", words + ["-n", cluster.nameserver])
+                let wrong = try String(decoding: errors.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+                process.waitUntilExit()
+                #expect(process.terminationStatus == status && wrong.contains(text), "\(words): \(wrong)")
+                #expect(wrong.split(separator: "\n").count == 1, "\(wrong)")
+            }
+        }
+    }
+
+    @Test func aGroupsBacklogIsTold() async throws {
+        try await withCluster { cluster in
+            let progress = try cluster.admin("consumerProgress", "-g", "nobody")
+            #expect(progress.status == 0 && progress.output.hasSuffix("\nDiff Total: 0\n"), "\(progress)")
+            let status = try cluster.admin("brokerStatus", "-b", "127.0.0.1:\(cluster.place.port)")
+            #expect(status.output.contains("brokerVersionDesc") && status.output.contains("V4_9_8"), "\(status)")
+            let settings = try cluster.admin("getBrokerConfig", "-b", "127.0.0.1:\(cluster.place.port)")
+            #expect(settings.output.contains("brokerClusterName=sea\n"), "\(settings)")
+        }
+    }
+}
