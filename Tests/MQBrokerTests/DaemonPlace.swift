@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Synchronization
 import Testing
 
 /// A directory with a configuration and a store.
@@ -24,21 +25,28 @@ final class DaemonPlace {
 
     deinit { try? FileManager.default.removeItem(at: root) }
 
-    /// A port that was free a moment ago; the daemon says so if it is not any more.
+    /// Below the ports that the system gives to connections, or one of those could take it meanwhile; each given once, and
+    /// far enough from the next for a broker's second port, two below its first.
+    private static let nextPort = Atomic(Int.random(in: 1_200..<2_400) * 10)
+
+    /// A port that nobody listens on.
     static func freePort() throws -> Int {
-        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(listener) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let port = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(listener, $0, size) == 0 && getsockname(listener, $0, &size) == 0
+        for _ in 0..<1000 {
+            let port = nextPort.wrappingAdd(10, ordering: .relaxed).oldValue
+            let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+            defer { close(listener) }
+            var address = sockaddr_in()
+            address.sin_family = sa_family_t(AF_INET)
+            address.sin_port = UInt16(port).bigEndian
+            address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+            let isFree = withUnsafePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    bind(listener, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+                }
             }
+            if isFree { return port }
         }
-        try #require(port)
-        return Int(UInt16(bigEndian: address.sin_port))
+        throw CocoaError(.fileNoSuchFile)
     }
 
     func process(_ name: String, _ arguments: [String]) throws -> (Process, output: Pipe, errors: Pipe) {
