@@ -20,6 +20,8 @@ let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-s
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let metrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
+let nioHTTP = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 
 func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
@@ -50,6 +52,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
@@ -62,7 +65,10 @@ let package = Package(
         library("MQTransport", ["MQWire", nioCore, nioPosix, logging]),
         library("MQStore", ["MQWire", nioCore, system, logging]),
         library("MQNameserver", ["MQWire", "MQTransport", nioCore, nioPosix, logging, system]),
-        library("MQBroker", ["MQWire", "MQTransport", "MQStore", nioCore, nioPosix, logging, system]),
+        library("MQMetrics", [metrics, nioCore, nioPosix, nioHTTP]),
+        library(
+            "MQBroker",
+            ["MQWire", "MQTransport", "MQStore", "MQMetrics", metrics, nioCore, nioPosix, logging, system]),
         library("MQProgram", ["MQTransport", arguments, logging]),
         library("MQClient", ["MQWire", "MQTransport", nioCore, nioPosix, logging, system]),
 

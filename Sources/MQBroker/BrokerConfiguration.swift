@@ -79,6 +79,10 @@ public struct BrokerConfiguration: Sendable {
     public var registrationPeriod = Duration.seconds(30)
     /// How long one registration may take.
     public var registrationTimeout = Duration.seconds(6)
+    /// Whether the topic table is sent compressed (`compressedRegister`).
+    public var compressesRegistration = false
+    /// Whether consumers may filter by properties (`enablePropertyFilter`).
+    public var filtersByProperties = true
     /// Whether the topic table is sent at each heartbeat, even to a nameserver that has it.
     public var forcesRegistration = false
     /// How often consumers' offsets are saved.
@@ -95,6 +99,22 @@ public struct BrokerConfiguration: Sendable {
     public var transactionCheckLimit = 15
     /// What all connections may hold together of frames in the making and unanswered requests, in bytes.
     public var connectionBufferBytes = ByteBudget.standardBytes
+    /// Whether requests that waited too long are refused instead of served (`brokerFastFailureEnable`).
+    public var failsFast = true
+    /// How long a send may wait for the log's writer (`waitTimeMillsInSendQueue`).
+    public var sendWait = Duration.milliseconds(200)
+    /// How long a pull may wait for a thread (`waitTimeMillsInPullQueue`).
+    public var pullWait = Duration.milliseconds(5000)
+    /// How long the end of a transaction may wait for a thread (`waitTimeMillsInTransactionQueue`).
+    public var transactionWait = Duration.milliseconds(3000)
+    /// The sends that may wait for the log's writer (`sendThreadPoolQueueCapacity`).
+    public var sendQueueCapacity = 10_000
+    /// The pulls that may wait for a thread (`pullThreadPoolQueueCapacity`).
+    public var pullQueueCapacity = 100_000
+    /// The queries that may wait for a thread (`queryThreadPoolQueueCapacity`).
+    public var queryQueueCapacity = 20_000
+    /// The port on which `GET /metrics` is answered; `nil` for none (`metricsPort`, 0 for none).
+    public var metricsPort: Int?
     /// Event-loop threads.
     public var threads = 2
 
@@ -105,10 +125,10 @@ public struct BrokerConfiguration: Sendable {
     public static let ignoredKeys: Set<String> = [
         "rocketmqHome", "traceTopicEnable", "aclEnable",
         "transientStorePoolEnable", "warmMapedFileEnable", "sendMessageThreadPoolNums", "pullMessageThreadPoolNums",
-        "useReentrantLockWhenPutMessage", "enablePropertyFilter", "compressedRegister", "storePathConsumeQueue",
+        "useReentrantLockWhenPutMessage", "storePathConsumeQueue",
         "storePathIndex", "storeCheckpoint", "abortFile", "autoCreateSubscriptionGroup", "slaveReadEnable",
         "messageDelayLevel", "haSendHeartbeatInterval", "haHousekeepingInterval",
-        "waitTimeMillsInSendQueue", "osPageCacheBusyTimeOutMills", "fetchNamesrvAddrByAddressServer",
+        "osPageCacheBusyTimeOutMills", "fetchNamesrvAddrByAddressServer",
         "namesrvDomain",
     ]
 
@@ -155,6 +175,8 @@ public struct BrokerConfiguration: Sendable {
         shortPolling = try settings.milliseconds("shortPollingTimeMills", default: shortPolling)
         registrationPeriod = try settings.milliseconds("registerNameServerPeriod", default: registrationPeriod)
         registrationTimeout = try settings.milliseconds("registerBrokerTimeoutMills", default: registrationTimeout)
+        compressesRegistration = try settings.bool("compressedRegister", default: compressesRegistration)
+        filtersByProperties = try settings.bool("enablePropertyFilter", default: filtersByProperties)
         forcesRegistration = try settings.bool("forceRegister", default: forcesRegistration)
         offsetSavePeriod = try settings.milliseconds("flushConsumerOffsetInterval", default: offsetSavePeriod)
         clientExpiry = try settings.milliseconds("channelExpiredTimeout", default: clientExpiry)
@@ -166,6 +188,18 @@ public struct BrokerConfiguration: Sendable {
             "transactionCheckMax", in: 1...10_000, default: transactionCheckLimit)
         connectionBufferBytes = try settings.integer(
             "serverMaxBufferedBytes", in: (1 << 20)...(1 << 40), default: connectionBufferBytes)
+        failsFast = try settings.bool("brokerFastFailureEnable", default: failsFast)
+        sendWait = try settings.milliseconds("waitTimeMillsInSendQueue", default: sendWait)
+        pullWait = try settings.milliseconds("waitTimeMillsInPullQueue", default: pullWait)
+        transactionWait = try settings.milliseconds("waitTimeMillsInTransactionQueue", default: transactionWait)
+        sendQueueCapacity = try settings.integer(
+            "sendThreadPoolQueueCapacity", in: 1...10_000_000, default: sendQueueCapacity)
+        pullQueueCapacity = try settings.integer(
+            "pullThreadPoolQueueCapacity", in: 1...10_000_000, default: pullQueueCapacity)
+        queryQueueCapacity = try settings.integer(
+            "queryThreadPoolQueueCapacity", in: 1...10_000_000, default: queryQueueCapacity)
+        let metrics: Int = try settings.integer("metricsPort", in: 0...65535, default: 0)
+        metricsPort = metrics == 0 ? nil : metrics
         threads = try settings.integer("serverWorkerThreads", in: 1...64, default: threads)
     }
 
@@ -214,6 +248,8 @@ public struct BrokerConfiguration: Sendable {
         store.syncFlushTimeoutMilliseconds = syncFlushTimeoutMilliseconds
         store.retention = retention
         store.checksOnRead = checksOnRead
+        store.maximumWaitingAppends = sendQueueCapacity
+        store.maximumWaitMilliseconds = failsFast ? sendWait.milliseconds : nil
         return store
     }
 }

@@ -1,3 +1,4 @@
+import CoreMetrics
 import Logging
 import MQStore
 import MQTransport
@@ -12,8 +13,13 @@ import Synchronization
 final class BrokerContext: Sendable {
     let configuration: BrokerConfiguration
     let store: MessageStore
-    /// Threads for what may block on the disk: reads of the store and saving of tables.
-    let diskThreads: NIOThreadPool
+    /// Threads for what may block on the disk, by kind of work.
+    let lanes: WorkLanes
+    let metrics: BrokerMetrics
+    /// What topics and groups send and consume.
+    let stats = Mutex(StatsTable())
+    /// The settings that may change while the broker runs.
+    let live: Mutex<LiveSettings>
     let logger: Logger
     /// The wall clock, milliseconds since 1970.
     let now: @Sendable () -> Int64
@@ -36,12 +42,14 @@ final class BrokerContext: Sendable {
     let registrations = Mutex<RegistrationRounds?>(nil)
 
     init(
-        configuration: BrokerConfiguration, store: MessageStore, diskThreads: NIOThreadPool, logger: Logger,
-        now: @escaping @Sendable () -> Int64
+        configuration: BrokerConfiguration, store: MessageStore, lanes: WorkLanes, metrics: BrokerMetrics,
+        logger: Logger, now: @escaping @Sendable () -> Int64
     ) throws {
         self.configuration = configuration
         self.store = store
-        self.diskThreads = diskThreads
+        self.lanes = lanes
+        self.metrics = metrics
+        live = Mutex(LiveSettings(configuration))
         self.logger = logger
         self.now = now
         storeHost = Mutex(
@@ -59,7 +67,7 @@ final class BrokerContext: Sendable {
     /// The topic is on the disk before anyone hears that a message of it is: a crash must not leave one without the
     /// other.
     func topicsDidChange(then: @escaping @Sendable () -> Void = {}) {
-        diskThreads.submit { [self] _ in
+        lanes.tables.submit { [self] _ in
             saveTopics()
             if let rounds = registrations.withLock({ $0 }) { rounds.request(then: then) } else { then() }
         }
@@ -107,6 +115,36 @@ final class BrokerContext: Sendable {
         }
     }
 
+    /// The address that clients are told.
+    var announcedAddress: String {
+        HostPort(host: configuration.brokerIP1, port: Int(storeHost.withLock { $0.port })).description
+    }
+
+    /// Counts messages that were stored for a topic.
+    func countPuts(_ topic: String, messages: Int, bytes: Int) {
+        metrics.puts.increment(by: messages)
+        metrics.putBytes.increment(by: bytes)
+        let time = uptime()
+        stats.withLock { stats in
+            stats.add(.topicPutCount, topic, Int64(messages), now: time)
+            stats.add(.topicPutBytes, topic, Int64(bytes), now: time)
+            stats.add(.brokerPutCount, configuration.clusterName, Int64(messages), now: time)
+        }
+    }
+
+    /// Counts messages that a group was given.
+    func countGets(_ topic: String, group: String, messages: Int, bytes: Int) {
+        metrics.gets.increment(by: messages)
+        metrics.getBytes.increment(by: bytes)
+        let time = uptime()
+        let key = StatsTable.key(topic: topic, group: group)
+        stats.withLock { stats in
+            stats.add(.groupGetCount, key, Int64(messages), now: time)
+            stats.add(.groupGetBytes, key, Int64(bytes), now: time)
+            stats.add(.brokerGetCount, configuration.clusterName, Int64(messages), now: time)
+        }
+    }
+
     /// The topic a message is for, made if need be; whoever gets a new one calls ``topicsDidChange(then:)``.
     func resolveTopic(_ name: String, model: String, clientQueueNums: Int32) -> TopicTable.Resolution {
         let time = now()
@@ -122,19 +160,22 @@ final class BrokerContext: Sendable {
         return false
     }
 
-    /// Runs work on a disk thread, and tells it whether those still run.
-    @Sendable func onDiskThread(_ work: @escaping @Sendable (_ isActive: Bool) -> Void) {
-        diskThreads.submit { state in
-            if case .active = state { work(true) } else { work(false) }
+    /// Carries out a request on a thread of its kind, or refuses it when too many wait there.
+    func run(_ lane: WorkLane, _ reply: RemotingReply, _ work: @escaping @Sendable () -> Void) {
+        guard !lane.isFull else {
+            return reply.send(
+                .systemBusy, remark: "[OVERLOAD]the broker is busy: \(lane.count) requests wait; ask again later")
+        }
+        reply.produce(on: lane.submit) { [metrics] turn in
+            guard let refusal = RemotingReply.refusal(turn) else { return work() }
+            if refusal.code == .systemBusy { metrics.busy.increment() }
+            reply.send(refusal.code, remark: refusal.remark)
         }
     }
 
-    /// Works on a disk thread and answers with the outcome.
-    func onDisk(_ reply: RemotingReply, _ work: @escaping @Sendable () throws -> RemotingCommand) {
-        reply.produce(on: onDiskThread) { isActive in
-            guard isActive else {
-                return reply.send(.serviceNotAvailable, remark: "the broker is stopping")
-            }
+    /// Works on a thread of the lane and answers with the outcome.
+    func answer(_ reply: RemotingReply, on lane: WorkLane, _ work: @escaping @Sendable () throws -> RemotingCommand) {
+        run(lane, reply) {
             do { reply.send(try work()) } catch { reply.send(.systemError, remark: "\(error)") }
         }
     }

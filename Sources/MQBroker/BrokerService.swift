@@ -1,5 +1,7 @@
+import CoreMetrics
 import Glibc
 public import Logging
+import MQMetrics
 public import MQStore
 public import MQTransport
 public import MQWire
@@ -17,13 +19,15 @@ public final class BrokerService: RemotingRequestHandler {
     /// Both ports' connections live on it.
     private let budget: ByteBudget
     private let running = Mutex<Running?>(nil)
+    /// What is measured, for whoever reads `/metrics`; nothing is kept without that port.
+    private let registry: MetricsRegistry?
 
     private struct Running: Sendable {
         let context: BrokerContext
         let dispatcher: RequestDispatcher
         let pull: PullProcessor
         let delays: DelaySchedule
-        let diskThreads: NIOThreadPool
+        var metricsServer: MetricsServer?
         var servers: [RemotingServer] = []
         var chores: [RepeatedTask] = []
         var registration: Registration?
@@ -37,8 +41,8 @@ public final class BrokerService: RemotingRequestHandler {
     private static let delayTick = TimeAmount.milliseconds(100)
     /// What an answer may still need when the broker stops, beside a flush: scheduling on a busy machine.
     private static let stopMargin = Duration.seconds(1)
-    /// Threads that may block on the disk.
-    private static let diskThreadCount = 4
+    /// How often counts are sampled for rates.
+    private static let statsTick = TimeAmount.seconds(10)
 
     /// A broker that does not listen yet; `now` is the wall clock in milliseconds since 1970.
     public init(
@@ -47,6 +51,7 @@ public final class BrokerService: RemotingRequestHandler {
     ) {
         self.configuration = configuration
         budget = ByteBudget(limitBytes: configuration.connectionBufferBytes)
+        registry = configuration.metricsPort.map { _ in MetricsRegistry() }
         self.group = group
         self.logger = logger
         self.now = now
@@ -64,16 +69,20 @@ public final class BrokerService: RemotingRequestHandler {
     /// - Throws: ``MQStore/StoreError`` or ``MQTransport/TransportError``.
     @discardableResult
     public func start() async throws -> SocketAddress {
-        let diskThreads = NIOThreadPool(numberOfThreads: Self.diskThreadCount)
-        diskThreads.start()
+        let factory: any MetricsFactory = registry ?? NOOPMetricsHandler.instance
+        let lanes = WorkLanes(configuration, metrics: factory, now: MonotonicClock.nanoseconds)
+        let metrics = BrokerMetrics(factory)
         let arrivals = ArrivalRelay()
         do {
-            let store = try MessageStore(configuration: configuration.store, now: now) { arrivals.relay($0) }
+            let store = try MessageStore(configuration: configuration.store, now: now, meters: metrics.store) {
+                arrivals.relay($0)
+            }
             report(store.recovery)
             let context: BrokerContext
             do {
                 context = try BrokerContext(
-                    configuration: configuration, store: store, diskThreads: diskThreads, logger: logger, now: now)
+                    configuration: configuration, store: store, lanes: lanes, metrics: metrics, logger: logger, now: now
+                )
                 try await open(context, arrivals: arrivals)
             } catch {
                 running.withLock { $0 = nil }
@@ -81,7 +90,7 @@ public final class BrokerService: RemotingRequestHandler {
                 throw error
             }
         } catch {
-            try? await diskThreads.shutdownGracefully()
+            await lanes.stop()
             throw error
         }
         guard let address = mainAddress.withLock({ $0 }) else { throw ChannelError.inappropriateOperationForState }
@@ -112,19 +121,23 @@ public final class BrokerService: RemotingRequestHandler {
         let pull = PullProcessor(context: context)
         let delays = try DelaySchedule(context: context)
         let transactions = TransactionProcessor(context: context)
+        let days = DayTotals.Box(now: now())
         arrivals.target.withLock { $0 = pull }
         let dispatcher = RequestDispatcher(
             send: SendProcessor(context: context), pull: pull, offsets: OffsetProcessor(context: context),
             clients: ClientProcessor(context: context),
-            admin: AdminProcessor(context: context, delays: delays, startedAt: now()),
             sendBack: SendBackProcessor(context: context), transactions: transactions,
-            insight: InsightProcessor(context: context), reset: ResetProcessor(context: context),
-            replies: ReplyProcessor(context: context))
+            reset: ResetProcessor(context: context), replies: ReplyProcessor(context: context),
+            others: [
+                AdminProcessor(context: context, delays: delays), SettingsProcessor(context: context),
+                RuntimeProcessor(context: context, days: days, startedAt: now()), InsightProcessor(context: context),
+                ProgressProcessor(context: context), ConsumerRelay(context: context),
+                MaintenanceProcessor(context: context),
+            ])
         running.withLock {
-            $0 = Running(
-                context: context, dispatcher: dispatcher, pull: pull, delays: delays,
-                diskThreads: context.diskThreads)
+            $0 = Running(context: context, dispatcher: dispatcher, pull: pull, delays: delays)
         }
+        try await openMetrics(context, pull: pull, transactions: transactions)
         let main = server(port: configuration.listenPort)
         let address = try await main.start()
         let port = address.port ?? configuration.listenPort
@@ -153,7 +166,8 @@ public final class BrokerService: RemotingRequestHandler {
             running?.servers = opened
             running?.client = client
             running?.registration = registration
-            running?.chores = chores(context: context, pull: pull, delays: delays, transactions: transactions)
+            running?.chores = chores(
+                context: context, pull: pull, delays: delays, transactions: transactions, days: days)
         }
         let rounds = RegistrationRounds(group: group) { await registration.registerEverywhere() }
         context.registrations.withLock { $0 = rounds }
@@ -162,6 +176,31 @@ public final class BrokerService: RemotingRequestHandler {
         mainAddress.withLock { $0 = address }
     }
 
+    /// Opens the port for Prometheus, if the configuration names one.
+    private func openMetrics(
+        _ context: BrokerContext, pull: PullProcessor, transactions: TransactionProcessor
+    ) async throws {
+        guard let registry, let port = configuration.metricsPort else { return }
+        let gauges = BrokerGauges(
+            context, factory: registry, heldPulls: { pull.heldCount }, openTransactions: { transactions.openCount })
+        registry.addSampler { gauges.sample() }
+        let place = HostPort(host: configuration.bindAddress, port: port)
+        do {
+            let server = try await MetricsServer(
+                registry: registry, host: place.host, port: place.port, group: group)
+            metricsAddress.withLock { $0 = server.address }
+            running.withLock { $0?.metricsServer = server }
+        } catch {
+            throw TransportError.bindFailed(
+                address: place.description, reason: "\(error) (metricsPort names another port, or 0 for none)")
+        }
+    }
+
+    private let metricsAddress = Mutex<SocketAddress?>(nil)
+
+    /// Where `/metrics` is answered, `host:port`; `nil` without that port.
+    public var metricsHostPort: String? { metricsAddress.withLock { $0?.hostPort } }
+
     private func server(port: Int) -> RemotingServer {
         RemotingServer(
             configuration: .init(host: configuration.bindAddress, port: port, budget: budget), group: group,
@@ -169,7 +208,8 @@ public final class BrokerService: RemotingRequestHandler {
     }
 
     private func chores(
-        context: BrokerContext, pull: PullProcessor, delays: DelaySchedule, transactions: TransactionProcessor
+        context: BrokerContext, pull: PullProcessor, delays: DelaySchedule, transactions: TransactionProcessor,
+        days: DayTotals.Box
     ) -> [RepeatedTask] {
         let isChecking = BusyFlag()
         func repeated(_ period: TimeAmount, _ work: @escaping @Sendable () -> Void) -> RepeatedTask {
@@ -179,13 +219,14 @@ public final class BrokerService: RemotingRequestHandler {
         return [
             repeated(Self.holdTick) {
                 pull.expire()
+                context.store.refuseOverdue()
                 context.announceWritability()
             },
             repeated(Self.delayTick) {
-                context.diskThreads.submit { state in if case .active = state { delays.deliverDue() } }
+                context.lanes.chores.submit { turn in if turn == .work { delays.deliverDue() } }
             },
             repeated(TimeAmount(configuration.offsetSavePeriod)) {
-                context.diskThreads.submit { _ in
+                context.lanes.tables.submit { _ in
                     context.saveTopicsIfUnsaved()
                     context.saveOffsetsAndGroups()
                     delays.save()
@@ -193,10 +234,18 @@ public final class BrokerService: RemotingRequestHandler {
             },
             repeated(TimeAmount(configuration.transactionCheckInterval)) {
                 guard isChecking.take() else { return }
-                context.diskThreads.submit { state in
-                    if case .active = state { transactions.check() }
+                context.lanes.chores.submit { turn in
+                    if turn == .work { transactions.check() }
                     isChecking.release()
                 }
+            },
+            repeated(Self.statsTick) {
+                let (puts, gets) = context.stats.withLock { stats in
+                    stats.sample(now: context.uptime())
+                    let cluster = context.configuration.clusterName
+                    return (stats[.brokerPutCount, cluster]?.sum ?? 0, stats[.brokerGetCount, cluster]?.sum ?? 0)
+                }
+                days.update(puts: puts, gets: gets, now: context.now())
             },
             repeated(TimeAmount(configuration.clientScanPeriod)) {
                 let limit = context.uptime() - expiry
@@ -243,14 +292,15 @@ public final class BrokerService: RemotingRequestHandler {
             for server in stopped.servers { group.addTask { await server.shutdown(patience: patience) } }
         }
         await stopped.client?.shutdown()
+        await stopped.metricsServer?.shutdown()
         // The event loops are free of this broker now; what follows blocks a thread of the disk's.
-        try? await stopped.diskThreads.runIfActive {
+        await stopped.context.lanes.tables.run {
             stopped.context.saveTopics()
             stopped.context.saveOffsetsAndGroups()
             stopped.delays.save()
             stopped.context.store.close()
         }
-        try? await stopped.diskThreads.shutdownGracefully()
+        await stopped.context.lanes.stop()
     }
 
     // MARK: RemotingRequestHandler

@@ -22,13 +22,17 @@ struct Registration: Sendable {
     /// heartbeat too; `forceRegister` sends the table all the same, as Apache's broker does by default.
     func registerEverywhere() async {
         let settings = context.configuration
-        let header = RegisterBrokerRequestHeader(
+        var header = RegisterBrokerRequestHeader(
             brokerName: settings.brokerName, brokerAddress: brokerAddress, clusterName: settings.clusterName,
-            haServerAddress: haAddress, brokerID: settings.brokerID, compressed: false, bodyCRC32: nil)
+            haServerAddress: haAddress, brokerID: settings.brokerID, compressed: settings.compressesRegistration,
+            bodyCRC32: nil)
         let isWritable = context.store.isWritable
-        let table = context.topics.withLock { $0.announced(isWritable: isWritable) }
-        let registration = RemotingCommand.request(
-            .registerBroker, header, body: RegisterBrokerBody(table: table).encoded())
+        let live = context.live.withLock { $0 }
+        let table = context.topics.withLock { $0.announced(isWritable: isWritable, permission: live.permission) }
+        let plain = RegisterBrokerBody(table: table)
+        let body = settings.compressesRegistration ? plain.compressed() : plain.encoded()
+        header.bodyCRC32 = Int32(bitPattern: BodyChecksum.body(body))
+        let registration = RemotingCommand.request(.registerBroker, header, body: body)
         await withTaskGroup(of: Void.self) { group in
             for nameserver in settings.nameservers {
                 group.addTask {
@@ -43,7 +47,9 @@ struct Registration: Sendable {
     /// Whether a nameserver says that it has this version; it is asked only when it had it before.
     private func isKnown(_ version: DataVersion, at nameserver: String) async -> Bool {
         let settings = context.configuration
-        guard !settings.forcesRegistration, confirmed.versions.withLock({ $0[nameserver] }) == version else {
+        guard !context.live.withLock({ $0.forcesRegistration }),
+            confirmed.versions.withLock({ $0[nameserver] }) == version
+        else {
             return false
         }
         let header = QueryDataVersionRequestHeader(

@@ -39,12 +39,12 @@ public final class MessageStore: Sendable {
     ///   - arrivals: told of new messages, on the writer's thread, after they became visible.
     /// - Throws: ``StoreError`` when another process has it open, files do not fit, or the disk fails.
     public convenience init(
-        configuration: StoreConfiguration, now: @escaping @Sendable () -> Int64,
+        configuration: StoreConfiguration, now: @escaping @Sendable () -> Int64, meters: StoreMeters = StoreMeters(),
         arrivals: @escaping @Sendable ([QueueArrival]) -> Void = { _ in }
     ) throws {
         try self.init(
-            configuration: configuration, now: now, uptime: MonotonicClock.milliseconds, io: SystemStorage(),
-            arrivals: arrivals)
+            configuration: configuration, now: now, uptime: MonotonicClock.nanoseconds, io: SystemStorage(),
+            meters: meters, arrivals: arrivals)
         writer.start(writeLoop)
         flusher.start()
         housekeeper.start()
@@ -53,10 +53,10 @@ public final class MessageStore: Sendable {
 
     /// Recovers a store and opens it without threads: the caller takes their turns.
     ///
-    /// - Parameter uptime: a monotonic clock in milliseconds, for time-outs.
+    /// - Parameter uptime: a monotonic clock in nanoseconds, for time-outs.
     init(
         configuration: StoreConfiguration, now: @escaping @Sendable () -> Int64,
-        uptime: @escaping @Sendable () -> Int64, io: any StorageIO,
+        uptime: @escaping @Sendable () -> Int64, io: any StorageIO, meters: StoreMeters = StoreMeters(),
         arrivals: @escaping @Sendable ([QueueArrival]) -> Void
     ) throws {
         self.configuration = configuration
@@ -90,7 +90,9 @@ public final class MessageStore: Sendable {
         let failure = FailureBox()
         self.failure = failure
         let waiting = FlusherBox()
-        let writer = LogWriter(configuration: configuration) { waiting.flusher?.waiters ?? 0 }
+        let writer = LogWriter(configuration: configuration, meters: meters, now: uptime) {
+            waiting.flusher?.waiters ?? 0
+        }
         self.writer = writer
         let refuse: @Sendable (StoreError) -> Void = { refusal in
             failure.set(refusal)
@@ -98,7 +100,8 @@ public final class MessageStore: Sendable {
         }
         flusher = LogFlusher(
             configuration: configuration, progress: progress,
-            sync: { [log] range throws(StoreError) in try log.sync(range) }, now: uptime
+            sync: { [log] range throws(StoreError) in try log.sync(range) }, now: { uptime() / 1_000_000 },
+            meters: meters
         ) { cause in
             refuse(
                 StoreError(
@@ -125,7 +128,7 @@ public final class MessageStore: Sendable {
                 arrivals: { arrived in
                     indexer?.wake()
                     arrivals(arrived)
-                }, onUnsafe: refuse))
+                }, meters: meters, onUnsafe: refuse))
     }
 
     private static func index(
@@ -150,6 +153,32 @@ public final class MessageStore: Sendable {
         precondition(!drafts.isEmpty, "nothing to append")
         let bytes = drafts.reduce(0) { $0 + $1.encodedSize }
         writer.submit(Append(drafts: drafts, awaitsFlush: awaitsFlush, completion: completion, bytes: bytes))
+    }
+
+    /// Has what is too old removed soon, at whatever hour of the day.
+    public func removeExpired() { housekeeper.askForCleaning() }
+
+    /// Refuses what has waited too long for the writer; to be called now and then, from any thread that may wait
+    /// for a lock.
+    public func refuseOverdue() { writer.refuseOverdue() }
+
+    /// How many appends wait for the writer, and for how long the first does, in milliseconds.
+    public var waitingAppends: (count: Int, headMilliseconds: Int64) { writer.waiting }
+
+    /// What the log has and no sync has covered, in bytes.
+    public var unflushedBytes: Int64 { max(0, progress.writtenOffset - progress.flushedOffset) }
+
+    /// What the log has and the index of keys has not, in bytes; 0 without an index.
+    public var unindexedBytes: Int64 { indexer?.bytesBehind ?? 0 }
+
+    /// When the log's first message was stored, milliseconds since 1970; `nil` for an empty log. Blocks on the disk.
+    public var earliestStoreTimestamp: Int64? {
+        get throws(StoreError) { try record(atLogOffset: log.firstOffset)?.storeTimestamp }
+    }
+
+    /// The bytes of the log's file system; `nil` when it does not say. Blocks on the disk.
+    public var space: (totalBytes: Int64, freeBytes: Int64)? {
+        io.space(at: configuration.commitLogDirectory).map { ($0.totalBytes, $0.freeBytes) }
     }
 
     /// Forgets a topic's queues and removes their files; the log keeps the records.

@@ -24,10 +24,11 @@ public struct RetentionPolicy: Sendable, Equatable {
     ///   - newest: for each segment that may go, the oldest first, the time after which nothing was stored in it.
     ///   - usedRatio: how full the disk is, 0 to 1; `nil` when that cannot be told.
     ///   - now: milliseconds since 1970.
-    func segmentsToRemove(newest: [Int64], usedRatio: Double?, now: Int64) -> Int {
+    ///   - isAsked: whether somebody asked for it, at whatever hour.
+    func segmentsToRemove(newest: [Int64], usedRatio: Double?, now: Int64, isAsked: Bool = false) -> Int {
         let used = usedRatio ?? 0
         var count = 0
-        if used > usedRatioLimit || hours.contains(Int(now / 3_600_000 % 24)) {
+        if isAsked || used > usedRatioLimit || hours.contains(Int(now / 3_600_000 % 24)) {
             count = newest.prefix { $0 < now - keptMilliseconds }.count
         }
         // One at a time: the next round sees what it brought.

@@ -30,6 +30,9 @@ public struct StoreConfiguration: Sendable {
     public var maximumWaitingBytes = 64 << 20
     /// The most appends waiting to be written (RocketMQ's `sendThreadPoolQueueCapacity`).
     public var maximumWaitingAppends = 10_000
+    /// How long an append may wait for the writer before it is refused, in milliseconds; `nil` for as long as it takes
+    /// (RocketMQ's `waitTimeMillsInSendQueue`).
+    public var maximumWaitMilliseconds: Int64?
     /// Whether the sum of each body is checked whenever it is read, and not only in recovery and by the scrubber.
     public var checksOnRead = false
     /// Whether messages are found by their keys (RocketMQ's `messageIndexEnable`).

@@ -15,6 +15,7 @@ final class StoreHousekeeper: Sendable {
     /// A sync has failed: what it covered may never reach the disk, so no later checkpoint may promise it.
     private let hasFailed = Atomic<Bool>(false)
     private let isClosed = WaitableMutex(false)
+    private let isCleaningAsked = Atomic<Bool>(false)
     private let thread = Mutex<StoreThread?>(nil)
 
     /// How often the chores are looked at, in milliseconds.
@@ -50,6 +51,9 @@ final class StoreHousekeeper: Sendable {
         thread.withLock { $0 }?.join()
     }
 
+    /// Has what is too old removed at the next tick, at whatever hour of the day.
+    func askForCleaning() { isCleaningAsked.store(true, ordering: .relaxed) }
+
     private func run() {
         let ticksPerCheckpoint = max(1, configuration.checkpointIntervalMilliseconds / Self.tickMilliseconds)
         var tick: Int64 = 0
@@ -59,7 +63,12 @@ final class StoreHousekeeper: Sendable {
             prepareNextSegment()
             if stops || tick % ticksPerCheckpoint == 0 { writeCheckpoint() }
             if stops { return }
-            if tick % Self.ticksPerRetention == 0 { removeOld() }
+            if isCleaningAsked.exchange(false, ordering: .relaxed) {
+                removeOld(isAsked: true)
+                removeBeginning(before: log.firstOffset)
+            } else if tick % Self.ticksPerRetention == 0 {
+                removeOld()
+            }
             lookForSpace()
         }
     }
@@ -96,7 +105,7 @@ final class StoreHousekeeper: Sendable {
 
     /// Removes segments that the policy does not keep, and the queues' entries for them first, so that no reader is led
     /// to what is gone. Who reads a segment already reads it to its end.
-    func removeOld() {
+    func removeOld(isAsked: Bool = false) {
         let segments = log.all
         // What is not synced yet is not old, whatever the clock says.
         let end = min(progress.flushedOffset, progress.writtenOffset)
@@ -106,7 +115,8 @@ final class StoreHousekeeper: Sendable {
         }
         guard !newest.isEmpty else { return }
         let count = configuration.retention.segmentsToRemove(
-            newest: newest, usedRatio: io.space(at: configuration.commitLogDirectory)?.usedRatio, now: now())
+            newest: newest, usedRatio: io.space(at: configuration.commitLogDirectory)?.usedRatio, now: now(),
+            isAsked: isAsked)
         guard count > 0 else { return }
         removeBeginning(before: segments[count - 1].endOffset)
     }

@@ -59,7 +59,7 @@ import Testing
 
     @Test(arguments: [["--bare"], []]) func theWireIsMeasured(_ words: [String]) async throws {
         let command = try EchoCommand.parse(
-            words + ["--seconds", "1.5", "--warmup", "0.05", "--in-flight", "8", "--json"])
+            words + ["--seconds", "4", "--warmup", "0.05", "--in-flight", "8", "--json"])
         let measurement = try await command.measure()
         #expect(measurement.completed > 0 && measurement.failed == 0)
         #expect(measurement.json["messages"]?.integerValue == Int64(measurement.completed))

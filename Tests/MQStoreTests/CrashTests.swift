@@ -219,6 +219,9 @@ import Testing
             var configuration = StoreConfiguration(root: "/disk/store")
             configuration.segmentBytes = 4096
             configuration.flushPolicy = .sync
+            // An index of RocketMQ's size fills the simulated disk twelve times.
+            configuration.indexSlots = 64
+            configuration.indexEntries = 1024
             // It is killed between making the directory and its sync.
             disk.stop(after: 1)
             #expect(throws: StoreError.self) { try SteppedStore(configuration, on: disk, clock: clock) }

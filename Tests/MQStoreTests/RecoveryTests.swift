@@ -236,6 +236,8 @@ import Testing
         let clock = SimulatedClock()
         var configuration = StoreConfiguration(root: "/disk/store")
         configuration.segmentBytes = 1 << 16
+        configuration.indexSlots = 64
+        configuration.indexEntries = 1024
         let store = try SteppedStore(configuration, on: disk, clock: clock)
         for number in 0..<20 {
             clock.advance(10)

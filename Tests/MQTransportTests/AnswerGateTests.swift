@@ -53,7 +53,7 @@ import Testing
                 }
                 guard onThreads else { return answer() }
                 reply.produce(
-                    on: { work in threads.submit { _ in work(true) } }, { _ in answer() })
+                    on: { work in threads.submit { _ in work(.work) } }, { _ in answer() })
             })
         let address = try await server.start()
         let reader = SlowReader()
@@ -95,7 +95,7 @@ import Testing
         let server = RemotingServer(
             configuration: .init(host: "127.0.0.1", port: 0, budget: budget), group: group, logger: quiet,
             handler: ScriptedServer { request, _, reply in
-                reply.produce(on: { work in threads.submit { _ in work(true) } }) { _ in
+                reply.produce(on: { work in threads.submit { _ in work(.work) } }) { _ in
                     reply.send(request.response(.success, body: ByteBuffer(repeating: 1, count: Self.answerBytes)))
                 }
             })

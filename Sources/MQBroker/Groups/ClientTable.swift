@@ -92,6 +92,11 @@ struct ClientTable: Sendable {
     /// The connections of a group's members.
     func connections(of group: String) -> [UInt64] { consumers[group].map { Array($0.members.keys) } ?? [] }
 
+    /// The connection of a member of a consumer group.
+    func connection(of clientID: String, in group: String) -> UInt64? {
+        consumers[group]?.members.values.first { $0.clientID == clientID }?.connection
+    }
+
     /// The connection of a client that produces, in whatever group.
     func producerConnection(of clientID: String) -> UInt64? {
         for members in producers.values {

@@ -55,6 +55,22 @@ struct ConsumerOffsetTable: Sendable {
         isDirty = true
     }
 
+    /// Sets a group to where another one is.
+    mutating func clone(topic: String, from source: String, to target: String) {
+        guard let queues = offsets[Key(topic: topic, group: source)] else { return }
+        offsets[Key(topic: topic, group: target)] = queues
+        isDirty = true
+    }
+
+    /// The least offset of each queue among all groups but some.
+    func leastOffsets(of topic: String, leavingOut groups: Set<String>) -> [Int32: Int64] {
+        var least: [Int32: Int64] = [:]
+        for (key, queues) in offsets where key.topic == topic && !groups.contains(key.group) {
+            least.merge(queues) { min($0, $1) }
+        }
+        return least
+    }
+
     /// Forgets a topic that was deleted.
     mutating func forget(topic: String) {
         offsets = offsets.filter { $0.key.topic != topic }

@@ -64,6 +64,9 @@ struct SubscriptionGroupTable: Sendable {
 
     subscript(name: String) -> SubscriptionGroup? { groups[name] }
 
+    /// The names of all groups, sorted.
+    var names: [String] { groups.keys.sorted() }
+
     /// The group, made with the defaults when it is new.
     mutating func ensure(_ name: String, nowMilliseconds: Int64) -> SubscriptionGroup {
         if let group = groups[name] { return group }

@@ -7,7 +7,7 @@ import Synchronization
 
 /// Questions of tools about who is connected and how far they are: connections (203, 204), topics (202, 300) and
 /// progress (208).
-struct InsightProcessor: Sendable {
+struct InsightProcessor: RequestProcessor {
     let context: BrokerContext
 
     /// Answers what it knows; `false` for other requests.
@@ -69,8 +69,9 @@ struct InsightProcessor: Sendable {
         guard let topic = context.topics.withLock({ $0[header.topic] }) else {
             return reply.send(.topicNotExist, remark: "topic[\(header.topic)] not exist")
         }
-        context.onDisk(reply) { [context] in
-            let entries = try queues(of: topic).map { queue, key in
+        context.answer(reply, on: context.lanes.admin) { [context] in
+            let queues = GroupProgress.queues(of: topic, brokerName: context.configuration.brokerName)
+            let entries = try queues.map { queue, key in
                 let maximum = context.store.maximumOffset(of: key)
                 let last = maximum > 0 ? try context.store.storeTimestamp(of: key, at: maximum - 1) : nil
                 let value: JSONValue = [
@@ -98,38 +99,9 @@ struct InsightProcessor: Sendable {
         let header: ConsumeStatsRequestHeader = try request.header()
         let names = header.topic.map { [$0] } ?? context.offsets.withLock { $0.topics(of: header.consumerGroup) }
         let topics = context.topics.withLock { table in names.compactMap { table[$0] } }
-        context.onDisk(reply) { [context] in
-            var entries: [(queue: QueueIdentity, value: JSONValue)] = []
-            for topic in topics {
-                for (queue, key) in queues(of: topic) {
-                    let maximum = context.store.maximumOffset(of: key)
-                    let committed = context.offsets.withLock { $0.offset(group: header.consumerGroup, queue: key) } ?? 0
-                    // When the last message that the group has consumed was stored.
-                    let last = committed > 0 ? try context.store.storeTimestamp(of: key, at: committed - 1) : nil
-                    entries.append(
-                        (
-                            queue,
-                            [
-                                "brokerOffset": .integer(maximum), "consumerOffset": .integer(committed),
-                                "lastTimestamp": .integer(last ?? 0),
-                            ]
-                        ))
-                }
-            }
-            // How fast the group consumes is told by its own clients; a broker that does not count says 0.
-            let table = QueueTable(entries, extras: [JSONMember("consumeTps", .number(0))])
+        context.answer(reply, on: context.lanes.admin) { [context] in
+            let (table, _) = try GroupProgress(context: context).table(of: topics, group: header.consumerGroup)
             return request.response(.success, body: table.encoded())
-        }
-    }
-
-    /// The queues that may hold messages: a topic that shrinks has more to read than to write.
-    private func queues(of topic: TopicConfig) -> [(queue: QueueIdentity, key: QueueKey)] {
-        let count = max(topic.readQueueNums, topic.writeQueueNums)
-        return (0..<max(0, count)).map {
-            (
-                QueueIdentity(topic: topic.name, brokerName: context.configuration.brokerName, queueID: $0),
-                QueueKey(topic: topic.name, queueID: $0)
-            )
         }
     }
 }

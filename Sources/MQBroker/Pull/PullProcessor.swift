@@ -1,3 +1,4 @@
+import CoreMetrics
 import Logging
 import MQStore
 import MQTransport
@@ -79,15 +80,14 @@ final class PullProcessor: Sendable {
     // MARK: 2. Reading
 
     private func read(_ pull: Pull, mayHold: Bool) {
-        pull.reply.produce(on: context.onDiskThread) { [self] isActive in
-            guard isActive else {
-                return pull.reply.send(.serviceNotAvailable, remark: "the broker is stopping")
-            }
+        context.run(context.lanes.pull, pull.reply) { [self] in
             let request = QueueRequest(
                 key: pull.key, offset: pull.header.queueOffset, maximumCount: Int(pull.header.maxMessages),
                 isWanted: { pull.filter.wants($0) })
             do throws(StoreError) {
+                let start = MonotonicClock.nanoseconds()
                 let reading = try context.store.read(request)
+                context.metrics.getLatency.recordNanoseconds(MonotonicClock.nanoseconds() - start)
                 if !reading.damagedLogOffsets.isEmpty {
                     context.logger.error(
                         "damaged messages are passed over",
@@ -108,13 +108,10 @@ final class PullProcessor: Sendable {
     private static let longestHoldMilliseconds: Int64 = 300_000
 
     private func hold(_ pull: Pull, reading: QueueReading) {
-        let configuration = context.configuration
+        let live = context.live.withLock { $0 }
         let asked = min(max(pull.header.suspendTimeoutMilliseconds, 0), Self.longestHoldMilliseconds)
         let limit =
-            configuration.longPolling
-            ? asked
-            : configuration.shortPolling.components.seconds * 1000
-                + configuration.shortPolling.components.attoseconds / 1_000_000_000_000_000
+            live.longPolling ? asked : live.shortPolling.milliseconds
         let waiting = HeldPulls<Pull>.Held(
             request: pull, connection: pull.connection, offset: pull.header.queueOffset, filter: pull.filter,
             deadline: context.uptime() + limit)
@@ -149,6 +146,9 @@ final class PullProcessor: Sendable {
             read(pull.request, mayHold: false)
         }
     }
+
+    /// How many pulls wait for a message.
+    var heldCount: Int { held.withLock { $0.pulls.count } }
 
     /// Forgets the pulls of a connection.
     func connectionClosed(_ connection: UInt64) { held.withLock { $0.pulls.connectionClosed(connection) } }
@@ -191,6 +191,13 @@ final class PullProcessor: Sendable {
 
     private func answer(_ pull: Pull, with reading: QueueReading) {
         let code = Self.code(of: reading.status, offset: pull.header.queueOffset)
+        if reading.count > 0 {
+            context.countGets(
+                pull.header.topic, group: pull.header.consumerGroup, messages: reading.count,
+                bytes: reading.body.readableBytes)
+        } else {
+            context.metrics.getMisses.increment()
+        }
         let header = PullMessageResponseHeader(
             suggestedBrokerID: pull.group.brokerID, nextBeginOffset: reading.nextOffset,
             minOffset: reading.minimumOffset, maxOffset: reading.maximumOffset)

@@ -6,12 +6,10 @@ import NIOPosix
 import Synchronization
 import SystemPackage
 
-/// Requests of tools and slaves: topics (17, 21, 215), settings (25, 26, 28), tables (43, 45, 200, 201, 207).
-struct AdminProcessor: Sendable {
+/// Requests of tools and slaves about tables: topics (17, 21, 215), offsets (43, 45), groups (200, 201, 207).
+struct AdminProcessor: RequestProcessor {
     let context: BrokerContext
     let delays: DelaySchedule
-    /// When the broker started, milliseconds since 1970.
-    let startedAt: Int64
 
     /// Answers what it knows; `false` for other requests.
     func handle(_ request: RemotingCommand, reply: RemotingReply) throws -> Bool {
@@ -20,10 +18,6 @@ struct AdminProcessor: Sendable {
         case .deleteTopicInBroker: try deleteTopic(request, reply: reply)
         case .getAllTopicConfig:
             reply.send(request.response(.success, body: context.topics.withLock { $0.table }.encoded()))
-        case .updateBrokerConfig:
-            reply.send(.systemError, remark: "settings change with the .properties file and a restart")
-        case .getBrokerConfig: brokerConfig(request, reply: reply)
-        case .getBrokerRuntimeInfo: runtimeInfo(request, reply: reply)
         case .getAllConsumerOffset:
             reply.send(request.response(.success, body: context.offsets.withLock { $0.json }.encoded()))
         case .getAllDelayOffset: reply.send(request.response(.success, body: delays.json.encoded()))
@@ -70,6 +64,7 @@ struct AdminProcessor: Sendable {
             return reply.send(.success)
         }
         context.offsets.withLock { $0.forget(topic: header.topic) }
+        context.stats.withLock { $0.forget(topic: header.topic) }
         context.topicsDidChange()
         context.store.deleteTopic(header.topic) { error in
             if let error { reply.send(.systemError, remark: "\(error)") } else { reply.send(.success) }
@@ -91,53 +86,12 @@ struct AdminProcessor: Sendable {
 
     /// Answers once the groups are on the disk.
     private func saveGroups(_ reply: RemotingReply) {
-        context.diskThreads.submit { [context] _ in
+        context.lanes.tables.submit { [context] _ in
             context.saveOffsetsAndGroups()
             let isSaved = !context.groups.withLock { $0.isDirty }
             reply.send(
                 isSaved ? .success : .systemError,
                 remark: isSaved ? nil : "the group is changed, and could not be saved: see the broker's log")
         }
-    }
-
-    private func brokerConfig(_ request: RemotingCommand, reply: RemotingReply) {
-        let settings = context.configuration
-        let values: [(String, String)] = [
-            ("brokerClusterName", settings.clusterName), ("brokerName", settings.brokerName),
-            ("brokerId", String(settings.brokerID)), ("brokerRole", settings.role.rawValue),
-            ("flushDiskType", settings.flushDiskType.rawValue), ("listenPort", String(settings.listenPort)),
-            ("haListenPort", String(settings.haListenPort)), ("brokerIP1", settings.brokerIP1),
-            ("brokerIP2", settings.brokerIP2), ("namesrvAddr", settings.nameservers.joined(separator: ";")),
-            ("storePathRootDir", settings.storeRoot.string),
-            ("storePathCommitLog", context.store.configuration.commitLogDirectory.string),
-            ("mapedFileSizeCommitLog", String(settings.segmentBytes)),
-            ("mapedFileSizeConsumeQueue", String(settings.queueFileBytes)),
-            ("flushIntervalCommitLog", String(settings.flushIntervalMilliseconds)),
-            ("autoCreateTopicEnable", String(settings.autoCreateTopics)),
-            ("defaultTopicQueueNums", String(settings.defaultTopicQueueNums)),
-            ("maxMessageSize", String(settings.maximumMessageBytes)),
-            ("longPollingEnable", String(settings.longPolling)),
-        ]
-        let text = values.map { "\($0.0)=\($0.1)\n" }.joined()
-        let version = context.topics.withLock { $0.table.dataVersion }.json.text
-        reply.send(
-            request.response(.success, extFields: ["version": version], body: ByteBuffer(string: text)))
-    }
-
-    private func runtimeInfo(_ request: RemotingCommand, reply: RemotingReply) {
-        let store = context.store
-        let counts = context.clients.withLock { ($0.consumers.count, $0.producers.count) }
-        let values: [(String, String)] = [
-            ("bootTimestamp", String(startedAt)), ("brokerVersion", "409"), ("brokerVersionDesc", "V4_9_8"),
-            ("commitLogMinOffset", String(store.minimumLogOffset)),
-            ("commitLogMaxOffset", String(store.maximumLogOffset)),
-            ("commitLogFlushedOffset", String(store.flushedLogOffset)),
-            ("msgPutTotalTodayNow", String(store.appendedMessages)), ("consumerGroups", String(counts.0)),
-            ("producerGroups", String(counts.1)), ("runtime", "\((context.now() - startedAt) / 1000) s"),
-            ("writeFailure", store.writeFailure.map { "\($0)" } ?? ""),
-        ]
-        let table = JSONValue.object(values.map { JSONMember($0.0, .string($0.1)) })
-        let body: JSONValue = ["table": table]
-        reply.send(request.response(.success, body: body.encoded()))
     }
 }

@@ -21,7 +21,7 @@ struct OffsetProcessor: Sendable {
             return reply.send(request.response(.success, OffsetResponseHeader(offset: offset)))
         }
         // A new group of a queue that is whole and not old begins at its first message; else the client decides.
-        context.onDisk(reply) { [context] in
+        context.answer(reply, on: context.lanes.consumer) { [context] in
             let isWhole = context.store.minimumOffset(of: key) <= 0
             let first = try context.store.entries(of: key, from: 0, count: 1).first
             let age = first.map { context.store.maximumLogOffset - $0.logOffset } ?? 0
@@ -56,7 +56,7 @@ struct OffsetProcessor: Sendable {
 
     func searchOffset(_ request: RemotingCommand, reply: RemotingReply) throws {
         let header: SearchOffsetRequestHeader = try request.header()
-        context.onDisk(reply) { [context] in
+        context.answer(reply, on: context.lanes.admin) { [context] in
             let offset = try context.store.offset(
                 of: QueueKey(topic: header.topic, queueID: header.queueID), nearestTo: header.timestamp)
             return request.response(.success, OffsetResponseHeader(offset: offset))
@@ -66,7 +66,7 @@ struct OffsetProcessor: Sendable {
     func earliestStoreTime(_ request: RemotingCommand, reply: RemotingReply) throws {
         let header: QueueRequestHeader = try request.header()
         let key = QueueKey(topic: header.topic, queueID: header.queueID)
-        context.onDisk(reply) { [context] in
+        context.answer(reply, on: context.lanes.admin) { [context] in
             let time = try context.store.storeTimestamp(of: key, at: context.store.minimumOffset(of: key))
             return request.response(.success, EarliestStoreTimeResponseHeader(timestamp: time ?? -1))
         }
@@ -86,7 +86,7 @@ struct OffsetProcessor: Sendable {
         guard limit > 0, header.beginTimestamp <= header.endTimestamp else {
             return reply.send(.queryNotFound, remark: "can not find message, maybe time range not correct")
         }
-        context.onDisk(reply) { [context] in
+        context.answer(reply, on: context.lanes.query) { [context] in
             let records = try context.store.records(
                 topic: header.topic, key: header.key, within: header.beginTimestamp...header.endTimestamp,
                 limit: Int(limit), maximumBytes: Self.queryBytes)
@@ -104,7 +104,7 @@ struct OffsetProcessor: Sendable {
     }
 
     /// Records as they stand in the log, one after another.
-    private static func encoded(_ records: [StoredRecord]) -> ByteBuffer {
+    static func encoded(_ records: [StoredRecord]) -> ByteBuffer {
         var body = ByteBuffer()
         for record in records {
             record.draft().encode(
@@ -116,7 +116,7 @@ struct OffsetProcessor: Sendable {
 
     func viewMessage(_ request: RemotingCommand, reply: RemotingReply) throws {
         let header: ViewMessageRequestHeader = try request.header()
-        context.onDisk(reply) { [context] in
+        context.answer(reply, on: context.lanes.query) { [context] in
             guard let record = try context.store.record(atLogOffset: header.offset) else {
                 return request.response(.systemError, remark: "no message begins at log offset \(header.offset)")
             }

@@ -20,7 +20,7 @@ struct ReplyProcessor: Sendable {
         let body = request.body?.unpinned() ?? ByteBuffer()
         if let objection = MessageIntake.objection(
             topic: header.topic, bodyBytes: body.readableBytes, propertyBytes: header.properties.utf8.count,
-            maximumBodyBytes: context.configuration.maximumMessageBytes)
+            maximumBodyBytes: context.live.withLock { $0.maximumMessageBytes })
         {
             return reply.send(.messageIllegal, remark: objection)
         }

@@ -1,22 +1,28 @@
 import MQTransport
 import MQWire
 
+/// Carries out requests of some kinds.
+protocol RequestProcessor: Sendable {
+    /// Answers what it knows, now or later; `false` for other requests.
+    func handle(_ request: RemotingCommand, reply: RemotingReply) throws -> Bool
+}
+
 /// Finds the processor for a request. Runs on the connection's event loop; processors never block it.
 struct RequestDispatcher: Sendable {
     let send: SendProcessor
     let pull: PullProcessor
     let offsets: OffsetProcessor
     let clients: ClientProcessor
-    let admin: AdminProcessor
     let sendBack: SendBackProcessor
     let transactions: TransactionProcessor
-    let insight: InsightProcessor
     let reset: ResetProcessor
     let replies: ReplyProcessor
+    /// Rarer requests, asked in this order.
+    let others: [any RequestProcessor]
 
     func handle(_ request: RemotingCommand, on connection: RemotingConnection, reply: RemotingReply) {
         // Whatever request names a group: it may become a topic's name, and that a folder's.
-        for field in ["consumerGroup", "group", "groupName", "producerGroup"] {
+        for field in ["consumerGroup", "group", "groupName", "producerGroup", "destGroup"] {
             guard let name = request.extFields[field], let objection = GroupName.objection(to: name) else { continue }
             // An empty one is each request's own matter.
             if !name.isEmpty { return reply.send(.systemError, remark: objection) }
@@ -46,8 +52,8 @@ struct RequestDispatcher: Sendable {
             case .lockBatchQueues: try clients.lock(request, reply: reply)
             case .unlockBatchQueues: try clients.unlock(request, reply: reply)
             default:
-                if try admin.handle(request, reply: reply) { return }
-                if try !insight.handle(request, reply: reply) { reply.send(request.notSupported()) }
+                for other in others where try other.handle(request, reply: reply) { return }
+                reply.send(request.notSupported())
             }
         } catch {
             reply.send(.systemError, remark: "\(error)")

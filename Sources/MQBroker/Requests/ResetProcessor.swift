@@ -22,7 +22,7 @@ struct ResetProcessor: Sendable {
                 remark: "Consumer not online, so can not reset offset. Group: \(header.group) Topic: \(header.topic) "
                     + "Timestamp: \(header.timestamp)")
         }
-        context.onDisk(reply) { [context] in
+        context.answer(reply, on: context.lanes.admin) { [context] in
             var entries: [(queue: QueueIdentity, value: JSONValue)] = []
             for queueID in 0..<max(0, topic.writeQueueNums) {
                 let key = QueueKey(topic: topic.name, queueID: queueID)

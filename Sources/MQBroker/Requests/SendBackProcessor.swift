@@ -24,13 +24,15 @@ struct SendBackProcessor: Sendable {
         let group = context.groups.withLock { $0.ensure(header.group, nowMilliseconds: time) }
         guard group.retryQueues > 0 else { return reply.send(.success) }
         if let objection = GroupName.objection(to: header.group) { return reply.send(.systemError, remark: objection) }
-        context.diskThreads.submit { [self] state in
-            guard case .active = state else {
-                return reply.send(.serviceNotAvailable, remark: "the broker is stopping")
-            }
+        context.run(context.lanes.consumer, reply) { [self] in
             do throws(StoreError) {
                 guard let record = try context.store.record(atLogOffset: header.offset) else {
                     return reply.send(.systemError, remark: "no message begins at log offset \(header.offset)")
+                }
+                context.stats.withLock {
+                    $0.add(
+                        .sentBackCount, StatsTable.key(topic: record.topic, group: header.group), 1,
+                        now: context.uptime())
                 }
                 let (draft, isNewTopic) = retry(of: record, header: header, group: group)
                 if isNewTopic {

@@ -1,3 +1,4 @@
+import CoreMetrics
 import MQStore
 import MQTransport
 import MQWire
@@ -18,7 +19,7 @@ struct SendProcessor: Sendable {
         let body = request.body ?? ByteBuffer()
         if let objection = MessageIntake.objection(
             topic: header.topic, bodyBytes: body.readableBytes, propertyBytes: header.properties.utf8.count,
-            maximumBodyBytes: context.configuration.maximumMessageBytes)
+            maximumBodyBytes: context.live.withLock { $0.maximumMessageBytes })
         {
             return reply.send(.messageIllegal, remark: objection)
         }
@@ -46,6 +47,11 @@ struct SendProcessor: Sendable {
         from connection: RemotingConnection, reply: RemotingReply
     ) throws {
         let body = request.body ?? ByteBuffer()
+        guard !topic.order || context.live.withLock({ $0.permission.contains(.write) }) else {
+            // Only ordered ones: others may still be sent here by producers that have not heard of it, as in RocketMQ.
+            return reply.send(
+                .noPermission, remark: "the broker[\(context.configuration.brokerName)] sending message is forbidden")
+        }
         guard topic.permission.contains(.write), !SystemTopic.brokersOwn.contains(header.topic) else {
             return reply.send(
                 .noPermission,
@@ -137,9 +143,13 @@ struct SendProcessor: Sendable {
     private func append(_ drafts: [RecordDraft], queueID: Int32, waits: Bool, reply: RemotingReply) {
         let host = drafts[0].storeHost
         let role = context.configuration.role
-        context.store.append(drafts, awaitsFlush: waits) { result in
+        let start = MonotonicClock.nanoseconds()
+        let bytes = drafts.reduce(0) { $0 + $1.encodedSize }
+        context.store.append(drafts, awaitsFlush: waits) { [context, topic = drafts[0].topic] result in
+            context.metrics.putLatency.recordNanoseconds(MonotonicClock.nanoseconds() - start)
             switch result {
             case .success(let receipt):
+                context.countPuts(topic, messages: receipt.logOffsets.count, bytes: bytes)
                 guard reply.isExpected else { return reply.send(.success) }
                 let code = StoreAnswers.code(for: receipt.flush, role: waits ? role : .asyncMaster)
                 let ids = receipt.logOffsets.map { OffsetMessageID(host: host, logOffset: $0).description }
@@ -150,6 +160,8 @@ struct SendProcessor: Sendable {
                 reply.send(
                     RemotingCommand(code: code.rawValue, remark: StoreAnswers.remark(for: code), extFields: fields))
             case .failure(let error):
+                context.metrics.putFailures.increment()
+                if error.code == .overloaded { context.metrics.busy.increment() }
                 reply.send(StoreAnswers.code(for: error), remark: "\(error)")
             }
         }

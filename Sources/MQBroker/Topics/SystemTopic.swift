@@ -16,6 +16,17 @@ enum SystemTopic {
     static let transactionGroup = "CID_RMQ_SYS_TRANS"
     /// What only the broker writes.
     static let brokersOwn: Set<String> = [schedule, half, operations, unanswered]
+    /// Where clients write what became of their messages.
+    static let trace = "RMQ_SYS_TRACE_TOPIC"
+
+    /// All that is the system's on a broker.
+    static func all(_ configuration: BrokerConfiguration) -> Set<String> {
+        brokersOwn.union([
+            automaticModel, selfTest, benchmark, offsetMoved, trace, configuration.clusterName,
+            configuration.brokerName, configuration.clusterName + "_REPLY_TOPIC",
+        ])
+    }
+
     static let retryPrefix = "%RETRY%"
     static let deadLetterPrefix = "%DLQ%"
     /// The longest name a producer may use.

@@ -81,12 +81,25 @@ struct TopicTable: Sendable {
         return true
     }
 
-    /// What nameservers are told: while the store takes no messages, no topic may be written here.
-    func announced(isWritable: Bool) -> TopicConfigTable {
-        guard !isWritable else { return table }
+    /// What nameservers are told: of each topic what the broker as a whole allows; no writing while the store takes no
+    /// messages.
+    func announced(isWritable: Bool, permission: TopicPermission) -> TopicConfigTable {
+        var denied = TopicPermission.readWrite.subtracting(permission)
+        if !isWritable { denied.insert(.write) }
+        guard !denied.isEmpty else { return table }
         var announced = table
-        for name in table.topics.keys { announced.topics[name]?.permission.remove(.write) }
+        for name in table.topics.keys { announced.topics[name]?.permission.subtract(denied) }
         return announced
+    }
+
+    /// Switches automatic topics on or off, with so many queues at most.
+    mutating func setAutomatic(_ isAutomatic: Bool, queues: Int32, nowMilliseconds: Int64) {
+        let permission: TopicPermission = isAutomatic ? [.readWrite, .inherit] : .readWrite
+        put(
+            TopicConfig(
+                name: SystemTopic.automaticModel, readQueueNums: queues, writeQueueNums: queues,
+                permission: permission),
+            nowMilliseconds: nowMilliseconds)
     }
 
     /// Makes nameservers take the next registration for a new one.

@@ -39,6 +39,9 @@ final class TransactionProcessor: Sendable {
         table = Mutex(TransactionTable(nextHalf: half ?? 0, nextOp: op ?? 0))
     }
 
+    /// How many transactions are open, as far as they are known.
+    var openCount: Int { table.withLock { $0.open.count } }
+
     // MARK: 2. The producer's word
 
     func end(_ request: RemotingCommand, reply: RemotingReply) throws {
@@ -46,10 +49,7 @@ final class TransactionProcessor: Sendable {
         let verdict = SysFlag(rawValue: header.commitOrRollback)
         // Undecided: the next question asks again.
         guard verdict == .transactionCommit || verdict == .transactionRollback else { return reply.send(.success) }
-        context.diskThreads.submit { [self] state in
-            guard case .active = state else {
-                return reply.send(.serviceNotAvailable, remark: "the broker is stopping")
-            }
+        context.run(context.lanes.transaction, reply) { [self] in
             do throws(StoreError) {
                 guard let half = try context.store.record(atLogOffset: header.commitLogOffset) else {
                     return reply.send(.systemError, remark: "Find prepared transaction message failed")
@@ -118,7 +118,7 @@ final class TransactionProcessor: Sendable {
             let due = table.withLock {
                 $0.due(
                     now: context.now(), periodMilliseconds: context.configuration.transactionCheckInterval.milliseconds,
-                    checkLimit: context.configuration.transactionCheckLimit)
+                    checkLimit: context.live.withLock { $0.transactionCheckLimit })
             }
             for item in due { try ask(item) }
             let saved = table.withLock { $0.savedOffsets }
@@ -164,7 +164,7 @@ final class TransactionProcessor: Sendable {
 
     private func half(of record: StoredRecord) -> TransactionTable.Half {
         let properties = record.properties
-        var wait = context.configuration.transactionTimeout.milliseconds
+        var wait = context.live.withLock { $0.transactionTimeout }.milliseconds
         if let text = properties[PropertyName.checkImmunitySeconds], let seconds = Int64(text) {
             wait = min(max(seconds, 0), Self.longestImmunitySeconds) * 1000
         }

@@ -15,6 +15,7 @@ final class LogIndexer: Sendable {
     /// Whether the thread sleeps, so that a busy writer need not take the lock to wake it.
     private let isAsleep = Atomic<Bool>(false)
     private let sealed = Atomic<Int64>(0)
+    private let behind = Atomic<Int64>(0)
 
     /// How often what is indexed is made durable, in milliseconds; after a crash so much is indexed again.
     private static let commitMilliseconds: Int64 = 2000
@@ -27,6 +28,9 @@ final class LogIndexer: Sendable {
 
     /// The store time of the last message that every complete file on disk covers, 0 when there is none.
     var sealedTimestamp: Int64 { sealed.load(ordering: .acquiring) }
+
+    /// What the log had and the index had not when the thread last looked, in bytes.
+    var bytesBehind: Int64 { behind.load(ordering: .relaxed) }
 
     func start(_ box: Handover<IndexLoop>) {
         let started = StoreThread(name: "store-index") { [self] in
@@ -52,6 +56,7 @@ final class LogIndexer: Sendable {
         var lastCommit = MonotonicClock.milliseconds()
         while true {
             let hasMore = loop.turn()
+            behind.store(loop.bytesBehind, ordering: .relaxed)
             let time = MonotonicClock.milliseconds()
             if time - lastCommit >= Self.commitMilliseconds {
                 loop.commit()

@@ -7,6 +7,8 @@ struct Append: Sendable {
     var completion: @Sendable (Result<AppendReceipt, StoreError>) -> Void
     /// The bytes it holds in memory until it is written.
     var bytes: Int
+    /// When it began to wait for the writer, nanoseconds on the store's monotonic clock.
+    var since: Int64 = 0
 }
 
 /// What became of messages that were appended.

@@ -37,6 +37,7 @@ final class LogFlusher: Sendable {
     private let progress: StoreProgress
     private let now: @Sendable () -> Int64
     private let onFailure: @Sendable (StoreError) -> Void
+    private let meters: StoreMeters
     private let state: WaitableMutex<State>
     private let threads = Mutex<[StoreThread]>([])
     private let isWatchClosed = WaitableMutex(false)
@@ -57,8 +58,10 @@ final class LogFlusher: Sendable {
     init(
         configuration: StoreConfiguration, progress: StoreProgress,
         sync: @escaping @Sendable (Range<Int64>) throws(StoreError) -> Void,
-        now: @escaping @Sendable () -> Int64, onFailure: @escaping @Sendable (StoreError) -> Void
+        now: @escaping @Sendable () -> Int64, meters: StoreMeters = StoreMeters(),
+        onFailure: @escaping @Sendable (StoreError) -> Void
     ) {
+        self.meters = meters
         self.configuration = configuration
         self.sync = sync
         self.progress = progress
@@ -171,7 +174,9 @@ final class LogFlusher: Sendable {
             outcome = .failed
         } else if target > progress.flushedOffset {
             do throws(StoreError) {
-                try syncing { () throws(StoreError) in try sync(progress.flushedOffset..<target) }
+                try StoreMeters.timed(meters.synced) { () throws(StoreError) in
+                    try syncing { () throws(StoreError) in try sync(progress.flushedOffset..<target) }
+                }
                 progress.synced(to: target, timestamp: timestamp)
             } catch {
                 // After a failed sync the kernel may call the lost pages clean: a later sync proves nothing.

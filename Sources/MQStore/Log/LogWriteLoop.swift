@@ -26,6 +26,7 @@ final class LogWriteLoop {
     private var lastTimestamp: Int64
     private var deleted: DeletedTopicsFile
     private let onUnsafe: @Sendable (StoreError) -> Void
+    private let meters: StoreMeters
     /// The error for which nothing is written any more.
     private var refusal: StoreError?
 
@@ -65,9 +66,10 @@ final class LogWriteLoop {
         configuration: StoreConfiguration, log: SegmentChain, queues: QueueTable, progress: StoreProgress,
         flusher: LogFlusher, assigner: OffsetAssigner, lastTimestamp: Int64, now: @escaping @Sendable () -> Int64,
         deleted: DeletedTopicsFile, arrivals: @escaping @Sendable ([QueueArrival]) -> Void,
-        onUnsafe: @escaping @Sendable (StoreError) -> Void
+        meters: StoreMeters, onUnsafe: @escaping @Sendable (StoreError) -> Void
     ) {
         self.deleted = deleted
+        self.meters = meters
         self.onUnsafe = onUnsafe
         self.configuration = configuration
         self.log = log
@@ -202,7 +204,9 @@ final class LogWriteLoop {
         }
         guard staging.readableBytes > 0 || !run.completed.isEmpty else { return nil }
         do throws(StoreError) {
-            if staging.readableBytes > 0 { try log.write(staging, at: run.start) }
+            if staging.readableBytes > 0 {
+                try StoreMeters.timed(meters.wrote) { () throws(StoreError) in try log.write(staging, at: run.start) }
+            }
             for part in run.queues { try part.queue.write(part.entries, at: part.start) }
         } catch {
             return giveBack(error)

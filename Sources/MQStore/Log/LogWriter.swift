@@ -19,13 +19,21 @@ final class LogWriter: Sendable {
     }
 
     private let configuration: StoreConfiguration
+    private let meters: StoreMeters
+    /// A monotonic clock, nanoseconds.
+    private let now: @Sendable () -> Int64
     private let inbox = WaitableMutex(Inbox())
     private let thread = Mutex<StoreThread?>(nil)
     /// How many appends are written and wait for a sync.
     private let unflushed: @Sendable () -> Int
 
-    init(configuration: StoreConfiguration, unflushed: @escaping @Sendable () -> Int) {
+    init(
+        configuration: StoreConfiguration, meters: StoreMeters = StoreMeters(),
+        now: @escaping @Sendable () -> Int64 = MonotonicClock.nanoseconds, unflushed: @escaping @Sendable () -> Int
+    ) {
         self.configuration = configuration
+        self.meters = meters
+        self.now = now
         self.unflushed = unflushed
     }
 
@@ -40,6 +48,8 @@ final class LogWriter: Sendable {
 
     /// Queues messages for the next write; refuses at once when too much waits or the store is closed.
     func submit(_ append: Append) {
+        var append = append
+        append.since = now()
         let refusal: StoreError? = inbox.withLockAndWake { inbox in
             if let refusal = inbox.refusal { return refusal }
             if inbox.isClosed { return StoreError(.closed, message: "the store was stopped; send to another broker") }
@@ -50,6 +60,7 @@ final class LogWriter: Sendable {
                     .overloaded,
                     message: "\(inbox.appends.count) messages of \(inbox.bytes) bytes wait for the disk; send slower")
             }
+            if let first = inbox.appends.first, let late = lateness(first, now: append.since) { return late }
             if unflushed() >= configuration.maximumWaitingAppends {
                 return StoreError(
                     .overloaded, message: "\(unflushed()) messages wait for the disk's confirmation; send slower")
@@ -59,6 +70,37 @@ final class LogWriter: Sendable {
             return nil
         }
         if let refusal { append.completion(.failure(refusal)) }
+    }
+
+    /// Why an append that has waited too long is refused; `nil` for one that has not.
+    private func lateness(_ append: Append, now: Int64) -> StoreError? {
+        let waited = (now - append.since) / 1_000_000
+        guard let limit = configuration.maximumWaitMilliseconds, waited > limit else { return nil }
+        return StoreError(.overloaded, message: "messages wait \(waited) ms for the disk; send slower")
+    }
+
+    /// Refuses what has waited for too long while the writer is at an earlier batch: it is not written then, and its
+    /// sender had better ask another broker.
+    func refuseOverdue() {
+        guard configuration.maximumWaitMilliseconds != nil else { return }
+        let time = now()
+        let overdue = inbox.withLock { inbox in
+            // They stand in the order in which they came.
+            let overdue = Array(inbox.appends.prefix { lateness($0, now: time) != nil })
+            inbox.appends.removeFirst(overdue.count)
+            inbox.bytes -= overdue.reduce(0) { $0 + $1.bytes }
+            return overdue
+        }
+        for append in overdue {
+            guard let error = lateness(append, now: time) else { continue }
+            append.completion(.failure(error))
+        }
+    }
+
+    /// How many appends wait for the writer, and for how long the first does, in milliseconds.
+    var waiting: (count: Int, headMilliseconds: Int64) {
+        let (count, since) = inbox.withLock { ($0.appends.count, $0.appends.first?.since) }
+        return (count, since.map { max(0, now() - $0) / 1_000_000 } ?? 0)
     }
 
     /// Removes a topic's queues between two writes, and tells `done`.
@@ -94,7 +136,17 @@ final class LogWriter: Sendable {
         if let refusal {
             for append in appends { append.completion(.failure(refusal)) }
         } else {
-            machine.write(appends)
+            let time = now()
+            // The first has waited longest: when it is in time, all are.
+            for append in appends { meters.waited(max(0, time - append.since)) }
+            if let first = appends.first, lateness(first, now: time) != nil {
+                machine.write(appends.filter { lateness($0, now: time) == nil })
+                for append in appends {
+                    if let error = lateness(append, now: time) { append.completion(.failure(error)) }
+                }
+            } else {
+                machine.write(appends)
+            }
         }
         for item in deleted { item.done(machine.delete(topic: item.topic)) }
         return !(isClosed && appends.isEmpty && deleted.isEmpty)

@@ -6,8 +6,8 @@ import Synchronization
 /// A pull of a few bytes brings an answer of hundreds of kilobytes, so that bounding what a peer sends does not bound
 /// what it costs. Whoever does not read its answers gets no more of them made.
 final class AnswerGate: Sendable {
-    /// Work that makes an answer; told whether its threads still run.
-    typealias Work = @Sendable (_ isActive: Bool) -> Void
+    /// Work that makes an answer, or says why there is none.
+    typealias Work = @Sendable (WorkTurn) -> Void
     /// Runs work on a thread that may block.
     typealias Submit = @Sendable (@escaping Work) -> Void
 
@@ -54,18 +54,19 @@ final class AnswerGate: Sendable {
             state.pumps += 1
             return state.submit
         }
-        submit? { isActive in self.pump(isActive, mayGoOn) }
+        submit? { turn in self.pump(turn, mayGoOn) }
     }
 
-    private func pump(_ isActive: Bool, _ mayGoOn: @escaping @Sendable () -> Bool) {
+    private func pump(_ turn: WorkTurn, _ mayGoOn: @escaping @Sendable () -> Bool) {
+        let isStopped = turn == .stopped
         // One piece, and then behind whatever else waits for these threads; all at once when they end.
         repeat {
-            guard !isActive || mayGoOn(), let work = state.withLock({ $0.waiting.popFirst() }) else { break }
-            work(isActive)
-        } while !isActive
+            guard isStopped || mayGoOn(), let work = state.withLock({ $0.waiting.popFirst() }) else { break }
+            work(turn)
+        } while isStopped
         state.withLock { $0.pumps -= 1 }
         // What came while this one was leaving, or became possible.
-        if isActive, mayGoOn() { start(mayGoOn) }
+        if !isStopped, mayGoOn() { start(mayGoOn) }
     }
 
     /// The connection has ended: nothing more is made for it.

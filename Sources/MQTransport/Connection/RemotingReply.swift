@@ -42,11 +42,11 @@ public final class RemotingReply: Sendable {
     /// Makes the answer on a thread that may block, as soon as the peer has taken enough of the answers before it.
     ///
     /// - Parameters:
-    ///   - submit: runs what it is given on such a thread, and says whether those threads still run.
+    ///   - submit: runs what it is given on such a thread.
     ///   - work: makes and sends the answer, or leaves that for later.
     public func produce(
-        on submit: @escaping @Sendable (@escaping @Sendable (_ isActive: Bool) -> Void) -> Void,
-        _ work: @escaping @Sendable (_ isActive: Bool) -> Void
+        on submit: @escaping @Sendable (@escaping @Sendable (WorkTurn) -> Void) -> Void,
+        _ work: @escaping @Sendable (WorkTurn) -> Void
     ) {
         connection.produce(on: submit, work)
     }

@@ -45,6 +45,21 @@ public struct RequestCode: RawRepresentable, Hashable, Sendable, CustomStringCon
         (.getHasUnitSubUnunitTopicList, "GET_HAS_UNIT_SUB_UNUNIT_TOPIC_LIST"),
         (.updateNamesrvConfig, "UPDATE_NAMESRV_CONFIG"), (.getNamesrvConfig, "GET_NAMESRV_CONFIG"),
         (.addWritePermission, "ADD_WRITE_PERM_OF_BROKER"),
+        (.getConsumerStatusFromClient, "GET_CONSUMER_STATUS_FROM_CLIENT"),
+        (.invokeBrokerToGetConsumerStatus, "INVOKE_BROKER_TO_GET_CONSUMER_STATUS"),
+        (.queryConsumeTimeSpan, "QUERY_CONSUME_TIME_SPAN"),
+        (.getSystemTopicsFromBroker, "GET_SYSTEM_TOPIC_LIST_FROM_BROKER"),
+        (.cleanExpiredConsumeQueue, "CLEAN_EXPIRED_CONSUMEQUEUE"),
+        (.queryCorrectionOffset, "QUERY_CORRECTION_OFFSET"),
+        (.consumeMessageDirectly, "CONSUME_MESSAGE_DIRECTLY"),
+        (.cloneGroupOffset, "CLONE_GROUP_OFFSET"),
+        (.viewBrokerStats, "VIEW_BROKER_STATS_DATA"),
+        (.cleanUnusedTopic, "CLEAN_UNUSED_TOPIC"),
+        (.getBrokerConsumeStats, "GET_BROKER_CONSUME_STATS"),
+        (.queryConsumeQueue, "QUERY_CONSUME_QUEUE"),
+        (.resumeCheckHalfMessage, "RESUME_CHECK_HALF_MESSAGE"),
+        (.getAllProducerInfo, "GET_ALL_PRODUCER_INFO"),
+        (.deleteExpiredCommitLog, "DELETE_EXPIRED_COMMITLOG"),
     ]
 
     /// The protocol's name and number, for logs and remarks.
@@ -183,4 +198,34 @@ extension RequestCode {
     public static let pushReplyMessage = RequestCode(rawValue: 326)
     /// Gives the write permission back, see ``wipeWritePermission``.
     public static let addWritePermission = RequestCode(rawValue: 327)
+    /// Pushed to a consumer: which offsets does it hold?
+    public static let getConsumerStatusFromClient = RequestCode(rawValue: 221)
+    /// The offsets that a group's members hold, asked of each.
+    public static let invokeBrokerToGetConsumerStatus = RequestCode(rawValue: 223)
+    /// From when to when a topic's queues reach, and where a group is.
+    public static let queryConsumeTimeSpan = RequestCode(rawValue: 303)
+    /// The topics that a broker keeps for itself.
+    public static let getSystemTopicsFromBroker = RequestCode(rawValue: 305)
+    /// Removes what queues hold of messages that are gone.
+    public static let cleanExpiredConsumeQueue = RequestCode(rawValue: 306)
+    /// The least offsets of some groups beside another's.
+    public static let queryCorrectionOffset = RequestCode(rawValue: 308)
+    /// Has one consumer consume one message now.
+    public static let consumeMessageDirectly = RequestCode(rawValue: 309)
+    /// Sets a group to where another one is.
+    public static let cloneGroupOffset = RequestCode(rawValue: 314)
+    /// One of the broker's counts over a minute, an hour and a day.
+    public static let viewBrokerStats = RequestCode(rawValue: 315)
+    /// Removes queues of topics that are no more.
+    public static let cleanUnusedTopic = RequestCode(rawValue: 316)
+    /// How far all groups of a broker are.
+    public static let getBrokerConsumeStats = RequestCode(rawValue: 317)
+    /// Entries of a consume queue as they stand there.
+    public static let queryConsumeQueue = RequestCode(rawValue: 321)
+    /// Has a transaction checked again that was given up.
+    public static let resumeCheckHalfMessage = RequestCode(rawValue: 323)
+    /// All producers of a broker, by group.
+    public static let getAllProducerInfo = RequestCode(rawValue: 328)
+    /// Removes what is too old of the log now.
+    public static let deleteExpiredCommitLog = RequestCode(rawValue: 329)
 }

@@ -47,6 +47,8 @@ public struct ResponseCode: RawRepresentable, Hashable, Sendable, CustomStringCo
 
     /// The consumer group has no member here now.
     public static let consumerNotOnline = ResponseCode(rawValue: 206)
+    /// A consumer did not answer in time.
+    public static let consumeMessageTimeout = ResponseCode(rawValue: 207)
 
     /// The protocol's name and number, for logs and remarks.
     public var description: String {

@@ -360,7 +360,8 @@ extension SimulatedDisk.Inode {
             cached.removeLast(cached.count - length)
             blocks = blocks.filter { $0 * SimulatedDisk.blockBytes < length }
         } else {
-            cached.append(contentsOf: repeatElement(0, count: length - cached.count))
+            // An array is copied at once, also without the optimiser.
+            cached.append(contentsOf: [UInt8](repeating: 0, count: length - cached.count))
         }
         lengths.append(length)
     }
@@ -375,7 +376,7 @@ extension SimulatedDisk.Inode {
 
     private mutating func resizeDurable(_ length: Int) {
         if durable.count > length { durable.removeLast(durable.count - length) }
-        durable.append(contentsOf: repeatElement(0, count: max(0, length - durable.count)))
+        durable.append(contentsOf: [UInt8](repeating: 0, count: max(0, length - durable.count)))
     }
 
     private mutating func replaceDurable(_ sector: Int, _ bytes: [UInt8]) {

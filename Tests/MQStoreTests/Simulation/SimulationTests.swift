@@ -3,6 +3,13 @@ import Testing
 
 @testable import MQStore
 
+/// Works on a thread of its own: seconds of work on one of the few that all tests share would starve the others.
+private func onThread<Result: Sendable>(_ body: @escaping @Sendable () -> Result) async -> Result {
+    await withCheckedContinuation { continuation in
+        Thread.detachNewThread { continuation.resume(returning: body()) }
+    }
+}
+
 /// Seeded lives of a store on a simulated disk (``StoreSimulation``).
 ///
 /// `SEED=n` lives that one life, `COUNT=n` so many from there on, `TRACE=1` prints each step:
@@ -20,15 +27,19 @@ import Testing
             let workers = UInt64(max(1, ProcessInfo.processInfo.activeProcessorCount))
             for worker in 0..<workers {
                 group.addTask {
-                    var texts: [String] = []
-                    var starts = 0
-                    for seed in seeds where seed % workers == worker {
-                        var simulation = StoreSimulation(seed: seed, options: options)
-                        do { try simulation.run() } catch { texts.append("\(error) [make sim SEED=\(seed) COUNT=1]") }
-                        starts += simulation.starts
-                        if stopAtFirst && !texts.isEmpty { break }
+                    await onThread {
+                        var texts: [String] = []
+                        var starts = 0
+                        for seed in seeds where seed % workers == worker {
+                            var simulation = StoreSimulation(seed: seed, options: options)
+                            do { try simulation.run() } catch {
+                                texts.append("\(error) [make sim SEED=\(seed) COUNT=1]")
+                            }
+                            starts += simulation.starts
+                            if stopAtFirst && !texts.isEmpty { break }
+                        }
+                        return (texts, starts)
                     }
-                    return (texts, starts)
                 }
             }
             return await group.reduce(into: (texts: [], starts: 0)) { sum, part in

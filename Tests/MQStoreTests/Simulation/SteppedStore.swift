@@ -14,7 +14,8 @@ final class SteppedStore {
         _ configuration: StoreConfiguration, on disk: SimulatedDisk, clock: SimulatedClock
     ) throws {
         store = try MessageStore(
-            configuration: configuration, now: { clock.milliseconds }, uptime: { clock.milliseconds }, io: disk,
+            configuration: configuration, now: { clock.milliseconds }, uptime: { clock.milliseconds * 1_000_000 },
+            io: disk,
             arrivals: { _ in })
         guard let loop = store.writeLoop.take() else { preconditionFailure("the write loop was taken before") }
         self.loop = loop

@@ -1,0 +1,63 @@
+import CoreMetrics
+import MQMetrics
+import MQStore
+import Synchronization
+
+/// What is only known by asking: measured when somebody reads `/metrics`, never otherwise.
+struct BrokerGauges: Sendable {
+    private let context: BrokerContext
+    private let heldPulls: @Sendable () -> Int
+    private let lengths: [(gauge: Gauge, count: @Sendable () -> Int)]
+    private let unflushed: Gauge
+    private let unindexed: Gauge
+    private let writable: Gauge
+    private let connections: Gauge
+    private let held: Gauge
+    private let openTransactions: Gauge
+    private let transactions: @Sendable () -> Int
+    private let pages: [(gauge: Gauge, field: String)]
+    private let stall: Gauge
+
+    init(
+        _ context: BrokerContext, factory: any MetricsFactory, heldPulls: @escaping @Sendable () -> Int,
+        openTransactions: @escaping @Sendable () -> Int
+    ) {
+        func gauge(_ label: String, _ dimensions: [(String, String)] = []) -> Gauge {
+            Gauge(label: label, dimensions: dimensions, factory: factory)
+        }
+        func length(_ queue: String, _ count: @escaping @Sendable () -> Int) -> (Gauge, @Sendable () -> Int) {
+            (gauge("mqbroker_queue_length", [("queue", queue)]), count)
+        }
+        self.context = context
+        self.heldPulls = heldPulls
+        transactions = openTransactions
+        lengths =
+            [length("send") { context.store.waitingAppends.count }]
+            + context.lanes.named.map { name, lane in length(name) { lane.count } }
+        unflushed = gauge("mqbroker_flush_behind_bytes")
+        unindexed = gauge("mqbroker_index_behind_bytes")
+        writable = gauge("mqbroker_store_writable")
+        connections = gauge("mqbroker_client_connections")
+        held = gauge("mqbroker_held_pulls")
+        self.openTransactions = gauge("mqbroker_open_transactions")
+        pages = [
+            (gauge("mqbroker_page_cache_bytes", [("state", "dirty")]), "Dirty"),
+            (gauge("mqbroker_page_cache_bytes", [("state", "writeback")]), "Writeback"),
+            (gauge("mqbroker_page_cache_bytes", [("state", "cached")]), "Cached"),
+        ]
+        stall = gauge("mqbroker_io_stalled_ratio")
+    }
+
+    func sample() {
+        for (gauge, count) in lengths { gauge.record(count()) }
+        unflushed.record(context.store.unflushedBytes)
+        unindexed.record(context.store.unindexedBytes)
+        writable.record(context.store.isWritable ? 1 : 0)
+        connections.record(context.connections.withLock { $0.count })
+        held.record(heldPulls())
+        openTransactions.record(transactions())
+        let memory = KernelFigures.memory
+        for (gauge, field) in pages { if let bytes = memory[field] { gauge.record(bytes) } }
+        if let ratio = KernelFigures.ioStall { stall.record(ratio) }
+    }
+}

@@ -1,0 +1,95 @@
+import Logging
+import MQStore
+import MQTransport
+import MQWire
+import NIOCore
+import Synchronization
+import SystemPackage
+
+/// Requests about the broker's settings: changing (25) and reading them (26).
+struct SettingsProcessor: RequestProcessor {
+    let context: BrokerContext
+
+    /// Answers what it knows; `false` for other requests.
+    func handle(_ request: RemotingCommand, reply: RemotingReply) throws -> Bool {
+        switch request.requestCode {
+        case .updateBrokerConfig: try update(request, reply: reply)
+        case .getBrokerConfig: read(request, reply: reply)
+        default: return false
+        }
+        return true
+    }
+
+    private func update(_ request: RemotingCommand, reply: RemotingReply) throws {
+        guard let body = request.body else { return reply.send(.success) }
+        let entries = try PropertiesFile(text: String(buffer: body), name: "the request").entries
+        let (before, after) = try context.live.withLock { live in
+            let before = live
+            try live.change(entries)
+            return (before, live)
+        }
+        context.logger.notice(
+            "settings were changed", metadata: ["settings": "\(entries.map { "\($0.key)=\($0.value)" })"])
+        let time = context.now()
+        if (before.autoCreateTopics, before.defaultTopicQueueNums) != (
+            after.autoCreateTopics, after.defaultTopicQueueNums
+        ) {
+            context.topics.withLock {
+                $0.setAutomatic(
+                    after.autoCreateTopics, queues: after.defaultTopicQueueNums, nowMilliseconds: time)
+            }
+        }
+        guard before != after else { return reply.send(.success) }
+        // What nameservers are told may be another; they have heard of it when the answer comes.
+        context.topics.withLock { $0.advanceVersion(nowMilliseconds: time) }
+        context.topicsDidChange { reply.send(.success) }
+    }
+
+    private func read(_ request: RemotingCommand, reply: RemotingReply) {
+        let text = values.map { "\($0.0)=\($0.1)\n" }.joined()
+        let version = context.topics.withLock { $0.table.dataVersion }.json.text
+        reply.send(request.response(.success, extFields: ["version": version], body: ByteBuffer(string: text)))
+    }
+
+    private var values: [(String, String)] {
+        let settings = context.configuration
+        let live = context.live.withLock { $0 }
+        return [
+            ("brokerClusterName", settings.clusterName), ("brokerName", settings.brokerName),
+            ("brokerId", String(settings.brokerID)), ("brokerRole", settings.role.rawValue),
+            ("flushDiskType", settings.flushDiskType.rawValue), ("listenPort", String(settings.listenPort)),
+            ("haListenPort", String(settings.haListenPort)), ("brokerIP1", settings.brokerIP1),
+            ("brokerIP2", settings.brokerIP2), ("namesrvAddr", settings.nameservers.joined(separator: ";")),
+            ("storePathRootDir", settings.storeRoot.string),
+            ("storePathCommitLog", context.store.configuration.commitLogDirectory.string),
+            ("mapedFileSizeCommitLog", String(settings.segmentBytes)),
+            ("mapedFileSizeConsumeQueue", String(settings.queueFileBytes)),
+            ("flushIntervalCommitLog", String(settings.flushIntervalMilliseconds)),
+            ("syncFlushTimeout", String(settings.syncFlushTimeoutMilliseconds)),
+            ("fileReservedTime", String(settings.retention.keptMilliseconds / 3_600_000)),
+            ("checkCRCOnRead", String(settings.checksOnRead)),
+            ("messageIndexEnable", String(settings.indexesKeys)),
+            ("brokerPermission", String(live.permission.rawValue)),
+            ("autoCreateTopicEnable", String(live.autoCreateTopics)),
+            ("defaultTopicQueueNums", String(live.defaultTopicQueueNums)),
+            ("maxMessageSize", String(live.maximumMessageBytes)),
+            ("longPollingEnable", String(live.longPolling)),
+            ("shortPollingTimeMills", String(live.shortPolling.milliseconds)),
+            ("forceRegister", String(live.forcesRegistration)),
+            ("enablePropertyFilter", String(settings.filtersByProperties)),
+            ("registerNameServerPeriod", String(settings.registrationPeriod.milliseconds)),
+            ("channelExpiredTimeout", String(settings.clientExpiry.milliseconds)),
+            ("transactionTimeOut", String(live.transactionTimeout.milliseconds)),
+            ("transactionCheckMax", String(live.transactionCheckLimit)),
+            ("transactionCheckInterval", String(settings.transactionCheckInterval.milliseconds)),
+            ("brokerFastFailureEnable", String(settings.failsFast)),
+            ("waitTimeMillsInSendQueue", String(settings.sendWait.milliseconds)),
+            ("waitTimeMillsInPullQueue", String(settings.pullWait.milliseconds)),
+            ("sendThreadPoolQueueCapacity", String(settings.sendQueueCapacity)),
+            ("pullThreadPoolQueueCapacity", String(settings.pullQueueCapacity)),
+            ("queryThreadPoolQueueCapacity", String(settings.queryQueueCapacity)),
+            ("compressedRegister", String(settings.compressesRegistration)),
+            ("metricsPort", String(settings.metricsPort ?? 0)),
+        ]
+    }
+}
