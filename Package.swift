@@ -115,12 +115,13 @@ let package = Package(
         tests("MQWire", [nioCore, nioEmbedded], resources: [.copy("Fixtures")]),
         tests("MQTransport", ["MQWire", nioCore, nioPosix, nioEmbedded, logging]),
         tests("MQStore", ["MQWire", nioCore, system], resources: [.copy("Fixtures")]),
+        tests("MQMetrics", [metrics, nioCore, nioPosix]),
         tests("MQNameserver", ["MQWire", "MQTransport", nioCore, nioPosix, logging, system]),
         tests(
             "MQBroker",
             [
                 "MQWire", "MQTransport", "MQStore", "MQNameserver", "MQClient", "mqbroker", "mqnamesrv", "mqadmin",
-                nioCore,
+                metrics, nioCore,
                 nioPosix, logging, system,
             ]),
         tests(

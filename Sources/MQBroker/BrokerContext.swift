@@ -166,7 +166,7 @@ final class BrokerContext: Sendable {
             return reply.send(
                 .systemBusy, remark: "[OVERLOAD]the broker is busy: \(lane.count) requests wait; ask again later")
         }
-        reply.produce(on: lane.submit) { [metrics] turn in
+        reply.produce(on: lane) { [metrics] turn in
             guard let refusal = RemotingReply.refusal(turn) else { return work() }
             if refusal.code == .systemBusy { metrics.busy.increment() }
             reply.send(refusal.code, remark: refusal.remark)

@@ -271,6 +271,9 @@ public final class BrokerService: RemotingRequestHandler {
         }
     }
 
+    /// The broker's threads for blocking work; `nil` while it does not run.
+    var lanes: WorkLanes? { running.withLock { $0?.context.lanes } }
+
     /// What the start found in the store; `nil` while the broker does not run.
     public var recovery: RecoveryReport? { running.withLock { $0?.context.store.recovery } }
 

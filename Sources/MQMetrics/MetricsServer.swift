@@ -63,6 +63,9 @@ private final class ScrapeHandler: ChannelInboundHandler {
         context.fireUserInboundEventTriggered(event)
     }
 
+    /// What is no HTTP was answered with 400 by the handler before this one.
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+
     private func answer(_ status: HTTPResponseStatus, _ text: String, _ context: ChannelHandlerContext) {
         let body = context.channel.allocator.buffer(string: text)
         let headers: HTTPHeaders = [

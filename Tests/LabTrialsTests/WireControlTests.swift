@@ -130,6 +130,8 @@ struct WireControlTests {
         configuration.nameservers = [realNameserver]
         configuration.storeRoot = folder.appending("store")
         configuration.segmentBytes = 16 << 20
+        // On a busy machine the writer may get its turn late.
+        configuration.sendWait = .seconds(60)
         let broker = BrokerService(configuration: configuration, group: group, logger: quiet)
         let realBroker = "127.0.0.1:\(try await broker.start().port ?? 0)"
 

@@ -19,6 +19,7 @@ final class DaemonPlace {
         listenPort=\(port)
         storePathRootDir=\(root.path)/store
         mapedFileSizeCommitLog=1048576
+        waitTimeMillsInSendQueue=60000
         \(extra)
         """.write(to: root.appendingPathComponent("b.properties"), atomically: true, encoding: .utf8)
     }

@@ -1,6 +1,5 @@
 import Foundation
 import Logging
-import MQBroker
 import MQNameserver
 import MQStore
 import MQTransport
@@ -10,6 +9,8 @@ import NIOPosix
 import Synchronization
 import SystemPackage
 import Testing
+
+@testable import MQBroker
 
 /// A nameserver and a broker on ports of the system's choice, with a store of their own.
 final class TestBroker: Sendable {
@@ -55,6 +56,8 @@ final class TestBroker: Sendable {
         configuration.storeRoot = FilePath(root.path)
         configuration.segmentBytes = 1 << 20
         configuration.nameservers = [nameserverAddress]
+        // On a busy machine the writer may get its turn late; tests of lateness set it anew.
+        configuration.sendWait = .seconds(60)
         configure(&configuration)
         let broker = BrokerService(configuration: configuration, group: group, logger: quiet)
         let address = try await broker.start().hostPort

@@ -53,6 +53,8 @@ struct TestBroker {
         configuration.nameservers = [nameserver]
         configuration.storeRoot = FilePath(path)
         configuration.segmentBytes = 1 << 20
+        // On a busy machine the writer may get its turn late.
+        configuration.sendWait = .seconds(60)
         let service = BrokerService(
             configuration: configuration, group: MultiThreadedEventLoopGroup.singleton, logger: quiet)
         return TestBroker(

@@ -1,3 +1,4 @@
+import Dispatch
 import MQWire
 import NIOCore
 import NIOPosix
@@ -39,8 +40,7 @@ import Testing
     }
 
     @Test(arguments: [false, true]) func whoDoesNotReadGetsNoMoreAnswersMade(onThreads: Bool) async throws {
-        let threads = NIOThreadPool(numberOfThreads: 4)
-        threads.start()
+        let threads = PoolWorker(threads: 4)
         let made = Atomic(0)
         let madeCount: @Sendable () -> Int = { made.load(ordering: .relaxed) }
         let budget = ByteBudget()
@@ -52,8 +52,7 @@ import Testing
                     reply.send(request.response(.success, body: ByteBuffer(repeating: 1, count: Self.answerBytes)))
                 }
                 guard onThreads else { return answer() }
-                reply.produce(
-                    on: { work in threads.submit { _ in work(.work) } }, { _ in answer() })
+                reply.produce(on: threads) { _ in answer() }
             })
         let address = try await server.start()
         let reader = SlowReader()
@@ -85,17 +84,45 @@ import Testing
         #expect(await eventually { budget.heldBytes == 0 }, "\(budget.heldBytes) bytes are left")
         try await channel.close()
         await server.shutdown()
-        try await threads.shutdownGracefully()
+        try await threads.pool.shutdownGracefully()
+    }
+
+    /// One worker's threads are stuck: another worker's work for the same connection is done, in its own threads.
+    @Test func workersDoNotWaitForEachOther() async throws {
+        let (stuck, free) = (PoolWorker(threads: 1), PoolWorker(threads: 1))
+        let gate = DispatchSemaphore(value: 0)
+        let server = RemotingServer(
+            configuration: .init(host: "127.0.0.1", port: 0), group: group, logger: quiet,
+            handler: ScriptedServer { request, _, reply in
+                let isSlow = request.requestCode == .pullMessage
+                reply.produce(on: isSlow ? stuck : free) { _ in
+                    if isSlow { gate.wait() }
+                    reply.send(request.response(.success))
+                }
+            })
+        let address = try await server.start().hostPort
+        let client = RemotingClient(group: group, logger: quiet)
+        async let pulls = withThrowingTaskGroup(of: Void.self) { tasks in
+            for _ in 0..<6 {
+                tasks.addTask { _ = try await client.call(.request(.pullMessage), to: address, timeout: .seconds(30)) }
+            }
+            try await tasks.waitForAll()
+        }
+        for _ in 0..<20 { _ = try await client.call(.request(.heartbeat), to: address, timeout: .seconds(20)) }
+        for _ in 0..<6 { gate.signal() }
+        try await pulls
+        await client.shutdown()
+        await server.shutdown()
+        for worker in [stuck, free] { try await worker.pool.shutdownGracefully() }
     }
 
     @Test func aPeerThatGoesAwayGivesEverythingBack() async throws {
         let budget = ByteBudget()
-        let threads = NIOThreadPool(numberOfThreads: 2)
-        threads.start()
+        let threads = PoolWorker(threads: 2)
         let server = RemotingServer(
             configuration: .init(host: "127.0.0.1", port: 0, budget: budget), group: group, logger: quiet,
             handler: ScriptedServer { request, _, reply in
-                reply.produce(on: { work in threads.submit { _ in work(.work) } }) { _ in
+                reply.produce(on: threads) { _ in
                     reply.send(request.response(.success, body: ByteBuffer(repeating: 1, count: Self.answerBytes)))
                 }
             })
@@ -113,6 +140,18 @@ import Testing
         try await channel.close()
         #expect(await eventually { budget.heldBytes == 0 }, "\(budget.heldBytes) bytes are left")
         await server.shutdown()
-        try await threads.shutdownGracefully()
+        try await threads.pool.shutdownGracefully()
     }
+}
+
+/// Threads that do what comes, whenever it comes.
+private final class PoolWorker: BlockingWorker {
+    let pool: NIOThreadPool
+
+    init(threads: Int) {
+        pool = NIOThreadPool(numberOfThreads: threads)
+        pool.start()
+    }
+
+    func submit(_ work: @escaping Work) { pool.submit { _ in work(.work) } }
 }

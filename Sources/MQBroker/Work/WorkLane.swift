@@ -8,7 +8,7 @@ import Synchronization
 ///
 /// Whoever waited longer than its kind may is told so instead of being served: its client has asked somebody else by
 /// then, and serving it only makes the next one late as well (RocketMQ's `BrokerFastFailure`).
-final class WorkLane: Sendable {
+final class WorkLane: BlockingWorker {
     /// What bounds a lane.
     struct Limits: Sendable, Equatable {
         /// The threads.
@@ -18,8 +18,6 @@ final class WorkLane: Sendable {
         /// The longest wait, in milliseconds; `nil` for work that must be done however late.
         var waitMilliseconds: Int64?
     }
-
-    typealias Work = @Sendable (WorkTurn) -> Void
 
     private struct Item {
         var since: Int64
@@ -54,7 +52,7 @@ final class WorkLane: Sendable {
     var isFull: Bool { count >= limits.capacity }
 
     /// Does the work on one of the threads, in the order of asking.
-    @Sendable func submit(_ work: @escaping Work) {
+    func submit(_ work: @escaping Work) {
         queue.withLock { $0.append(Item(since: now(), work: work)) }
         pool.submit { [self] state in
             guard let item = queue.withLock({ $0.popFirst() }) else { return }

@@ -6,21 +6,23 @@ import Synchronization
 /// A pull of a few bytes brings an answer of hundreds of kilobytes, so that bounding what a peer sends does not bound
 /// what it costs. Whoever does not read its answers gets no more of them made.
 final class AnswerGate: Sendable {
-    /// Work that makes an answer, or says why there is none.
-    typealias Work = @Sendable (WorkTurn) -> Void
-    /// Runs work on a thread that may block.
-    typealias Submit = @Sendable (@escaping Work) -> Void
+    typealias Work = BlockingWorker.Work
 
     /// The bytes of untaken answers above which no more are made: sixteen full pulls.
     static let limitBytes = 4 << 20
-    /// How many threads may make answers for one connection at a time.
+    /// How many threads of one worker may make answers for one connection at a time.
     static let pumpLimit = 4
+
+    /// What waits for one worker: work of another kind, with threads of its own, does not wait behind it.
+    private struct Line {
+        var worker: any BlockingWorker
+        var waiting = CircularBuffer<Work>()
+        var pumps = 0
+    }
 
     private struct State {
         var bytes = 0
-        var waiting = CircularBuffer<Work>()
-        var pumps = 0
-        var submit: Submit?
+        var lines: [ObjectIdentifier: Line] = [:]
         var isClosed = false
     }
 
@@ -36,35 +38,44 @@ final class AnswerGate: Sendable {
     func remove(_ bytes: Int) { state.withLock { $0.bytes -= bytes } }
 
     /// Adds work that waits for its turn; ``start(_:)`` follows.
-    func wait(on submit: @escaping Submit, _ work: @escaping Work) {
+    func wait(for worker: any BlockingWorker, _ work: @escaping Work) {
         // A closed connection's work is dropped outside the lock: what it holds answers for itself.
         _ = state.withLock { state -> Work? in
             guard !state.isClosed else { return work }
-            state.submit = submit
-            state.waiting.append(work)
+            state.lines[ObjectIdentifier(worker), default: Line(worker: worker)].waiting.append(work)
             return nil
         }
     }
 
-    /// Lets a thread do what waits, unless enough do already. `mayGoOn` is asked before each piece.
+    /// Lets a thread of each worker do what waits for it, unless enough do already. `mayGoOn` is asked before each piece.
     func start(_ mayGoOn: @escaping @Sendable () -> Bool) {
-        let submit = state.withLock { state -> Submit? in
-            guard !state.waiting.isEmpty, state.pumps < min(Self.pumpLimit, state.waiting.count) else { return nil }
-            guard state.bytes < Self.limitBytes else { return nil }
-            state.pumps += 1
-            return state.submit
+        let workers = state.withLock { state -> [any BlockingWorker] in
+            guard state.bytes < Self.limitBytes else { return [] }
+            var workers: [any BlockingWorker] = []
+            for (key, line) in state.lines where line.pumps < min(Self.pumpLimit, line.waiting.count) {
+                state.lines[key]?.pumps += 1
+                workers.append(line.worker)
+            }
+            return workers
         }
-        submit? { turn in self.pump(turn, mayGoOn) }
+        for worker in workers {
+            worker.submit { turn in self.pump(ObjectIdentifier(worker), turn, mayGoOn) }
+        }
     }
 
-    private func pump(_ turn: WorkTurn, _ mayGoOn: @escaping @Sendable () -> Bool) {
+    private func pump(_ key: ObjectIdentifier, _ turn: WorkTurn, _ mayGoOn: @escaping @Sendable () -> Bool) {
         let isStopped = turn == .stopped
         // One piece, and then behind whatever else waits for these threads; all at once when they end.
         repeat {
-            guard isStopped || mayGoOn(), let work = state.withLock({ $0.waiting.popFirst() }) else { break }
+            guard isStopped || mayGoOn(), let work = state.withLock({ $0.lines[key]?.waiting.popFirst() }) else {
+                break
+            }
             work(turn)
         } while isStopped
-        state.withLock { $0.pumps -= 1 }
+        state.withLock { state in
+            state.lines[key]?.pumps -= 1
+            if let line = state.lines[key], line.pumps == 0, line.waiting.isEmpty { state.lines[key] = nil }
+        }
         // What came while this one was leaving, or became possible.
         if !isStopped, mayGoOn() { start(mayGoOn) }
     }
@@ -73,8 +84,8 @@ final class AnswerGate: Sendable {
     func close() {
         let dropped = state.withLock { state in
             state.isClosed = true
-            defer { state.waiting.removeAll() }
-            return state.waiting
+            defer { state.lines.removeAll() }
+            return state.lines
         }
         _ = consume dropped
     }

@@ -160,8 +160,8 @@ public final class RemotingConnection: Sendable {
     func wakeReader() { eventLoop.execute { self.resumeReading() } }
 
     /// Does work that makes an answer as soon as the peer has taken enough of those before; see ``AnswerGate``.
-    func produce(on submit: @escaping AnswerGate.Submit, _ work: @escaping AnswerGate.Work) {
-        answers.wait(on: submit, work)
+    func produce(on worker: any BlockingWorker, _ work: @escaping BlockingWorker.Work) {
+        answers.wait(for: worker, work)
         makeAnswers()
     }
 

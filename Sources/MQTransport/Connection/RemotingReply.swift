@@ -42,13 +42,12 @@ public final class RemotingReply: Sendable {
     /// Makes the answer on a thread that may block, as soon as the peer has taken enough of the answers before it.
     ///
     /// - Parameters:
-    ///   - submit: runs what it is given on such a thread.
+    ///   - worker: whose threads these are; work of several kinds does not wait for each other.
     ///   - work: makes and sends the answer, or leaves that for later.
     public func produce(
-        on submit: @escaping @Sendable (@escaping @Sendable (WorkTurn) -> Void) -> Void,
-        _ work: @escaping @Sendable (WorkTurn) -> Void
+        on worker: any BlockingWorker, _ work: @escaping @Sendable (WorkTurn) -> Void
     ) {
-        connection.produce(on: submit, work)
+        connection.produce(on: worker, work)
     }
 
     deinit {
