@@ -10,7 +10,7 @@ RELEASE := -c release --static-swift-stdlib -Xlinker -s -Xlinker --no-export-dyn
 BIN := .build/release
 SEATRIAL := $(BIN)/seatrial
 
-.PHONY: help lab test build bench sim fmt lint clean prepare
+.PHONY: help lab test build bench sim fuzz fmt lint clean prepare
 
 help: ## this list
 	@printf 'Seatrial: a test and teaching lab for distributed message brokers\n\n'
@@ -40,6 +40,10 @@ sim: ## lives of a store on a simulated disk: COUNT=5000 from SEED=1 on; one aga
 	@swift build --build-tests --no-color-diagnostics
 	@SEED=$${SEED:-1} COUNT=$${COUNT:-5000} swift test --skip-build --no-color-diagnostics \
 		--filter everyPromiseIsKeptInEveryLife
+
+fuzz: ## decoders against what a fuzzer finds, SECONDS=600 for all of them together; `make test` does a minute
+	@.ci/prepare build
+	@.ci/fuzz $(or $(SECONDS),600)
 
 fmt: ## format all Swift
 	@swift format format --in-place --parallel --recursive Package.swift Sources Tests

@@ -126,7 +126,9 @@ struct IndexEntry: Sendable, Hashable {
     /// The seconds from the file's first message to one stored at `timestamp`; never negative.
     static func seconds(from begin: Int64, to timestamp: Int64) -> Int32 {
         guard begin > 0 else { return 0 }
-        return Int32(clamping: max(0, min(Int64(Int32.max), timestamp - begin)) / 1000)
+        // Times stand in files and records that may be damaged: two of them may be further apart than 64 bits count.
+        let (apart, overflow) = timestamp.subtractingReportingOverflow(begin)
+        return overflow ? 0 : Int32(clamping: max(0, min(Int64(Int32.max), apart)) / 1000)
     }
 }
 

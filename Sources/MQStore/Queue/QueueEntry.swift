@@ -29,8 +29,8 @@ public struct QueueEntry: Sendable, Hashable {
     /// Whether there is no message at this place.
     public var isBlank: Bool { size == Self.blankSize }
 
-    /// The end of the record in the log, in bytes.
-    var end: Int64 { isBlank ? logOffset : logOffset + Int64(size) }
+    /// The end of the record in the log, in bytes; a damaged entry may lie beyond what 64 bits count.
+    var end: Int64 { isBlank ? logOffset : logOffset.addingUpToMaximum(Int64(size)) }
 
     /// The bytes of an entry.
     static let encodedSize: Int64 = 20
@@ -63,9 +63,18 @@ public struct QueueEntry: Sendable, Hashable {
             let text = MessageProperties.value(of: "DELAY", in: properties), let level = Int(text), level > 0,
             !delayLevelMilliseconds.isEmpty
         {
-            return storeTimestamp + delayLevelMilliseconds[min(level, delayLevelMilliseconds.count) - 1]
+            return storeTimestamp.addingUpToMaximum(
+                delayLevelMilliseconds[min(level, delayLevelMilliseconds.count) - 1])
         }
         guard let tags = MessageProperties.value(of: "TAGS", in: properties), !tags.isEmpty else { return 0 }
         return Int64(JavaStringHash.hash(tags))
+    }
+}
+
+extension Int64 {
+    /// The sum with a number above 0, or the largest number there is: no sum covers a record's times and offsets.
+    fileprivate func addingUpToMaximum(_ more: Int64) -> Int64 {
+        let (sum, overflow) = addingReportingOverflow(more)
+        return overflow ? .max : sum
     }
 }

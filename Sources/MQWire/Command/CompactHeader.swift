@@ -20,12 +20,17 @@ enum CompactHeader {
             var fieldBytes = header.readSlice(length: Int(fieldsLength))
         else { throw FrameError.malformedHeader(reason: "the compact header is cut short") }
         var fields = ExtFields()
+        var count = 0
         while fieldBytes.readableBytes > 0 {
             guard let keyLength = fieldBytes.readInteger(as: Int16.self), keyLength >= 0,
                 let key = fieldBytes.readString(length: Int(keyLength)),
                 let valueLength = fieldBytes.readInteger(as: Int32.self), valueLength >= 0,
                 let value = fieldBytes.readString(length: Int(valueLength))
             else { throw FrameError.malformedHeader(reason: "a field of the compact header is cut short") }
+            count += 1
+            guard count <= ExtFields.readLimit else {
+                throw FrameError.malformedHeader(reason: "it has more than \(ExtFields.readLimit) fields")
+            }
             fields[key] = value
         }
         return RemotingCommand(

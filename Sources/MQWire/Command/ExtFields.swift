@@ -3,6 +3,10 @@
 /// An array and a linear search: a command has at most about twenty fields, with keys that fit into a word or two,
 /// so hashing costs more than it saves. Keys are unique: setting an existing one replaces its value.
 public struct ExtFields: Sendable, Equatable, ExpressibleByDictionaryLiteral {
+    /// The most fields that are read of one header, repeated ones included: a search for each must not add up to
+    /// minutes. RocketMQ's requests have at most about twenty.
+    static let readLimit = 1024
+
     /// The fields in order.
     public private(set) var pairs: [(key: String, value: String)]
 

@@ -62,17 +62,38 @@ public enum FrameCodec {
     /// Appends everything but the body, whose size the length prefix counts already.
     ///
     /// For senders that write a large body as a buffer of its own, uncopied.
+    ///
+    /// An answer whose header is too long for its length field becomes a refusal: answers repeat what peers wrote, and a
+    /// character that took them one byte may take six. A request of that size is its maker's mistake.
     public static func encodeHead(_ command: RemotingCommand, into buffer: inout ByteBuffer) {
         let start = buffer.writerIndex
+        var headerLength = encodeHeader(command, into: &buffer)
+        if headerLength > longestHeaderBytes && command.isResponse {
+            buffer.moveWriterIndex(to: start)
+            var refusal = command
+            refusal.code = ResponseCode.systemError.rawValue
+            refusal.remark = "the answer's header would have \(headerLength) bytes"
+            refusal.extFields = ExtFields()
+            headerLength = encodeHeader(refusal, into: &buffer)
+        }
+        precondition(
+            headerLength <= longestHeaderBytes, "a header of \(headerLength) bytes exceeds its 24-bit length field")
+        let total = headerLength + 4 + (command.body?.readableBytes ?? 0)
+        buffer.setInteger(Int32(total), at: start)
+        buffer.setInteger(UInt32(command.serializeType.rawValue) << 24 | UInt32(headerLength), at: start + 4)
+    }
+
+    /// The longest header: its length has 24 bits.
+    private static let longestHeaderBytes = 0x00FF_FFFF
+
+    /// Appends room for the lengths, and the header; returns the header's bytes.
+    private static func encodeHeader(_ command: RemotingCommand, into buffer: inout ByteBuffer) -> Int {
         buffer.writeInteger(Int64(0))
+        let start = buffer.writerIndex
         switch command.serializeType {
         case .json: JSONHeader.encode(command, into: &buffer)
         case .rocketmq: CompactHeader.encode(command, into: &buffer)
         }
-        let headerLength = buffer.writerIndex - start - 8
-        precondition(headerLength <= 0x00FF_FFFF, "a header of \(headerLength) bytes exceeds its 24-bit length field")
-        let total = headerLength + 4 + (command.body?.readableBytes ?? 0)
-        buffer.setInteger(Int32(total), at: start)
-        buffer.setInteger(UInt32(command.serializeType.rawValue) << 24 | UInt32(headerLength), at: start + 4)
+        return buffer.writerIndex - start
     }
 }

@@ -17,6 +17,7 @@ enum JSONHeader {
         try reader.expect(UInt8(ascii: "{"))
         guard !reader.take(UInt8(ascii: "}")) else { throw reader.failure("a member 'code'") }
         var hasCode = false
+        var fieldCount = 0
         repeat {
             let key = try reader.key()
             try reader.expect(UInt8(ascii: ":"))
@@ -31,7 +32,7 @@ enum JSONHeader {
             case "remark":
                 let remark = try scalar(&reader)
                 command.remark = remark.flatMap { $0.isEmpty ? nil : $0 }
-            case "extFields": try fields(&reader, into: &command.extFields)
+            case "extFields": try fields(&reader, into: &command.extFields, count: &fieldCount)
             default: try reader.skipValue()
             }
         } while reader.take(UInt8(ascii: ","))
@@ -50,7 +51,7 @@ enum JSONHeader {
 
     private static func language(_ text: String?) -> LanguageCode {
         guard let text else { return .other }
-        return UInt8(text).map { LanguageCode(rawValue: $0) } ?? LanguageCode(name: text)
+        return UInt8(text).map { LanguageCode(number: $0) } ?? LanguageCode(name: text)
     }
 
     /// A scalar's text; `nil` for `null`.
@@ -64,7 +65,10 @@ enum JSONHeader {
         }
     }
 
-    private static func fields(_ reader: inout JSONReader, into fields: inout ExtFields) throws(JSONError) {
+    /// - Parameter count: the fields of this header so far: the member may stand there more than once.
+    private static func fields(
+        _ reader: inout JSONReader, into fields: inout ExtFields, count: inout Int
+    ) throws(JSONError) {
         guard reader.peek() == UInt8(ascii: "{") else {
             try reader.skipValue()
             return
@@ -72,6 +76,8 @@ enum JSONHeader {
         try reader.expect(UInt8(ascii: "{"))
         if reader.take(UInt8(ascii: "}")) { return }
         repeat {
+            count += 1
+            guard count <= ExtFields.readLimit else { throw reader.failure("at most \(ExtFields.readLimit) fields") }
             let key = try reader.key()
             try reader.expect(UInt8(ascii: ":"))
             if let value = try scalar(&reader) { fields[key] = value }

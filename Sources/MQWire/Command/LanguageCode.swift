@@ -24,6 +24,9 @@ public struct LanguageCode: RawRepresentable, Hashable, Sendable, CustomStringCo
         rawValue = Self.names.firstIndex(of: name).map { UInt8($0) } ?? Self.other.rawValue
     }
 
+    /// The code for a number in a JSON header; one without a name is ``other``, since it could not be written again.
+    init(number: UInt8) { rawValue = Int(number) < Self.names.count ? number : Self.other.rawValue }
+
     /// The name used in JSON headers.
     public var description: String {
         Int(rawValue) < Self.names.count ? Self.names[Int(rawValue)] : "OTHER"

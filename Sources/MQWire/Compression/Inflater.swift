@@ -20,14 +20,22 @@ struct Inflater {
         var counts = [Int](repeating: 0, count: 16)
         var symbols: [Int]
 
+        /// The two fixed codes, made once: a block may be ten bits long.
+        static let fixedLiterals = Code(valid: Zlib.fixedLengths[...])
+        static let fixedDistances = Code(valid: [UInt8](repeating: 5, count: 30)[...])
+
         init(lengths: ArraySlice<UInt8>) throws(ZlibError) {
-            for length in lengths { counts[Int(length)] += 1 }
-            counts[0] = 0
+            self.init(valid: lengths)
             var left = 1
             for length in 1...15 {
                 left = left * 2 - counts[length]
                 guard left >= 0 else { throw .malformed(reason: "a code has too many words") }
             }
+        }
+
+        private init(valid lengths: ArraySlice<UInt8>) {
+            for length in lengths { counts[Int(length)] += 1 }
+            counts[0] = 0
             var next = [Int](repeating: 0, count: 16)
             for length in 1..<15 { next[length + 1] = next[length] + counts[length] }
             symbols = [Int](repeating: 0, count: lengths.count)
@@ -46,9 +54,7 @@ struct Inflater {
             switch try take(2) {
             case 0: try stored()
             case 1:
-                try compressed(
-                    literals: Code(lengths: Zlib.fixedLengths[...]),
-                    distances: Code(lengths: [UInt8](repeating: 5, count: 30)[...]))
+                try compressed(literals: Code.fixedLiterals, distances: Code.fixedDistances)
             case 2: try dynamic()
             default: throw .malformed(reason: "a block has an unknown type")
             }

@@ -48,10 +48,17 @@ extension JSONReader {
     }
 
     /// A key: quoted, bare, or a nested object, which becomes its own strict text.
+    ///
+    /// Such an object's own keys are plain: the text of a text of a text doubles its backslashes each time, and two
+    /// hundred bytes would become more than any memory holds.
     mutating func key(depth: Int = 0) throws(JSONError) -> String {
         switch peek() {
         case UInt8(ascii: "\""): return try string()
-        case UInt8(ascii: "{"), UInt8(ascii: "["): return try value(depth: depth + 1).text
+        case UInt8(ascii: "{"), UInt8(ascii: "["):
+            guard !isInKey else { throw failure("a plain key inside a key") }
+            isInKey = true
+            defer { isInKey = false }
+            return try value(depth: depth + 1).text
         default: return try bareToken()
         }
     }

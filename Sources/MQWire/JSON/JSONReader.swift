@@ -9,6 +9,8 @@ struct JSONReader {
 
     let bytes: UnsafeRawBufferPointer
     var position = 0
+    /// Whether what is read belongs to a key that is an object.
+    var isInKey = false
 
     init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 

@@ -26,6 +26,9 @@ public struct MessageProperties: Sendable, Hashable, ExpressibleByDictionaryLite
     /// The most bytes a record can hold, because their count is a signed 16-bit number.
     public static let maximumEncodedBytes = Int(Int16.max)
 
+    /// As many properties are searched one by one while they are read; with more, a table pays.
+    private static let handful = 16
+
     /// The properties in their order.
     public private(set) var entries: [Entry]
 
@@ -50,10 +53,23 @@ public struct MessageProperties: Sendable, Hashable, ExpressibleByDictionaryLite
 
     private init(bytes: some Collection<UInt8>) {
         entries = []
+        // 32 KiB hold thousands of names, and a search for each of them would cost the square of that.
+        var places: [String: Int] = [:]
         for part in bytes.split(separator: Self.entrySeparator) {
             guard let middle = part.firstIndex(of: Self.nameSeparator) else { continue }
             let name = String(decoding: part[..<middle], as: UTF8.self)
-            self[name] = String(decoding: part[part.index(after: middle)...], as: UTF8.self)
+            let value = String(decoding: part[part.index(after: middle)...], as: UTF8.self)
+            if entries.count < Self.handful {
+                self[name] = value
+                continue
+            }
+            if places.isEmpty { for (index, entry) in entries.enumerated() { places[entry.name] = index } }
+            if let place = places[name] {
+                entries[place].value = value
+            } else {
+                places[name] = entries.count
+                entries.append(Entry(name: name, value: value))
+            }
         }
     }
 
@@ -83,10 +99,12 @@ public struct MessageProperties: Sendable, Hashable, ExpressibleByDictionaryLite
 
     /// Finds one value in the encoded form without decoding the others.
     ///
-    /// The hot paths (tag hash on dispatch) need one property of each message.
+    /// The hot paths (tag hash on dispatch) need one property of each message. Of equal names the last one counts, as in
+    /// the whole list: else a broker would filter by one tag and a consumer by another.
     public static func value(of name: StaticString, in encoded: ByteBuffer) -> String? {
         name.withUTF8Buffer { wanted in
             encoded.withUnsafeReadableBytes { bytes in
+                var found: Range<Int>?
                 var start = 0
                 while start < bytes.count {
                     var end = start
@@ -95,11 +113,11 @@ public struct MessageProperties: Sendable, Hashable, ExpressibleByDictionaryLite
                     if middle < end, bytes[middle] == nameSeparator,
                         bytes[start..<middle].elementsEqual(wanted)
                     {
-                        return String(decoding: bytes[(middle + 1)..<end], as: UTF8.self)
+                        found = (middle + 1)..<end
                     }
                     start = end + 1
                 }
-                return nil
+                return found.map { String(decoding: bytes[$0], as: UTF8.self) }
             }
         }
     }

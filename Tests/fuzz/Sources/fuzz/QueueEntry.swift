@@ -1,0 +1,1 @@
+../../../../Sources/MQStore/Queue/QueueEntry.swift
