@@ -72,4 +72,16 @@ import Testing
         #expect(code(DelayLevels.topic, ["DELAY": "2"]) == 15_000)
         #expect(code(DelayLevels.topic, ["DELAY": "99"]) == 10_000 + 7_200_000)
     }
+
+    /// Found by the fuzzer: a record's header has no sum, and its damage ended the broker at each start.
+    @Test func damagedTimesAndOffsetsEndAtTheLargestNumber() {
+        let properties = ByteBuffer(string: (["DELAY": "2"] as MessageProperties).text)
+        let due = QueueEntry.tagCode(
+            topic: DelayLevels.topic, sysFlag: [], properties: properties, storeTimestamp: .max - 1,
+            delayLevelMilliseconds: DelayLevels.standard)
+        #expect(due == .max)
+        #expect(QueueEntry(logOffset: .max - 5, size: 6, tagCode: 0).end == .max)
+        #expect(IndexEntry.seconds(from: 1_795_348_749_932, to: .min) == 0)
+        #expect(IndexEntry.seconds(from: 1, to: .max) == Int32.max / 1000)
+    }
 }

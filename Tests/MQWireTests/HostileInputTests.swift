@@ -65,4 +65,97 @@ import Testing
         buffer.writeString(text)
         _ = try? FrameCodec.decode(from: &buffer)
     }
+
+    /// Found by the fuzzer's bound on memory: the text of a text of a text doubles its backslashes each time.
+    @Test func aKeyInsideAKeyIsPlain() throws {
+        let nested = (0..<24).reduce(#"{"a":1}"#) { text, _ in "{\(text):1}" }
+        #expect(throws: JSONError.self) { try JSONValue(parsing: nested) }
+        var frame = Self.frame(type: 0, header: Array(#"{"code":1,"x":\#(nested)}"#.utf8))
+        #expect(throws: FrameError.self) { try FrameCodec.decode(from: &frame) }
+        // One level is what RocketMQ's tables have, one table beside another too.
+        let table = try JSONValue(parsing: #"{"t":{{"q":{"n":1}}:5},{"q":2}:{{"q":3}:6}}"#)
+        #expect(table["t"]?[#"{"q":{"n":1}}"#] == 5)
+        #expect(table[#"{"q":2}"#]?[#"{"q":3}"#] == 6)
+    }
+
+    /// Found by the fuzzer: such a number was kept, and written as a name that means another.
+    @Test func aLanguageThatHasNoNameIsAnother() throws {
+        for (text, language) in [("200", LanguageCode.other), ("12", .other), ("1", .cpp)] {
+            var frame = Self.frame(type: 0, header: Array(#"{"code":1,"language":\#(text)}"#.utf8))
+            let command = try #require(try FrameCodec.decode(from: &frame))
+            #expect(command.language == language)
+            var again = ByteBuffer()
+            FrameCodec.encode(command, into: &again)
+            #expect(try FrameCodec.decode(from: &again) == command)
+        }
+    }
+
+    /// Found by the fuzzer: the look-up took the first, the list the last.
+    @Test func ofEqualPropertiesTheLastCountsEverywhere() {
+        let encoded = ByteBuffer(string: "TAGS\u{1}a\u{2}KEYS\u{1}k\u{2}TAGS\u{1}b\u{2}TAGS\u{2}")
+        #expect(MessageProperties(encoded)["TAGS"] == "b")
+        #expect(MessageProperties.value(of: "TAGS", in: encoded) == "b")
+        #expect(MessageProperties.value(of: "KEYS", in: encoded) == "k")
+    }
+
+    @Test(.timeLimit(.minutes(1))) func aHundredThousandPropertiesTakeNoMinute() {
+        let names = (0..<100_000).map { String($0, radix: 16) }
+        let text = (names + ["7", "fff"]).map { "\($0)\u{1}\($0)!" }.joined(separator: "\u{2}")
+        let properties = MessageProperties(text: text + "\u{2}20\u{1}last")
+        #expect(properties.entries.map(\.name) == names)
+        #expect(properties["7"] == "7!" && properties["fff"] == "fff!" && properties["20"] == "last")
+    }
+
+    /// A search for each of a million fields would take hours, on an event loop.
+    @Test func aHeaderHasAThousandFieldsAtMost() throws {
+        func compact(_ count: Int) -> ByteBuffer {
+            var fields = ByteBuffer()
+            for number in 0..<count {
+                fields.writeMultipleIntegers(Int16(2), UInt16(0x4141 + number / 64 * 256 + number % 64), Int32(0))
+            }
+            var header = ByteBuffer()
+            header.writeMultipleIntegers(Int16(10), UInt8(0), Int16(1), Int32(1), Int32(0), Int32(0))
+            header.writeInteger(Int32(fields.readableBytes))
+            header.writeBuffer(&fields)
+            return Self.frame(type: 1, header: Array(header.readableBytesView))
+        }
+        func json(_ count: Int) -> ByteBuffer {
+            // The member may come twice: the two of them have the limit together.
+            let parts = [0..<(count / 2), (count / 2)..<count].map { range in
+                #""extFields":{"# + range.map { #""\#($0)":"""# }.joined(separator: ",") + "}"
+            }
+            return Self.frame(type: 0, header: Array((#"{"code":1,"# + parts.joined(separator: ",") + "}").utf8))
+        }
+        for make in [compact, json] {
+            var most = make(1024)
+            let command = try #require(try FrameCodec.decode(from: &most))
+            #expect(command.extFields.count == 1024)
+            var tooMany = make(1025)
+            #expect(throws: FrameError.self) { try FrameCodec.decode(from: &tooMany) }
+        }
+    }
+
+    /// A byte that a peer wrote as it is takes six when it is repeated: that must not reach the length's precondition.
+    @Test func anAnswerThatRepeatsTooMuchIsARefusal() throws {
+        // The compact encoding, for speed: there bytes that are no text take three when they are repeated.
+        let request = RemotingCommand(code: 34, opaque: 7, serializeType: .rocketmq)
+        let value = String(repeating: "\u{FFFD}", count: 6_000_000)
+        for answer in [request.response(remark: value), request.response(extFields: ["value": value])] {
+            var answer = answer
+            answer.body = ByteBuffer(string: "body")
+            var buffer = ByteBuffer()
+            FrameCodec.encode(answer, into: &buffer)
+            let read = try #require(try FrameCodec.decode(from: &buffer))
+            #expect(read.responseCode == .systemError && read.opaque == 7 && read.isResponse)
+            #expect(read.remark?.contains("bytes") == true && read.extFields.isEmpty)
+            #expect(read.body == ByteBuffer(string: "body") && buffer.readableBytes == 0)
+        }
+    }
+
+    private static func frame(type: UInt32, header: [UInt8]) -> ByteBuffer {
+        var frame = ByteBuffer()
+        frame.writeMultipleIntegers(Int32(4 + header.count), type << 24 | UInt32(header.count))
+        frame.writeBytes(header)
+        return frame
+    }
 }
