@@ -271,6 +271,9 @@ public final class BrokerService: RemotingRequestHandler {
         }
     }
 
+    /// How many pulls wait for a message.
+    var heldPulls: Int { running.withLock { $0?.pull.heldCount } ?? 0 }
+
     /// The broker's threads for blocking work; `nil` while it does not run.
     var lanes: WorkLanes? { running.withLock { $0?.context.lanes } }
 

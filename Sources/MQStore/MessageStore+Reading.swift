@@ -27,6 +27,8 @@ extension MessageStore {
             // RocketMQ sends a reader of a queue that is whole back to its beginning, else to the end.
             reading.status = .beyondEnd
             reading.nextOffset = minimum == 0 ? 0 : maximum
+        } else if let wantsProperties = request.wantsProperties {
+            try collect(request, from: queue, into: &reading, where: wantsProperties)
         } else {
             try collect(request, from: queue, into: &reading)
         }
@@ -65,6 +67,51 @@ extension MessageStore {
             try fillOneByOne(&reading, with: picks, checker: checker)
         }
         if reading.count == 0 { reading.status = .noMatch }
+    }
+
+    /// The same where the records' properties decide: piece by piece, each of which is read, looked at, and kept or not.
+    private func collect(
+        _ request: QueueRequest, from queue: ConsumeQueue, into reading: inout QueueReading,
+        where isWanted: @Sendable (ByteBuffer) -> Bool
+    ) throws(StoreError) {
+        var piece = request
+        piece.wantsProperties = nil
+        let wanted = max(1, min(request.maximumCount, QueueRequest.countLimit))
+        var (bytesRead, entries) = (0, Int64(0))
+        while reading.count < wanted, reading.nextOffset < reading.maximumOffset,
+            bytesRead < QueueRequest.filteredBytesLimit, entries < QueueRequest.scanLimit
+        {
+            piece.offset = reading.nextOffset
+            piece.maximumCount = wanted - reading.count
+            var part = reading
+            part.body = ByteBuffer()
+            part.damagedLogOffsets = []
+            try collect(piece, from: queue, into: &part)
+            bytesRead += part.body.readableBytes
+            entries += part.nextOffset - reading.nextOffset
+            reading.damagedLogOffsets += part.damagedLogOffsets
+            var isFull = false
+            for _ in 0..<part.count {
+                guard let size = part.body.getInteger(at: part.body.readerIndex, as: Int32.self),
+                    var record = part.body.readSlice(length: Int(size))
+                else { break }
+                let copy = record
+                guard case .record(let stored) = StoredRecord.read(from: &record), isWanted(stored.encodedProperties)
+                else { continue }
+                if reading.count > 0, reading.body.readableBytes + copy.readableBytes > request.maximumBytes {
+                    // It begins the next answer.
+                    reading.nextOffset = stored.queueOffset
+                    isFull = true
+                    break
+                }
+                reading.body.writeImmutableBuffer(copy)
+                reading.count += 1
+            }
+            if isFull { break }
+            reading.nextOffset = part.nextOffset
+            if part.nextOffset == piece.offset { break }
+        }
+        reading.status = reading.count == 0 ? .noMatch : .found
     }
 
     /// Copies the records; neighbours in the log with one call.

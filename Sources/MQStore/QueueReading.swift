@@ -48,19 +48,25 @@ public struct QueueRequest: Sendable {
     public var maximumBytes: Int
     /// Says by its filter code whether a message is wanted.
     public var isWanted: @Sendable (Int64) -> Bool
+    /// Says by its encoded properties whether a message is wanted, of those that ``isWanted`` wants; `nil`: all are.
+    public var wantsProperties: (@Sendable (ByteBuffer) -> Bool)?
 
     /// The most messages given at once, whatever is asked.
     public static let countLimit = 1024
     /// The most entries looked at for one answer when the filter drops messages.
     public static let scanLimit = 16_000
+    /// The most bytes read for one answer when the filter looks into the records.
+    public static let filteredBytesLimit = 4 << 20
     /// RocketMQ's `maxTransferBytesOnMessageInMemory`.
     public static let defaultMaximumBytes = 256 << 10
 
     /// A request for the messages from `offset` on.
     public init(
         key: QueueKey, offset: Int64, maximumCount: Int, maximumBytes: Int = defaultMaximumBytes,
-        isWanted: @escaping @Sendable (Int64) -> Bool = { _ in true }
+        isWanted: @escaping @Sendable (Int64) -> Bool = { _ in true },
+        wantsProperties: (@Sendable (ByteBuffer) -> Bool)? = nil
     ) {
+        self.wantsProperties = wantsProperties
         self.key = key
         self.offset = offset
         self.maximumCount = maximumCount

@@ -23,7 +23,7 @@ import Testing
         -> HeldPulls<String>.Held
     {
         .init(
-            request: name, connection: connection, offset: offset, filter: TagFilter(expression: tag),
+            request: name, connection: connection, offset: offset, filter: .tags(TagFilter(expression: tag)),
             deadline: deadline)
     }
 

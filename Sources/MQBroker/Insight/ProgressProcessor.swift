@@ -141,7 +141,9 @@ struct ProgressProcessor: RequestProcessor {
                     .success, remark: "Index \(index) of \(key.queueID)@\(key.topic) is not exist!",
                     body: JSONValue.object(members).encoded())
             }
-            let filter = subscription.flatMap { try? MessageFilter($0) }
+            let filter = subscription.flatMap {
+                try? MessageFilter(expression: $0.expression, type: $0.expressionType)
+            }
             let values = found.map { entry -> JSONValue in
                 [
                     "eval": .bool(filter?.mayWant(entry.tagCode) ?? false), "physicOffset": .integer(entry.logOffset),

@@ -8,7 +8,7 @@ struct HeldPulls<Request: Sendable>: Sendable {
         var connection: UInt64
         /// The message it waits for.
         var offset: Int64
-        var filter: TagFilter
+        var filter: MessageFilter
         /// When it is answered with nothing, in milliseconds.
         var deadline: Int64
     }
@@ -33,7 +33,7 @@ struct HeldPulls<Request: Sendable>: Sendable {
     mutating func wake(_ arrival: QueueArrival) -> [Held] {
         guard let waiting = byQueue[arrival.key] else { return [] }
         return take(from: arrival.key, waiting) { held in
-            held.offset < arrival.maximumOffset && arrival.tagCodes.contains { held.filter.wants($0) }
+            held.offset < arrival.maximumOffset && arrival.tagCodes.contains { held.filter.mayWant($0) }
         }
     }
 

@@ -5,16 +5,72 @@ import NIOCore
 enum MessageFilter: Sendable {
     /// By the hash of the tag, which stands in the queue's entries.
     case tags(TagFilter)
+    /// By properties, which stand in the records.
+    case properties(SQLFilter)
 
-    /// Reads what a consumer's heartbeat said.
-    init(_ subscription: SubscriptionData) throws {
-        self = .tags(TagFilter(expression: subscription.expression))
+    /// Why a subscription cannot be served.
+    struct Objection: Error, Equatable {
+        var code: ResponseCode
+        var remark: String
+    }
+
+    /// Reads what a consumer subscribes to; nothing and `TAG` are tags.
+    ///
+    /// - Parameter allowsProperties: whether the broker filters by properties at all.
+    init(expression: String?, type: String?, allowsProperties: Bool = true) throws(Objection) {
+        switch type ?? "TAG" {
+        case "TAG", "": self = .tags(TagFilter(expression: expression))
+        case "SQL92":
+            guard allowsProperties else {
+                throw Objection(
+                    code: .systemError,
+                    remark: "The broker does not support consumer to filter message by SQL92 (enablePropertyFilter)")
+            }
+            do throws(SQLFilterError) {
+                self = .properties(try SQLFilter(expression ?? ""))
+            } catch {
+                throw Objection(
+                    code: .subscriptionParseFailed,
+                    remark: "parse the consumer's subscription failed: '\(expression ?? "")' \(error)")
+            }
+        case let other:
+            throw Objection(
+                code: .subscriptionParseFailed, remark: "expression type '\(other)' is none (expected TAG or SQL92)")
+        }
     }
 
     /// Whether a message with this code in its queue entry may be wanted.
     func mayWant(_ tagCode: Int64) -> Bool {
         switch self {
         case .tags(let filter): filter.wants(tagCode)
+        case .properties: true
         }
+    }
+
+    /// What looks at a record's encoded properties; `nil` when the entry decides.
+    var wantsProperties: (@Sendable (ByteBuffer) -> Bool)? {
+        guard case .properties(let filter) = self else { return nil }
+        return { encoded in filter.matches { name in MessageProperties.value(named: name, in: encoded) } }
+    }
+}
+
+/// Filters by properties that were compiled, so that not every pull compiles its own. Pure.
+struct FilterCache: Sendable {
+    /// Expressions kept at most; beyond, all are forgotten: they are the clients' to invent.
+    static let limit = 1024
+
+    private var filters: [String: MessageFilter] = [:]
+
+    mutating func filter(expression: String?, type: String?, allowsProperties: Bool) throws(MessageFilter.Objection)
+        -> MessageFilter
+    {
+        guard type == "SQL92", allowsProperties, let expression else {
+            return try MessageFilter(expression: expression, type: type, allowsProperties: allowsProperties)
+        }
+        if let known = filters[expression] { return known }
+        let made = try MessageFilter(expression: expression, type: type)
+        if filters.count >= Self.limit { filters.removeAll() }
+        filters[expression] = made
+        return made
     }
 }

@@ -17,6 +17,7 @@ import Synchronization
 final class PullProcessor: Sendable {
     private let context: BrokerContext
     private let held = Mutex(Holding())
+    private let filters = Mutex(FilterCache())
 
     private struct Holding {
         var pulls = HeldPulls<Pull>()
@@ -27,7 +28,9 @@ final class PullProcessor: Sendable {
     /// A checked request.
     struct Pull: Sendable {
         var header: PullMessageRequestHeader
-        var filter: TagFilter
+        var filter: MessageFilter
+        /// When it is answered with nothing at the latest; known once it was held.
+        var deadline: Int64?
         var group: SubscriptionGroup
         var connection: UInt64
         var reply: RemotingReply
@@ -56,9 +59,9 @@ final class PullProcessor: Sendable {
                 .systemError,
                 remark: "queue \(header.queueID) of \(header.topic) is illegal, it has \(topic.readQueueNums) to read")
         }
-        let filter: TagFilter
+        let wanted: (expression: String?, type: String?)
         if header.hasSubscription {
-            filter = TagFilter(expression: header.subscription)
+            wanted = (header.subscription, header.expressionType)
         } else {
             let known = context.clients.withLock {
                 $0.subscription(group: header.consumerGroup, topic: header.topic)
@@ -67,7 +70,13 @@ final class PullProcessor: Sendable {
                 return reply.send(
                     .subscriptionNotExist, remark: "the consumer's subscription not exist: \(header.consumerGroup)")
             }
-            filter = TagFilter(expression: known.expression)
+            wanted = (known.expression, known.expressionType)
+        }
+        let filter: MessageFilter
+        do throws(MessageFilter.Objection) {
+            filter = try compiled(wanted.expression, wanted.type)
+        } catch {
+            return reply.send(error.code, remark: error.remark)
         }
         let pull = Pull(header: header, filter: filter, group: group, connection: connection.id, reply: reply)
         if header.commitsOffset {
@@ -77,13 +86,26 @@ final class PullProcessor: Sendable {
         read(pull, mayHold: header.allowsHold)
     }
 
+    /// The filter of a subscription, compiled once.
+    private func compiled(_ expression: String?, _ type: String?) throws(MessageFilter.Objection) -> MessageFilter {
+        let result: Result<MessageFilter, MessageFilter.Objection> = filters.withLock { cache in
+            do throws(MessageFilter.Objection) {
+                return .success(
+                    try cache.filter(
+                        expression: expression, type: type,
+                        allowsProperties: context.configuration.filtersByProperties))
+            } catch { return .failure(error) }
+        }
+        return try result.get()
+    }
+
     // MARK: 2. Reading
 
     private func read(_ pull: Pull, mayHold: Bool) {
         context.run(context.lanes.pull, pull.reply) { [self] in
             let request = QueueRequest(
                 key: pull.key, offset: pull.header.queueOffset, maximumCount: Int(pull.header.maxMessages),
-                isWanted: { pull.filter.wants($0) })
+                isWanted: { pull.filter.mayWant($0) }, wantsProperties: pull.filter.wantsProperties)
             do throws(StoreError) {
                 let start = MonotonicClock.nanoseconds()
                 let reading = try context.store.read(request)
@@ -95,6 +117,11 @@ final class PullProcessor: Sendable {
                 }
                 if mayHold, Self.code(of: reading.status, offset: pull.header.queueOffset) == .pullNotFound {
                     hold(pull, reading: reading)
+                } else if reading.status == .noMatch, let deadline = pull.deadline, context.uptime() < deadline {
+                    // What woke it had other properties than it wants: it waits on, behind that.
+                    var later = pull
+                    later.header.queueOffset = reading.nextOffset
+                    hold(later, reading: reading)
                 } else {
                     answer(pull, with: reading)
                 }
@@ -112,9 +139,12 @@ final class PullProcessor: Sendable {
         let asked = min(max(pull.header.suspendTimeoutMilliseconds, 0), Self.longestHoldMilliseconds)
         let limit =
             live.longPolling ? asked : live.shortPolling.milliseconds
+        let deadline = pull.deadline ?? context.uptime() + limit
+        var pull = pull
+        pull.deadline = deadline
         let waiting = HeldPulls<Pull>.Held(
             request: pull, connection: pull.connection, offset: pull.header.queueOffset, filter: pull.filter,
-            deadline: context.uptime() + limit)
+            deadline: deadline)
         guard held.withLock({ !$0.isStopped && $0.pulls.hold(waiting, on: pull.key) }) else {
             return answer(pull, with: reading)
         }

@@ -54,6 +54,21 @@ struct ClientProcessor: Sendable {
         reply.send(request.response(.success, body: ConsumerList(clientIDs: members).encoded()))
     }
 
+    /// Request 46: whether the broker can serve a subscription.
+    func checkSubscription(_ request: RemotingCommand, reply: RemotingReply) throws {
+        guard let body = request.body, let subscription = try JSONValue(parsing: body)["subscriptionData"] else {
+            return reply.send(.success)
+        }
+        do throws(MessageFilter.Objection) {
+            _ = try MessageFilter(
+                expression: subscription["subString"]?.stringValue, type: subscription["expressionType"]?.stringValue,
+                allowsProperties: context.configuration.filtersByProperties)
+            reply.send(.success)
+        } catch {
+            reply.send(error.code, remark: error.remark)
+        }
+    }
+
     func lock(_ request: RemotingCommand, reply: RemotingReply) throws {
         let body = try LockBatchRequestBody(decoding: request.body)
         let time = context.uptime()

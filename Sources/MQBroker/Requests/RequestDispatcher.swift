@@ -48,7 +48,7 @@ struct RequestDispatcher: Sendable {
             case .heartbeat: try clients.heartbeat(request, from: connection, reply: reply)
             case .unregisterClient: try clients.unregister(request, reply: reply)
             case .getConsumerListByGroup: try clients.consumerList(request, reply: reply)
-            case .checkClientConfig: reply.send(.success)
+            case .checkClientConfig: try clients.checkSubscription(request, reply: reply)
             case .lockBatchQueues: try clients.lock(request, reply: reply)
             case .unlockBatchQueues: try clients.unlock(request, reply: reply)
             default:

@@ -102,23 +102,29 @@ public struct MessageProperties: Sendable, Hashable, ExpressibleByDictionaryLite
     /// The hot paths (tag hash on dispatch) need one property of each message. Of equal names the last one counts, as in
     /// the whole list: else a broker would filter by one tag and a consumer by another.
     public static func value(of name: StaticString, in encoded: ByteBuffer) -> String? {
-        name.withUTF8Buffer { wanted in
-            encoded.withUnsafeReadableBytes { bytes in
-                var found: Range<Int>?
-                var start = 0
-                while start < bytes.count {
-                    var end = start
-                    while end < bytes.count, bytes[end] != entrySeparator { end += 1 }
-                    let middle = start + wanted.count
-                    if middle < end, bytes[middle] == nameSeparator,
-                        bytes[start..<middle].elementsEqual(wanted)
-                    {
-                        found = (middle + 1)..<end
-                    }
-                    start = end + 1
+        name.withUTF8Buffer { value(of: $0, in: encoded) }
+    }
+
+    /// The same for a name that is only known at run time.
+    public static func value(named name: String, in encoded: ByteBuffer) -> String? {
+        var name = name
+        return name.withUTF8 { value(of: $0, in: encoded) }
+    }
+
+    private static func value(of wanted: UnsafeBufferPointer<UInt8>, in encoded: ByteBuffer) -> String? {
+        encoded.withUnsafeReadableBytes { bytes in
+            var found: Range<Int>?
+            var start = 0
+            while start < bytes.count {
+                var end = start
+                while end < bytes.count, bytes[end] != entrySeparator { end += 1 }
+                let middle = start + wanted.count
+                if middle < end, bytes[middle] == nameSeparator, bytes[start..<middle].elementsEqual(wanted) {
+                    found = (middle + 1)..<end
                 }
-                return found.map { String(decoding: bytes[$0], as: UTF8.self) }
+                start = end + 1
             }
+            return found.map { String(decoding: bytes[$0], as: UTF8.self) }
         }
     }
 }
