@@ -21,6 +21,8 @@ let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swif
 let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let metrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
+let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let nioHTTP = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 
@@ -54,6 +56,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -62,7 +65,8 @@ let package = Package(
     targets: [
         // The message system. Nothing here imports anything of the lab.
         library("MQWire", [nioCore]),
-        library("MQTransport", ["MQWire", nioCore, nioPosix, logging]),
+        library("MQTransport", ["MQWire", nioCore, nioPosix, nioTLS, logging]),
+        library("MQTLS", ["MQTransport", nioCore, nioSSL]),
         library("MQStore", ["MQWire", nioCore, system, logging]),
         library("MQNameserver", ["MQWire", "MQTransport", nioCore, nioPosix, logging, system]),
         library("MQMetrics", [metrics, nioCore, nioPosix, nioHTTP]),
@@ -92,12 +96,13 @@ let package = Package(
         // Programs of a screen or two.
         program(
             "mqnamesrv",
-            ["MQProgram", "MQNameserver", "MQTransport", arguments, unixSignals, logging, nioCore, nioPosix]),
+            ["MQProgram", "MQNameserver", "MQTransport", "MQTLS", arguments, unixSignals, logging, nioCore, nioPosix]),
         program(
-            "mqbroker", ["MQProgram", "MQBroker", "MQTransport", arguments, unixSignals, logging, nioCore, nioPosix]),
+            "mqbroker",
+            ["MQProgram", "MQBroker", "MQTransport", "MQTLS", arguments, unixSignals, logging, nioCore, nioPosix]),
         program(
             "mqadmin",
-            ["MQClient", "MQProgram", "MQStore", "MQTransport", "MQWire", arguments, logging, nioCore, system]),
+            ["MQClient", "MQProgram", "MQStore", "MQTLS", "MQTransport", "MQWire", arguments, logging, nioCore, system]),
         program(
             "mqbench",
             [
@@ -114,6 +119,9 @@ let package = Package(
 
         tests("MQWire", [nioCore, nioEmbedded], resources: [.copy("Fixtures")]),
         tests("MQTransport", ["MQWire", nioCore, nioPosix, nioEmbedded, logging]),
+        tests(
+            "MQTLS",
+            ["MQWire", "MQTransport", "MQNameserver", "MQBroker", "MQClient", logging, nioCore, nioPosix, system]),
         tests("MQStore", ["MQWire", nioCore, system], resources: [.copy("Fixtures")]),
         tests("MQMetrics", [metrics, nioCore, nioPosix]),
         tests("MQNameserver", ["MQWire", "MQTransport", nioCore, nioPosix, logging, system]),

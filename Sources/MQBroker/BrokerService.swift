@@ -16,6 +16,8 @@ public final class BrokerService: RemotingRequestHandler {
     private let group: any EventLoopGroup
     private let logger: Logger
     private let now: @Sendable () -> Int64
+    private let serverSecurity: (any ServerSecurity)?
+    private let clientSecurity: (any ClientSecurity)?
     /// Both ports' connections live on it.
     private let budget: ByteBudget
     private let running = Mutex<Running?>(nil)
@@ -47,8 +49,11 @@ public final class BrokerService: RemotingRequestHandler {
     /// A broker that does not listen yet; `now` is the wall clock in milliseconds since 1970.
     public init(
         configuration: BrokerConfiguration, group: any EventLoopGroup, logger: Logger,
+        serverSecurity: (any ServerSecurity)? = nil, clientSecurity: (any ClientSecurity)? = nil,
         now: @escaping @Sendable () -> Int64 = BrokerService.wallClock
     ) {
+        self.serverSecurity = serverSecurity
+        self.clientSecurity = clientSecurity
         self.configuration = configuration
         budget = ByteBudget(limitBytes: configuration.connectionBufferBytes)
         registry = configuration.metricsPort.map { _ in MetricsRegistry() }
@@ -156,7 +161,8 @@ public final class BrokerService: RemotingRequestHandler {
             }
         }
         context.storeHost.withLock { $0 = RecordHost(address: $0.address, port: Int32(port)) }
-        let client = RemotingClient(group: group, logger: logger)
+        let client = RemotingClient(
+            configuration: .init(security: clientSecurity), group: group, logger: logger)
         let host = HostPort(host: configuration.brokerIP1, port: port).description
         let registration = Registration(
             context: context, client: client, brokerAddress: host,
@@ -203,7 +209,8 @@ public final class BrokerService: RemotingRequestHandler {
 
     private func server(port: Int) -> RemotingServer {
         RemotingServer(
-            configuration: .init(host: configuration.bindAddress, port: port, budget: budget), group: group,
+            configuration: .init(
+                host: configuration.bindAddress, port: port, budget: budget, security: serverSecurity), group: group,
             logger: logger, handler: self)
     }
 

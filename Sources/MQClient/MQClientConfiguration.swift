@@ -1,3 +1,5 @@
+public import MQTransport
+
 /// How a client finds its cluster, and its times.
 public struct MQClientConfiguration: Sendable {
     /// Nameservers as `host:port`; one is enough, more are tried in turn when it fails.
@@ -18,13 +20,17 @@ public struct MQClientConfiguration: Sendable {
     public var defaultTopicQueueNums: Int32
     /// Event-loop threads.
     public var threads: Int
+    /// What secures connections to nameservers and brokers, as `MQTLS.TLSClient`; `nil` for nothing.
+    public var security: (any ClientSecurity)?
 
     /// The protocol's defaults, for these nameservers.
     public init(
         nameservers: [String], routePollInterval: Duration = .seconds(30), heartbeatInterval: Duration = .seconds(30),
         requestTimeout: Duration = .seconds(3), connectTimeout: Duration = .seconds(3), instanceName: String = "",
-        randomSeed: UInt64? = nil, defaultTopicQueueNums: Int32 = 4, threads: Int = 1
+        randomSeed: UInt64? = nil, defaultTopicQueueNums: Int32 = 4, threads: Int = 1,
+        security: (any ClientSecurity)? = nil
     ) {
+        self.security = security
         self.nameservers = nameservers
         self.routePollInterval = routePollInterval
         self.heartbeatInterval = heartbeatInterval

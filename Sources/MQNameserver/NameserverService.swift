@@ -10,6 +10,7 @@ public final class NameserverService: RemotingRequestHandler {
     private let configuration: NameserverConfiguration
     private let group: any EventLoopGroup
     private let logger: Logger
+    private let security: (any ServerSecurity)?
     private let requests: Mutex<NameserverRequests>
     private let running = Mutex<Running?>(nil)
     /// One thread, so that a newer state of the key-value store is never overtaken by an older one.
@@ -22,7 +23,11 @@ public final class NameserverService: RemotingRequestHandler {
     }
 
     /// A nameserver that does not listen yet.
-    public init(configuration: NameserverConfiguration, group: any EventLoopGroup, logger: Logger) {
+    public init(
+        configuration: NameserverConfiguration, group: any EventLoopGroup, logger: Logger,
+        security: (any ServerSecurity)? = nil
+    ) {
+        self.security = security
         self.configuration = configuration
         requests = Mutex(NameserverRequests(configuration: configuration))
         self.group = group
@@ -44,7 +49,7 @@ public final class NameserverService: RemotingRequestHandler {
             configuration: .init(
                 host: configuration.bindAddress, port: configuration.listenPort,
                 limits: ConnectionLimits(idleTimeout: idleTimeout, closesSilentConnections: false),
-                budget: ByteBudget(limitBytes: configuration.connectionBufferBytes)),
+                budget: ByteBudget(limitBytes: configuration.connectionBufferBytes), security: security),
             group: group, logger: logger, handler: self)
         let address = try await server.start()
         diskThread.start()

@@ -3,6 +3,7 @@ import Glibc
 import Logging
 import MQBroker
 import MQProgram
+import MQTLS
 import MQTransport
 import NIOCore
 import NIOPosix
@@ -43,6 +44,8 @@ struct BrokerCommand: AsyncParsableCommand {
             file: try configFile.map { (path) throws(ConfigurationError) in try PropertiesFile(contentsOf: path) },
             commandLine: nameservers.map { ["namesrvAddr": $0] } ?? [:])
         let configuration = try BrokerConfiguration(settings: &settings)
+        let serverSecurity = try TLSServer(settings: &settings)
+        let clientSecurity = try TLSClient(settings: &settings)
         for warning in settings.unknownKeyWarnings(ignoring: BrokerConfiguration.ignoredKeys) {
             Console.complain("mqbroker: \(warning)")
         }
@@ -56,7 +59,9 @@ struct BrokerCommand: AsyncParsableCommand {
         var logger = Logger(label: "mqbroker", factory: { StreamLogHandler.standardError(label: $0) })
         logger.logLevel = logLevel.level
         let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.threads)
-        let service = BrokerService(configuration: configuration, group: group, logger: logger)
+        let service = BrokerService(
+            configuration: configuration, group: group, logger: logger, serverSecurity: serverSecurity,
+            clientSecurity: clientSecurity)
         // Trapped before the port opens: whoever sees the line below may signal at once.
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         let address = try await service.start()

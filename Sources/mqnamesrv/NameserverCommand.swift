@@ -3,6 +3,7 @@ import Glibc
 import Logging
 import MQNameserver
 import MQProgram
+import MQTLS
 import MQTransport
 import NIOCore
 import NIOPosix
@@ -50,6 +51,7 @@ struct NameserverCommand: AsyncParsableCommand {
             file: try configFile.map { (path) throws(ConfigurationError) in try PropertiesFile(contentsOf: path) },
             commandLine: port.map { ["listenPort": String($0)] } ?? [:])
         let configuration = try NameserverConfiguration(settings: &settings)
+        let security = try TLSServer(settings: &settings)
         for warning in settings.unknownKeyWarnings(ignoring: NameserverConfiguration.ignoredKeys) {
             Console.complain("mqnamesrv: \(warning)")
         }
@@ -57,7 +59,8 @@ struct NameserverCommand: AsyncParsableCommand {
         var logger = Logger(label: "mqnamesrv", factory: { StreamLogHandler.standardError(label: $0) })
         logger.logLevel = logLevel.level
         let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.threads)
-        let service = NameserverService(configuration: configuration, group: group, logger: logger)
+        let service = NameserverService(
+            configuration: configuration, group: group, logger: logger, security: security)
         // Trapped before the port opens: whoever sees the line below may signal at once.
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         let address = try await service.start()

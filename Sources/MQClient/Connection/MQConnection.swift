@@ -58,8 +58,8 @@ public final class MQConnection: Sendable {
         let membership = Membership()
         self.membership = membership
         transport = RemotingClient(
-            configuration: .init(connectTimeout: configuration.connectTimeout), group: group, logger: logger,
-            requestHandler: PushedRequests(membership: membership))
+            configuration: .init(connectTimeout: configuration.connectTimeout, security: configuration.security),
+            group: group, logger: logger, requestHandler: PushedRequests(membership: membership))
         state = Mutex(State(choice: choice, generator: generator))
     }
 

@@ -13,9 +13,15 @@ public final class RemotingClient: Sendable {
         public var connectTimeout: Duration
         /// The limits of each connection.
         public var limits: ConnectionLimits
+        /// What secures connections; `nil` for nothing.
+        public var security: (any ClientSecurity)?
 
         /// The defaults.
-        public init(connectTimeout: Duration = .seconds(3), limits: ConnectionLimits = ConnectionLimits()) {
+        public init(
+            connectTimeout: Duration = .seconds(3), limits: ConnectionLimits = ConnectionLimits(),
+            security: (any ClientSecurity)? = nil
+        ) {
+            self.security = security
             self.connectTimeout = connectTimeout
             self.limits = limits
         }
@@ -166,6 +172,7 @@ public final class RemotingClient: Sendable {
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    try self.configuration.security?.secure(channel, host: target.host)
                     try ConnectionHandler.install(
                         on: channel, limits: self.configuration.limits, budget: nil,
                         requestHandler: self.requestHandler,
@@ -178,7 +185,11 @@ public final class RemotingClient: Sendable {
                             }
                             if isWanted { promise.succeed(connection) } else { connection.close() }
                         },
-                        closed: { self.forget($0, address: address) })
+                        closed: { self.forget($0, address: address) },
+                        awaitsHandshake: self.configuration.security != nil,
+                        failed: { error in
+                            self.giveUp(address, promise, error.map { "\($0)" } ?? "the peer closed the connection")
+                        })
                 }
             }
         let connected =
@@ -187,12 +198,26 @@ public final class RemotingClient: Sendable {
             } else {
                 bootstrap.connect(host: target.host, port: target.port)
             }
-        connected.whenFailure { error in
-            self.state.withLock { state in
-                if case .connecting = state.slots[address] { state.slots[address] = nil }
+        connected.whenSuccess { channel in
+            guard self.configuration.security != nil else { return }
+            // TCP alone is no connection yet: a peer that says nothing would keep everybody waiting.
+            let timer = channel.eventLoop.scheduleTask(in: TimeAmount(self.configuration.connectTimeout)) {
+                self.giveUp(address, promise, "no TLS within \(self.configuration.connectTimeout)")
+                channel.close(promise: nil)
             }
-            promise.fail(TransportError.connectFailed(address: address, reason: Self.reason(error)))
+            promise.futureResult.whenComplete { _ in timer.cancel() }
         }
+        connected.whenFailure { self.giveUp(address, promise, Self.reason($0)) }
+    }
+
+    /// The connection did not come about; who waits for it hears why.
+    private func giveUp(_ address: String, _ promise: EventLoopPromise<RemotingConnection>, _ reason: String) {
+        state.withLock { state in
+            if case .connecting(let current) = state.slots[address], current.futureResult === promise.futureResult {
+                state.slots[address] = nil
+            }
+        }
+        promise.fail(TransportError.connectFailed(address: address, reason: reason))
     }
 
     private func forget(_ connection: RemotingConnection, address: String) {

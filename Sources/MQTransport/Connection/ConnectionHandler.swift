@@ -1,6 +1,7 @@
 import Logging
 import MQWire
 import NIOCore
+import NIOTLS
 
 /// The end of a connection's pipeline: requests go to the handler, answers to those who wait.
 final class ConnectionHandler: ChannelDuplexHandler {
@@ -15,6 +16,11 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private let closed: @Sendable (RemotingConnection) -> Void
     private let budget: ByteBudget?
     private let forming: FormingFrame
+    /// Whether the connection is made only once its TLS is.
+    private let awaitsHandshake: Bool
+    /// Told when the connection ends before it was made, and why.
+    private let failed: ((any Error)?) -> Void
+    private var trouble: (any Error)?
     private var connection: RemotingConnection?
     /// Requests that were read while their peer did not take its answers. What one read brings, at most.
     private var waiting = CircularBuffer<IncomingFrame>()
@@ -25,8 +31,11 @@ final class ConnectionHandler: ChannelDuplexHandler {
         limits: ConnectionLimits, budget: ByteBudget?, forming: FormingFrame,
         requestHandler: (any RemotingRequestHandler)?, logger: Logger,
         opened: @escaping @Sendable (RemotingConnection) -> Void,
-        closed: @escaping @Sendable (RemotingConnection) -> Void
+        closed: @escaping @Sendable (RemotingConnection) -> Void, awaitsHandshake: Bool,
+        failed: @escaping ((any Error)?) -> Void
     ) {
+        self.awaitsHandshake = awaitsHandshake
+        self.failed = failed
         self.limits = limits
         self.budget = budget
         self.forming = forming
@@ -37,6 +46,12 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     func channelActive(context: ChannelHandlerContext) {
+        if !awaitsHandshake { begin(context) }
+        context.fireChannelActive()
+    }
+
+    /// The connection can be used from now on.
+    private func begin(_ context: ChannelHandlerContext) {
         let connection = RemotingConnection(
             channel: context.channel, limits: limits, account: budget.map { ByteAccount(budget: $0) })
         self.connection = connection
@@ -46,7 +61,6 @@ final class ConnectionHandler: ChannelDuplexHandler {
         connection.setWaiting { [unowned self] in handleWaiting() }
         opened(connection)
         requestHandler?.connectionOpened(connection)
-        context.fireChannelActive()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -61,6 +75,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
             waiting.removeAll()
             requestHandler?.connectionClosed(connection)
             closed(connection)
+        } else {
+            failed(trouble)
         }
         context.fireChannelInactive()
     }
@@ -140,15 +156,19 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if event is IdleStateHandler.IdleStateEvent {
+        if case .handshakeCompleted? = event as? TLSUserEvent, awaitsHandshake, connection == nil {
+            begin(context)
+        } else if event is IdleStateHandler.IdleStateEvent {
             logger.debug("closing an idle connection", metadata: ["peer": "\(connection?.remoteAddress ?? "")"])
             context.close(promise: nil)
-        } else {
+        }
+        if !(event is IdleStateHandler.IdleStateEvent) {
             context.fireUserInboundEventTriggered(event)
         }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        trouble = error
         let peer = connection?.remoteAddress ?? ""
         if let error = error as? FrameError {
             logger.warning(
@@ -164,7 +184,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
         on channel: any Channel, limits: ConnectionLimits, budget: ByteBudget?,
         requestHandler: (any RemotingRequestHandler)?,
         logger: Logger, opened: @escaping @Sendable (RemotingConnection) -> Void,
-        closed: @escaping @Sendable (RemotingConnection) -> Void
+        closed: @escaping @Sendable (RemotingConnection) -> Void, awaitsHandshake: Bool = false,
+        failed: @escaping ((any Error)?) -> Void = { _ in }
     ) throws {
         let pipeline = channel.pipeline.syncOperations
         if let idleTimeout = limits.idleTimeout {
@@ -177,6 +198,6 @@ final class ConnectionHandler: ChannelDuplexHandler {
         try pipeline.addHandler(
             ConnectionHandler(
                 limits: limits, budget: budget, forming: forming, requestHandler: requestHandler, logger: logger,
-                opened: opened, closed: closed))
+                opened: opened, closed: closed, awaitsHandshake: awaitsHandshake, failed: failed))
     }
 }

@@ -20,13 +20,16 @@ public final class RemotingServer: Sendable {
         public var limits: ConnectionLimits
         /// What all connections may hold together; the ports of one daemon share it.
         public var budget: ByteBudget
+        /// What secures connections; `nil` for nothing.
+        public var security: (any ServerSecurity)?
 
         /// The defaults, for a port.
         public init(
             host: String = "0.0.0.0", port: Int, connectionLimit: Int = 8192, backlog: Int32 = 1024,
             limits: ConnectionLimits = ConnectionLimits(closesSilentConnections: false),
-            budget: ByteBudget = ByteBudget()
+            budget: ByteBudget = ByteBudget(), security: (any ServerSecurity)? = nil
         ) {
+            self.security = security
             self.host = host
             self.port = port
             self.connectionLimit = connectionLimit
@@ -113,6 +116,7 @@ public final class RemotingServer: Sendable {
     }
 
     private func initialize(_ channel: any Channel) throws {
+        try configuration.security?.secure(channel)
         try ConnectionHandler.install(
             on: channel, limits: configuration.limits, budget: configuration.budget, requestHandler: handler,
             logger: logger,

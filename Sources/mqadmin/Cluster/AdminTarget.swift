@@ -2,6 +2,7 @@ import ArgumentParser
 import Glibc
 import Logging
 import MQClient
+import MQTLS
 import MQTransport
 
 /// Which cluster, and how it is asked: the same options for every command that needs one running.
@@ -10,6 +11,12 @@ struct AdminTarget: ParsableArguments {
         name: [.customShort("n"), .customLong("namesrvAddr")],
         help: "The nameservers, host:port;host:port (default: $NAMESRV_ADDR, else 127.0.0.1:9876).")
     var nameservers: String?
+
+    @Flag(help: "Speak TLS with nameservers and brokers.")
+    var tls = false
+
+    @Option(name: .customLong("tls-ca"), help: "A PEM file with whom to trust; without it, whoever answers is trusted.")
+    var authorities: String?
 
     @Flag(help: "JSON instead of a table.")
     var json = false
@@ -22,12 +29,23 @@ struct AdminTarget: ParsableArguments {
         return given.split { $0 == ";" || $0 == "," }.map { String($0.filter { $0 != " " }) }
     }
 
+    private func security() throws -> (any ClientSecurity)? {
+        guard tls || authorities != nil else { return nil }
+        var keys = ["tls.enable": "true"]
+        keys["tls.client.trustCertPath"] = authorities
+        var settings = Settings(file: nil, commandLine: keys)
+        do throws(ConfigurationError) { return try TLSClient(settings: &settings) } catch {
+            throw ValidationError("\(error)")
+        }
+    }
+
     /// Asks, and ends the process with one line when that fails.
     func run(_ work: (MQAdmin, MQConnection) async throws(MQClientError) -> Void) async throws {
         for address in addresses where (try? HostPort(address)) == nil {
             throw ValidationError("'\(address)' is no address of a nameserver (expected host:port)")
         }
-        let client = MQConnection(configuration: .init(nameservers: addresses, threads: 1))
+        let client = MQConnection(
+            configuration: .init(nameservers: addresses, threads: 1, security: try security()))
         do throws(MQClientError) {
             try await work(MQAdmin(client: client), client)
         } catch {
