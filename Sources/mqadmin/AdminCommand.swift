@@ -10,7 +10,10 @@ struct AdminCommand: AsyncParsableCommand {
         groupedSubcommands: [
             CommandGroup(
                 name: "Clusters",
-                subcommands: [ClusterList.self, BrokerStatus.self, GetBrokerConfig.self, WipeWritePermission.self]),
+                subcommands: [
+                    ClusterList.self, BrokerStatus.self, GetBrokerConfig.self, UpdateBrokerConfig.self,
+                    WipeWritePermission.self,
+                ]),
             CommandGroup(
                 name: "Topics",
                 subcommands: [
@@ -18,11 +21,15 @@ struct AdminCommand: AsyncParsableCommand {
                 ]),
             CommandGroup(
                 name: "Groups",
-                subcommands: [ConsumerProgress.self, ConsumerConnection.self, ResetOffsetByTime.self]),
+                subcommands: [
+                    ConsumerProgress.self, ConsumerConnection.self, ResetOffsetByTime.self,
+                    UpdateSubscriptionGroup.self,
+                ]),
             CommandGroup(
                 name: "Messages",
                 subcommands: [
                     QueryMessageByID.self, QueryMessageByKey.self, QueryMessageByOffset.self, SendMessage.self,
+                    ConsumeMessage.self,
                 ]),
             CommandGroup(name: "Stores", subcommands: [ScanStore.self, ScrubStore.self]),
         ])

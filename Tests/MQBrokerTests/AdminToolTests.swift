@@ -47,6 +47,37 @@ import Testing
         try await body(cluster)
     }
 
+    @Test func anOperatorChangesSettingsAndGroupsAndReads() async throws {
+        try await withCluster { cluster in
+            let broker = "127.0.0.1:\(cluster.place.port)"
+            let changed = try cluster.admin("updateBrokerConfig", "-b", broker, "-k", "maxMessageSize", "-v", "5")
+            #expect(changed.status == 0 && changed.output.contains("until it ends"), "\(changed)")
+            #expect(try cluster.admin("getBrokerConfig", "-b", broker).output.contains("maxMessageSize=5\n"))
+            let tooLong = try cluster.admin("sendMessage", "-t", "letters", "-p", "123456")
+            #expect(tooLong.status != 0 && tooLong.errors.contains("MESSAGE_ILLEGAL"), "\(tooLong)")
+            for text in ["one", "two"] {
+                #expect(try cluster.admin("sendMessage", "-t", "letters", "-p", text).status == 0)
+            }
+            let fixed = try cluster.admin("updateBrokerConfig", "-c", "sea", "-k", "listenPort", "-v", "1")
+            #expect(fixed.status != 0 && fixed.errors.contains("change its file and restart it"), "\(fixed)")
+            let none = try cluster.admin("updateBrokerConfig", "-k", "x", "-v", "1")
+            #expect(none.status != 0 && none.errors.contains("either -b host:port or -c cluster"), "\(none)")
+
+            let made = try cluster.admin("updateSubGroup", "-c", "sea", "-g", "billing", "-s", "false", "-r", "3")
+            #expect(made.status == 0, "\(made)")
+            // A group that may not consume reads nothing.
+            let refused = try cluster.admin("consumeMessage", "-t", "letters", "-g", "billing")
+            #expect(refused.status != 0 && refused.errors.contains("may not consume"), "\(refused)")
+
+            let read = try cluster.json("consumeMessage", "-t", "letters")
+            #expect(Set(read.compactMap { $0["body"] as? String }) == ["one", "two"])
+            #expect(try cluster.json("consumeMessage", "-t", "letters", "-c", "1").count == 1)
+            #expect(try cluster.json("consumeMessage", "-t", "letters", "-s", "9999999999999").isEmpty)
+            let wrong = try cluster.admin("consumeMessage", "-t", "letters", "-i", "0")
+            #expect(wrong.status != 0 && wrong.errors.contains("-i needs -b"), "\(wrong)")
+        }
+    }
+
     @Test func anOperatorSeesTopicsQueuesAndMessages() async throws {
         try await withCluster { cluster in
             #expect(try cluster.json("clusterList").first?["broker"] as? String == "broker-d")

@@ -64,7 +64,27 @@ extension MQAdmin {
         return places.sorted { $0.0 < $1.0 }
     }
 
-    private func masters(ofCluster cluster: String) async throws(MQClientError) -> [String] {
+    /// Changes one of a broker's settings while it runs, until it ends; the broker says which of them can be.
+    public func updateConfiguration(
+        of broker: String, key: String, value: String
+    ) async throws(MQClientError) {
+        guard !(key + value).contains(where: \.isNewline), !key.isEmpty else {
+            throw .invalid(reason: "'\(key)=\(value)' is no setting (expected one line key=value)")
+        }
+        // A value is taken by its letters: a backslash would begin an escape.
+        let text =
+            "\(key)=\(value.split(separator: "\\", omittingEmptySubsequences: false).joined(separator: "\\\\"))\n"
+        _ = try await ask(.request(.updateBrokerConfig, body: ByteBuffer(string: text)), of: broker)
+    }
+
+    /// Makes a consumer group on a broker, or changes what the broker knows of it.
+    public func updateGroup(_ group: ConsumerGroupSettings, on broker: String) async throws(MQClientError) {
+        _ = try await ask(
+            .request(.updateAndCreateSubscriptionGroup, body: group.json.encoded()), of: broker)
+    }
+
+    /// The masters of a cluster, `host:port` each; refuses a cluster that no nameserver knows.
+    public func masters(ofCluster cluster: String) async throws(MQClientError) -> [String] {
         let info = try await clusterInfo()
         guard let names = info.clusters[cluster] else {
             let known = info.clusters.keys.sorted().joined(separator: ", ")

@@ -122,6 +122,87 @@ struct SendMessage: AsyncParsableCommand {
     }
 }
 
+/// `mqadmin consumeMessage`
+struct ConsumeMessage: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "consumeMessage", abstract: "Reads messages of a topic, of one queue or of all; commits nothing.",
+        discussion: """
+            It reads what is there when it begins, and ends.
+
+            Example: mqadmin consumeMessage -t orders -c 10
+            Example: mqadmin consumeMessage -t orders -b broker-a -i 0 -o 17 -c 1
+            """)
+
+    @Option(name: [.customShort("t"), .customLong("topic")], help: "The topic.")
+    var topic: String
+    @Option(name: [.customShort("b"), .customLong("brokerName")], help: "Only the queues of this broker.")
+    var broker: String?
+    @Option(name: [.customShort("i"), .customLong("queueId")], help: "Only this queue; needs -b.")
+    var queue: Int32?
+    @Option(name: [.customShort("o"), .customLong("offset")], help: "From this place of the queue; needs -i.")
+    var offset: Int64?
+    @Option(name: [.customShort("g"), .customLong("consumerGroup")], help: "The group that asks.")
+    var group = "TOOLS_CONSUMER"
+    @Option(
+        name: [.customShort("s"), .customLong("beginTimestamp")],
+        help: "From this time on, milliseconds since 1970.")
+    var begin: Int64?
+    @Option(
+        name: [.customShort("e"), .customLong("endTimestamp")], help: "Up to this time, milliseconds since 1970.")
+    var end: Int64?
+    @Option(name: [.customShort("c"), .customLong("MessageNumber")], help: "How many at most.")
+    var count: Int = 128
+    @OptionGroup var target: AdminTarget
+
+    func validate() throws {
+        guard count > 0 else { throw ValidationError("-c \(count) is no number of messages (expected at least 1)") }
+        guard queue == nil || broker != nil else { throw ValidationError("which broker's queue? (-i needs -b)") }
+        guard offset == nil || queue != nil else { throw ValidationError("a place of which queue? (-o needs -i)") }
+    }
+
+    func run() async throws {
+        try await target.run { (_, client) async throws(MQClientError) in
+            let consumer = PullConsumer(group: group, client: client)
+            let queues = try await consumer.queues(for: topic).filter {
+                (broker == nil || $0.brokerName == broker) && (queue == nil || $0.queueID == queue)
+            }
+            guard !queues.isEmpty else { throw .invalid(reason: "topic \(topic) has no such queue") }
+            var messages: [ReceivedMessage] = []
+            for queue in queues where messages.count < count {
+                messages += try await read(queue, with: consumer, atMost: count - messages.count)
+            }
+            await consumer.shutdown()
+            try MessageText.show(messages, json: target.isForMachine, wanted: "in \(topic)")
+        }
+    }
+
+    /// What one queue has within the times, up to its end as it was at the beginning.
+    private func read(
+        _ queue: MessageQueue, with consumer: PullConsumer, atMost limit: Int
+    ) async throws(MQClientError) -> [ReceivedMessage] {
+        let last = try await consumer.maxOffset(of: queue)
+        var place = try await consumer.minOffset(of: queue)
+        if let offset {
+            place = offset
+        } else if let begin {
+            place = try await consumer.offset(of: queue, atTime: begin)
+        }
+        var messages: [ReceivedMessage] = []
+        while place < last, messages.count < limit {
+            let pulled = try await consumer.pull(queue, from: place, max: Int32(min(32, limit - messages.count)))
+            // A place before the first message leads to it; nothing leads to a place beyond the end.
+            guard pulled.nextOffset > place || !pulled.messages.isEmpty else { break }
+            place = pulled.nextOffset
+            for message in pulled.messages where message.queueOffset < last {
+                if let begin, message.storeTimestamp < begin { continue }
+                if let end, message.storeTimestamp > end { return messages }
+                messages.append(message)
+            }
+        }
+        return messages
+    }
+}
+
 /// How messages are shown.
 enum MessageText {
     /// The most characters of a body that a person is shown.
