@@ -44,7 +44,9 @@ struct TestBroker {
     let address: String
     private let folder: FilePath
 
-    static func start(nameserver: String, name: String = "broker-a") async throws -> TestBroker {
+    static func start(
+        nameserver: String, name: String = "broker-a", _ configure: (inout BrokerConfiguration) -> Void = { _ in }
+    ) async throws -> TestBroker {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("mqclient-\(UUID().uuidString)").path
         var configuration = BrokerConfiguration()
         configuration.brokerName = name
@@ -55,6 +57,7 @@ struct TestBroker {
         configuration.segmentBytes = 1 << 20
         // On a busy machine the writer may get its turn late.
         configuration.sendWait = .seconds(60)
+        configure(&configuration)
         let service = BrokerService(
             configuration: configuration, group: MultiThreadedEventLoopGroup.singleton, logger: quiet)
         return TestBroker(

@@ -20,6 +20,7 @@ public final class MQConnection: Sendable {
     let transport: RemotingClient
     let ids: UniqueMessageIDGenerator
     let membership: Membership
+    let pushed = PushedWork()
     let locks = QueueLocks()
     let logger: Logger
     private let group: MultiThreadedEventLoopGroup
@@ -59,7 +60,7 @@ public final class MQConnection: Sendable {
         self.membership = membership
         transport = RemotingClient(
             configuration: .init(connectTimeout: configuration.connectTimeout, security: configuration.security),
-            group: group, logger: logger, requestHandler: PushedRequests(membership: membership))
+            group: group, logger: logger, requestHandler: PushedRequests(membership: membership, pushed: pushed))
         state = Mutex(State(choice: choice, generator: generator))
     }
 
@@ -355,14 +356,18 @@ public final class MQConnection: Sendable {
     }
 }
 
-/// What brokers push: news of a group goes to its consumers; the rest is refused when an answer is wanted.
+/// What brokers push: news of a group goes to its consumers, a question to who serves it; the rest is refused.
 private struct PushedRequests: RemotingRequestHandler {
     let membership: Membership
+    let pushed: PushedWork
 
     func handle(_ request: RemotingCommand, on connection: RemotingConnection, reply: RemotingReply) {
         guard request.requestCode == .notifyConsumerIDsChanged,
             let header = try? ConsumerGroupRequestHeader(fields: request.extFields)
-        else { return reply.send(request.notSupported()) }
+        else {
+            if !pushed.handle(request, on: connection, reply: reply) { reply.send(request.notSupported()) }
+            return
+        }
         membership.changed(header.consumerGroup)
         if reply.isExpected { reply.send(request.response()) }
     }

@@ -71,12 +71,30 @@ public actor PullConsumer {
     public func pull(
         _ queue: MessageQueue, from offset: Int64, max: Int32 = 32, hold: Duration = .zero, tags: String = "*"
     ) async throws(MQClientError) -> PullResult {
+        try await pull(
+            queue, from: offset, max: max, hold: hold,
+            subscription: Subscription(topic: queue.topic, expression: tags))
+    }
+
+    /// The same for messages whose properties fulfil a condition in RocketMQ's part of SQL92.
+    public func pull(
+        _ queue: MessageQueue, from offset: Int64, max: Int32 = 32, hold: Duration = .zero, where condition: String
+    ) async throws(MQClientError) -> PullResult {
+        try await pull(
+            queue, from: offset, max: max, hold: hold,
+            subscription: Subscription(topic: queue.topic, condition: condition))
+    }
+
+    func pull(
+        _ queue: MessageQueue, from offset: Int64, max: Int32, hold: Duration, subscription: Subscription
+    ) async throws(MQClientError) -> PullResult {
         let address = try await address(of: queue)
         let mayHold = hold > .zero
         let request = PullMessageRequestHeader(
             consumerGroup: group, topic: queue.topic, queueID: queue.queueID, queueOffset: offset, maxMessages: max,
             sysFlag: PullMessageRequestHeader.subscriptionFlag | (mayHold ? PullMessageRequestHeader.suspendFlag : 0),
-            suspendTimeoutMilliseconds: mayHold ? hold.wholeMilliseconds : 0, subscription: tags)
+            suspendTimeoutMilliseconds: mayHold ? hold.wholeMilliseconds : 0, subscription: subscription.expression,
+            expressionType: subscription.type)
         let answer = try await call(
             .request(.pullMessage, request), queue: queue, address: address,
             timeout: client.configuration.requestTimeout + hold)

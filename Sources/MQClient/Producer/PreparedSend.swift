@@ -11,11 +11,19 @@ struct PreparedSend: Sendable {
     private let bornTimestamp: Int64
     private let body: ByteBuffer
     private let isBatch: Bool
+    private var sysFlag: SysFlag = []
 
     /// Checks the message against the protocol's limits and gives it its id, unless it brings one.
-    init(_ message: Message, ids: UniqueMessageIDGenerator) throws(MQClientError) {
+    ///
+    /// - Parameter group: makes it the half message of a transaction of this group.
+    init(_ message: Message, ids: UniqueMessageIDGenerator, halfOf group: String? = nil) throws(MQClientError) {
         let now = MQConnection.nowMilliseconds()
-        let (id, properties) = try Self.checked(message, ids: ids, nowMilliseconds: now)
+        var (id, properties) = try Self.checked(message, ids: ids, nowMilliseconds: now)
+        if let group {
+            properties[PropertyName.transactionPrepared] = "true"
+            properties[PropertyName.producerGroup] = group
+            sysFlag = .transactionPrepared
+        }
         messageIDs = [id]
         topic = message.topic
         flag = message.flag
@@ -100,7 +108,8 @@ struct PreparedSend: Sendable {
     func command(for queue: MessageQueue, group: String, configuration: MQClientConfiguration) -> RemotingCommand {
         let header = SendMessageRequestHeader(
             producerGroup: group, topic: topic, defaultTopicQueueNums: configuration.defaultTopicQueueNums,
-            queueID: queue.queueID, bornTimestamp: bornTimestamp, flag: flag, properties: properties,
+            queueID: queue.queueID, sysFlag: sysFlag.rawValue, bornTimestamp: bornTimestamp, flag: flag,
+            properties: properties,
             batch: isBatch, brokerName: queue.brokerName)
         let code = isBatch ? RequestCode.sendBatchMessage : .sendMessageV2
         return RemotingCommand(code: code.rawValue, extFields: header.shortFields, body: body)

@@ -12,12 +12,18 @@ public actor Producer {
     private let client: MQConnection
     private var rotation: QueueRotation
     private var isShutDown = false
+    /// `nil` unless slow brokers are avoided.
+    private var latency: BrokerLatency?
 
     /// Limit of a body. Source: RocketMQ's `maxMessageSize`.
     public static let bodyLimitBytes = 4 * 1024 * 1024
 
     /// A producer of a group.
-    public init(group: String, client: MQConnection) {
+    ///
+    /// - Parameter avoidsSlowBrokers: whether brokers that were slow or failed are left alone for a while, as long as
+    ///   there are others (RocketMQ's `sendLatencyFaultEnable`).
+    public init(group: String, client: MQConnection, avoidsSlowBrokers: Bool = false) {
+        latency = avoidsSlowBrokers ? BrokerLatency() : nil
         self.group = group
         self.client = client
         rotation = QueueRotation(start: client.randomStart())
@@ -36,11 +42,39 @@ public actor Producer {
     /// - Parameter attempts: how often it may be tried in all. After a time-out a further attempt can store it twice.
     /// - Throws: the last attempt's error; ``MQClientError/unknownAfterRetry(last:)`` if an earlier one may have
     ///   stored it.
+    @discardableResult
     public func send(
         _ message: Message, to queue: MessageQueue? = nil, attempts: Int = 3
     ) async throws(MQClientError) -> SendReceipt {
-        let request = try prepare(message)
-        let answer = try await send(request, to: queue, attempts: attempts)
+        try await send(try prepare(message), to: queue, attempts: attempts)
+    }
+
+    /// Sends a message to the queue that its key leads to: messages with the same key stay in order there, for as long
+    /// as the topic's queues are the same.
+    ///
+    /// An attempt that may have stored it is not repeated elsewhere; by default there is only one.
+    @discardableResult
+    public func send(
+        _ message: Message, orderedBy key: String, attempts: Int = 1
+    ) async throws(MQClientError) -> SendReceipt {
+        let queues = try await queues(for: message.topic)
+        guard !queues.isEmpty else { throw .noQueue(topic: message.topic, reason: "no broker takes writes now") }
+        let index = abs(Int(JavaStringHash.hash(key))) % queues.count
+        return try await send(message, to: queues[index], attempts: attempts)
+    }
+
+    /// Stores the half message of a transaction, which no consumer sees.
+    func sendHalf(
+        _ message: Message, to queue: MessageQueue?, attempts: Int
+    ) async throws(MQClientError) -> SendReceipt {
+        guard !isShutDown else { throw .invalid(reason: "producer \(group) is shut down") }
+        return try await send(PreparedSend(message, ids: client.ids, halfOf: group), to: queue, attempts: attempts)
+    }
+
+    private func send(
+        _ request: PreparedSend, to queue: MessageQueue?, attempts: Int
+    ) async throws(MQClientError) -> SendReceipt {
+        let answer: Answer = try await answer(request, to: queue, attempts: attempts)
         return SendReceipt(
             status: answer.status, messageID: request.messageIDs[0], offsetMessageID: answer.header.messageID,
             queue: answer.queue, queueOffset: answer.header.queueOffset, brokerAddress: answer.address,
@@ -57,7 +91,7 @@ public actor Producer {
     ) async throws(MQClientError) -> BatchReceipt {
         guard !isShutDown else { throw .invalid(reason: "producer \(group) is shut down") }
         let request = try PreparedSend(batch: messages, ids: client.ids)
-        let answer = try await send(request, to: queue, attempts: attempts)
+        let answer = try await answer(request, to: queue, attempts: attempts)
         return BatchReceipt(
             status: answer.status, messageIDs: request.messageIDs,
             offsetMessageIDs: answer.header.messageID.split(separator: ",").map(String.init), queue: answer.queue,
@@ -72,7 +106,7 @@ public actor Producer {
         var attempt: Int
     }
 
-    private func send(
+    private func answer(
         _ request: PreparedSend, to queue: MessageQueue?, attempts: Int
     ) async throws(MQClientError) -> Answer {
         var mayHaveHappened = false
@@ -121,6 +155,10 @@ public actor Producer {
         await client.removeProducer(group)
     }
 
+    /// Milliseconds on a clock that only goes on.
+    private static func uptime() -> Int64 { (ContinuousClock.now - started).wholeMilliseconds }
+    private static let started = ContinuousClock.now
+
     private func prepare(_ message: Message) throws(MQClientError) -> PreparedSend {
         guard !isShutDown else { throw .invalid(reason: "producer \(group) is shut down") }
         return try PreparedSend(message, ids: client.ids)
@@ -132,7 +170,8 @@ public actor Producer {
     ) async throws(MQClientError) -> (MessageQueue, String) {
         for isRefreshing in [false, true] {
             let route = try await client.publishRoute(of: topic, isRefreshing: isRefreshing)
-            let queue = wish ?? rotation.next(of: route.writableQueues, avoiding: failedBroker)
+            let choice = latency?.choice(of: route.writableQueues, now: Self.uptime()) ?? route.writableQueues
+            let queue = wish ?? rotation.next(of: choice, avoiding: failedBroker)
             if let queue, let address = route.brokers[queue.brokerName]?.masterAddress { return (queue, address) }
         }
         throw .noQueue(
@@ -144,7 +183,16 @@ public actor Producer {
         _ request: PreparedSend, to queue: MessageQueue, at address: String, attempt: Int
     ) async throws(MQClientError) -> Answer {
         let command = request.command(for: queue, group: group, configuration: client.configuration)
-        let answer = try await client.call(command, to: address)
+        let start = Self.uptime()
+        let answer: RemotingCommand
+        do throws(MQClientError) {
+            answer = try await client.call(command, to: address)
+        } catch {
+            latency?.record(queue.brokerName, latency: nil, now: Self.uptime())
+            throw error
+        }
+        let end = Self.uptime()
+        latency?.record(queue.brokerName, latency: end - start, now: end)
         let status: SendStatus
         switch answer.responseCode {
         case .success: status = .ok

@@ -17,7 +17,7 @@ import MQWire
 public actor PushConsumer {
     /// The settings.
     public nonisolated let configuration: PushConsumerConfiguration
-    private let client: MQConnection
+    let client: MQConnection
     private let puller: PullConsumer
     private let logger: Logger
     private let gate: Gate
@@ -28,6 +28,8 @@ public actor PushConsumer {
     private var localOffsets: [MessageQueue: Int64] = [:]
     private var committed: [MessageQueue: Int64] = [:]
     private var isRunning = false
+    /// What is called with messages, while it runs.
+    private var handler: QueueReader.Handler?
 
     /// A consumer that reads nothing yet.
     public init(_ configuration: PushConsumerConfiguration, client: MQConnection) {
@@ -49,6 +51,18 @@ public actor PushConsumer {
         if isRunning { announce() }
     }
 
+    /// The same, for messages whose properties fulfil a condition in RocketMQ's part of SQL92.
+    public func subscribe(to topic: String, where condition: String) {
+        subscriptions[topic] = Subscription(topic: topic, condition: condition)
+        if isRunning { announce() }
+    }
+
+    /// What is wanted.
+    var wantedTopics: [Subscription] { Array(subscriptions.values) }
+
+    /// Where each queue would go on without this member.
+    var positions: [MessageQueue: Int64] { readers.compactMapValues { $0.reader.commitOffset } }
+
     /// The queues that are read now, for insight.
     public var assignment: [MessageQueue] { readers.keys.sorted() }
 
@@ -68,6 +82,8 @@ public actor PushConsumer {
         }
         if let store { localOffsets = try store.load() }
         isRunning = true
+        self.handler = handler
+        serveRequests(handler)
         if configuration.messageModel == .clustering {
             let retry = Subscription.retryPrefix + configuration.group
             subscriptions[retry] = Subscription(topic: retry, expression: "*")
@@ -89,6 +105,8 @@ public actor PushConsumer {
             for await _ in events { await rebalance(handler) }
         }
         client.membership.unfollow(configuration.group)
+        stopServing()
+        self.handler = nil
         await leave()
         isRunning = false
     }
@@ -142,6 +160,26 @@ public actor PushConsumer {
         let new = share.filter { readers[$0] == nil }
         if !new.isEmpty, configuration.order == .orderly { await lock(new) }
         for queue in new { start(queue, subscription, handler) }
+    }
+
+    /// Reads a queue of this member from another place on.
+    func restart(_ queue: MessageQueue, from offset: Int64) async {
+        guard readers[queue] != nil, let subscription = subscriptions[queue.topic] else { return }
+        await drop(queue)
+        // Re-checked: a rebalance may have come in between.
+        guard let handler, readers[queue] == nil else { return }
+        do throws(MQClientError) {
+            if configuration.messageModel == .clustering {
+                try await puller.commit(offset, for: queue)
+            } else {
+                localOffsets[queue] = offset
+            }
+        } catch {
+            logger.warning("a reset was not committed", metadata: ["queue": "\(queue)", "error": "\(error)"])
+        }
+        guard readers[queue] == nil else { return }
+        if configuration.order == .orderly { await lock([queue]) }
+        start(queue, subscription, handler)
     }
 
     private func start(_ queue: MessageQueue, _ subscription: Subscription, _ handler: @escaping QueueReader.Handler) {

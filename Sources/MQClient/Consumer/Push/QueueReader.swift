@@ -245,7 +245,7 @@ final class QueueReader: Sendable {
             do throws(MQClientError) {
                 let result = try await puller.pull(
                     queue, from: offset, max: Int32(settings.pullBatch), hold: settings.hold,
-                    tags: subscription.expression)
+                    subscription: subscription)
                 continuation.yield(.success(result))
             } catch {
                 continuation.yield(.failure(error))

@@ -1,13 +1,15 @@
 import MQWire
 
-/// What a group wants of a topic: all messages, or those with one of some tags.
+/// What a group wants of a topic: all messages, those with one of some tags, or those that fulfil a condition.
 struct Subscription: Sendable, Hashable {
     /// Topics of messages that come again. Source: RocketMQ, MixAll.
     static let retryPrefix = "%RETRY%"
 
     let topic: String
-    /// `*`, or tags as `a || b`.
+    /// `*`, tags as `a || b`, or a condition.
     let expression: String
+    /// `TAG` or `SQL92`.
+    let type: String
     /// Empty for all.
     let tags: Set<String>
 
@@ -16,8 +18,17 @@ struct Subscription: Sendable, Hashable {
         let words = expression.split(separator: "|").map { word in
             String(word.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
         }.filter { !$0.isEmpty }
+        type = "TAG"
         tags = words.contains("*") ? [] : Set(words)
         self.expression = tags.isEmpty ? "*" : words.joined(separator: " || ")
+    }
+
+    /// Messages whose properties fulfil a condition, which the broker alone looks at.
+    init(topic: String, condition: String) {
+        self.topic = topic
+        type = "SQL92"
+        expression = condition
+        tags = []
     }
 
     /// Whether a message is wanted: the broker filters by the tags' hashes, which may agree where tags do not.
@@ -28,7 +39,7 @@ struct Subscription: Sendable, Hashable {
     /// As brokers want it in heartbeats.
     func data(version: Int64) -> SubscriptionData {
         SubscriptionData(
-            topic: topic, expression: expression, version: version, tags: tags.sorted(),
+            topic: topic, expression: expression, expressionType: type, version: version, tags: tags.sorted(),
             codes: tags.sorted().map { JavaStringHash.hash($0) })
     }
 }
