@@ -25,7 +25,7 @@ public final class RemotingServer: Sendable {
 
         /// The defaults, for a port.
         public init(
-            host: String = "0.0.0.0", port: Int, connectionLimit: Int = 8192, backlog: Int32 = 1024,
+            host: String = "0.0.0.0", port: Int, connectionLimit: Int = 65_536, backlog: Int32 = 1024,
             limits: ConnectionLimits = ConnectionLimits(closesSilentConnections: false),
             budget: ByteBudget = ByteBudget(), security: (any ServerSecurity)? = nil
         ) {
