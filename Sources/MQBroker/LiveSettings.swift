@@ -11,13 +11,14 @@ struct LiveSettings: Sendable, Equatable {
     var longPolling: Bool
     var shortPolling: Duration
     var forcesRegistration: Bool
+    var flushIntervalMilliseconds: Int64
     var transactionTimeout: Duration
     var transactionCheckLimit: Int
 
     /// Their keys.
     static let keys: Set<String> = [
         "brokerPermission", "autoCreateTopicEnable", "defaultTopicQueueNums", "maxMessageSize", "longPollingEnable",
-        "shortPollingTimeMills", "forceRegister", "transactionTimeOut", "transactionCheckMax",
+        "shortPollingTimeMills", "forceRegister", "flushIntervalCommitLog", "transactionTimeOut", "transactionCheckMax",
     ]
 
     init(_ configuration: BrokerConfiguration) {
@@ -27,6 +28,7 @@ struct LiveSettings: Sendable, Equatable {
         longPolling = configuration.longPolling
         shortPolling = configuration.shortPolling
         forcesRegistration = configuration.forcesRegistration
+        flushIntervalMilliseconds = configuration.flushIntervalMilliseconds
         transactionTimeout = configuration.transactionTimeout
         transactionCheckLimit = configuration.transactionCheckLimit
     }
@@ -53,6 +55,8 @@ struct LiveSettings: Sendable, Equatable {
         changed.longPolling = try settings.bool("longPollingEnable", default: longPolling)
         changed.shortPolling = try settings.milliseconds("shortPollingTimeMills", default: shortPolling)
         changed.forcesRegistration = try settings.bool("forceRegister", default: forcesRegistration)
+        changed.flushIntervalMilliseconds = try settings.integer(
+            "flushIntervalCommitLog", in: 1...60_000, default: flushIntervalMilliseconds)
         changed.transactionTimeout = try settings.milliseconds("transactionTimeOut", default: transactionTimeout)
         changed.transactionCheckLimit = try settings.integer(
             "transactionCheckMax", in: 1...10_000, default: transactionCheckLimit)

@@ -155,6 +155,11 @@ public final class MessageStore: Sendable {
         writer.submit(Append(drafts: drafts, awaitsFlush: awaitsFlush, completion: completion, bytes: bytes))
     }
 
+    /// Changes how often an asynchronous store syncs, in milliseconds; from the next sync on.
+    public func setFlushInterval(milliseconds: Int64) {
+        flusher.intervalMilliseconds.store(milliseconds, ordering: .relaxed)
+    }
+
     /// Has what is too old removed soon, at whatever hour of the day.
     public func removeExpired() { housekeeper.askForCleaning() }
 

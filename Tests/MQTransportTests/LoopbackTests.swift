@@ -7,6 +7,15 @@ import Testing
 
 /// Between two looks at what other threads do. Never `Task.yield`, which can spin for ever in the runtime of Swift 6.3
 /// (track record 40).
+/// Waits until the condition holds; what never comes ends the test instead of keeping it for ever.
+func until(_ condition: () -> Bool) async throws {
+    let deadline = ContinuousClock.now.advanced(by: .seconds(30))
+    while !condition() {
+        try #require(ContinuousClock.now < deadline, "it never came")
+        try await pause()
+    }
+}
+
 func pause() async throws { try await Task.sleep(for: .milliseconds(1)) }
 
 @Suite struct LoopbackTests {
@@ -61,7 +70,7 @@ func pause() async throws { try await Task.sleep(for: .milliseconds(1)) }
             Task.detached { for reply in replies { reply.send(.pullNotFound, remark: "later") } }
         } body: { client, address, _ in
             async let pull = client.call(.request(.pullMessage), to: address, timeout: .seconds(10))
-            while held.isEmpty { try await pause() }
+            try await until { !held.isEmpty }
             _ = try await client.call(.request(.sendMessage), to: address, timeout: .seconds(10))
             let answer = try await pull
             #expect(answer.responseCode == .pullNotFound)
@@ -98,9 +107,9 @@ func pause() async throws { try await Task.sleep(for: .milliseconds(1)) }
             }
             #expect(error == .timedOut(address: address, request: .sendMessage, after: .milliseconds(200)))
             #expect(error?.isCertainlyNotSent == false)
-            // Nothing at all came meanwhile, so the next request goes through a new connection.
+            // Nothing at all came meanwhile, so the next request goes through a new connection, however soon it comes.
             async let next = client.call(.request(.getMaxOffset), to: address, timeout: .seconds(10))
-            while held.count < 2 { try await pause() }
+            try await until { held.count >= 2 }
             for reply in held.takeAll() { reply.send(.success, remark: "late") }
             let answer = try await next
             #expect(answer.remark == "late")
@@ -118,7 +127,7 @@ func pause() async throws { try await Task.sleep(for: .milliseconds(1)) }
                 // Long enough for the next request's answer to come first, however busy the machine is.
                 try await client.call(.request(.pullMessage), to: address, timeout: .seconds(3))
             }
-            while held.isEmpty { try await pause() }
+            try await until { !held.isEmpty }
             _ = try await client.call(.request(.getMaxOffset), to: address, timeout: .seconds(10))
             await #expect(throws: TransportError.self) { try await slow.value }
             // The late answer is nobody's and does no harm.
@@ -256,10 +265,12 @@ func pause() async throws { try await Task.sleep(for: .milliseconds(1)) }
                             .request(.sendMessage, body: body), to: address, timeout: .seconds(20))
                     }
                 }
-                while server.seen.count < 4 { try await pause() }
+                try await until { server.seen.count >= 4 }
                 var answered = 0
                 var most = 0
+                let deadline = ContinuousClock.now.advanced(by: .seconds(30))
                 while answered < 40 {
+                    try #require(ContinuousClock.now < deadline, "only \(answered) requests came")
                     let replies = held.takeAll()
                     most = max(most, replies.count)
                     answered += replies.count

@@ -30,6 +30,7 @@ struct SettingsProcessor: RequestProcessor {
         }
         context.logger.notice(
             "settings were changed", metadata: ["settings": "\(entries.map { "\($0.key)=\($0.value)" })"])
+        context.store.setFlushInterval(milliseconds: after.flushIntervalMilliseconds)
         let time = context.now()
         if (before.autoCreateTopics, before.defaultTopicQueueNums) != (
             after.autoCreateTopics, after.defaultTopicQueueNums
@@ -64,7 +65,7 @@ struct SettingsProcessor: RequestProcessor {
             ("storePathCommitLog", context.store.configuration.commitLogDirectory.string),
             ("mapedFileSizeCommitLog", String(settings.segmentBytes)),
             ("mapedFileSizeConsumeQueue", String(settings.queueFileBytes)),
-            ("flushIntervalCommitLog", String(settings.flushIntervalMilliseconds)),
+            ("flushIntervalCommitLog", String(live.flushIntervalMilliseconds)),
             ("syncFlushTimeout", String(settings.syncFlushTimeoutMilliseconds)),
             ("fileReservedTime", String(settings.retention.keptMilliseconds / 3_600_000)),
             ("checkCRCOnRead", String(settings.checksOnRead)),

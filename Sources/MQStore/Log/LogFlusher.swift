@@ -42,6 +42,8 @@ final class LogFlusher: Sendable {
     private let threads = Mutex<[StoreThread]>([])
     private let isWatchClosed = WaitableMutex(false)
     private let waitingCount = Atomic<Int>(0)
+    /// How often an asynchronous store syncs, in milliseconds.
+    let intervalMilliseconds: Atomic<Int64>
     /// Held by whoever syncs a file of the log, until a failure is noted: the kernel tells of it once, and the next
     /// sync of the same file would succeed.
     private let failedSync = Mutex<StoreError?>(nil)
@@ -62,6 +64,7 @@ final class LogFlusher: Sendable {
         onFailure: @escaping @Sendable (StoreError) -> Void
     ) {
         self.meters = meters
+        intervalMilliseconds = Atomic(configuration.flushIntervalMilliseconds)
         self.configuration = configuration
         self.sync = sync
         self.progress = progress
@@ -150,7 +153,7 @@ final class LogFlusher: Sendable {
         let isSync = configuration.flushPolicy == .sync
         while true {
             let isClosed = state.wait(
-                atMostMilliseconds: configuration.flushIntervalMilliseconds,
+                atMostMilliseconds: intervalMilliseconds.load(ordering: .relaxed),
                 until: { $0.isClosed || (isSync && !$0.waiting.isEmpty) }
             ) { $0.isClosed }
             round()

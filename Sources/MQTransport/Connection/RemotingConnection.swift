@@ -281,13 +281,14 @@ public final class RemotingConnection: Sendable {
     }
 
     private func expire(scheduledFor deadline: NIODeadline) {
-        var isSilent = false
-        for entry in loopState.value.pending.expire(now: .now()) {
-            isSilent = isSilent || loopState.value.lastRead < entry.start
+        let expired = loopState.value.pending.expire(now: .now())
+        let isSilent = expired.contains { loopState.value.lastRead < $0.start }
+        // Before anybody hears of it: who calls again at once must not meet a connection that is about to go.
+        if isSilent, limits.closesSilentConnections { channel.close(promise: nil) }
+        for entry in expired {
             entry.promise.fail(
                 TransportError.timedOut(address: remoteAddress, request: entry.request, after: entry.timeout))
         }
-        if isSilent, limits.closesSilentConnections { channel.close(promise: nil) }
         // An earlier timer may have replaced this one; only the one in force schedules the next.
         guard loopState.value.nextSweep == deadline else { return }
         loopState.value.nextSweep = nil
