@@ -113,6 +113,8 @@ public struct BrokerConfiguration: Sendable {
     public var pullQueueCapacity = 100_000
     /// The queries that may wait for a thread (`queryThreadPoolQueueCapacity`).
     public var queryQueueCapacity = 20_000
+    /// The ends of transactions that may wait for a thread (`endTransactionPoolQueueCapacity`).
+    public var transactionQueueCapacity = 100_000
     /// The port on which `GET /metrics` is answered; `nil` for none (`metricsPort`, 0 for none).
     public var metricsPort: Int?
     /// Event-loop threads.
@@ -198,6 +200,8 @@ public struct BrokerConfiguration: Sendable {
             "pullThreadPoolQueueCapacity", in: 1...10_000_000, default: pullQueueCapacity)
         queryQueueCapacity = try settings.integer(
             "queryThreadPoolQueueCapacity", in: 1...10_000_000, default: queryQueueCapacity)
+        transactionQueueCapacity = try settings.integer(
+            "endTransactionPoolQueueCapacity", in: 1...10_000_000, default: transactionQueueCapacity)
         let metrics: Int = try settings.integer("metricsPort", in: 0...65535, default: 0)
         metricsPort = metrics == 0 ? nil : metrics
         threads = try settings.integer("serverWorkerThreads", in: 1...64, default: threads)

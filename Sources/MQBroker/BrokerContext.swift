@@ -67,7 +67,7 @@ final class BrokerContext: Sendable {
     /// The topic is on the disk before anyone hears that a message of it is: a crash must not leave one without the
     /// other.
     func topicsDidChange(then: @escaping @Sendable () -> Void = {}) {
-        lanes.tables.submit { [self] _ in
+        lanes.tables.perform { [self] _ in
             saveTopics()
             if let rounds = registrations.withLock({ $0 }) { rounds.request(then: then) } else { then() }
         }
@@ -163,6 +163,7 @@ final class BrokerContext: Sendable {
     /// Carries out a request on a thread of its kind, or refuses it when too many wait there.
     func run(_ lane: WorkLane, _ reply: RemotingReply, _ work: @escaping @Sendable () -> Void) {
         guard !lane.isFull else {
+            metrics.busy.increment()
             return reply.send(
                 .systemBusy, remark: "[OVERLOAD]the broker is busy: \(lane.count) requests wait; ask again later")
         }

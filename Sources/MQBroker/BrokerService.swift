@@ -230,10 +230,10 @@ public final class BrokerService: RemotingRequestHandler {
                 context.announceWritability()
             },
             repeated(Self.delayTick) {
-                context.lanes.chores.submit { turn in if turn == .work { delays.deliverDue() } }
+                context.lanes.chores.perform { turn in if turn == .work { delays.deliverDue() } }
             },
             repeated(TimeAmount(configuration.offsetSavePeriod)) {
-                context.lanes.tables.submit { _ in
+                context.lanes.tables.perform { _ in
                     context.saveTopicsIfUnsaved()
                     context.saveOffsetsAndGroups()
                     delays.save()
@@ -241,7 +241,7 @@ public final class BrokerService: RemotingRequestHandler {
             },
             repeated(TimeAmount(configuration.transactionCheckInterval)) {
                 guard isChecking.take() else { return }
-                context.lanes.chores.submit { turn in
+                context.lanes.chores.perform { turn in
                     if turn == .work { transactions.check() }
                     isChecking.release()
                 }

@@ -79,7 +79,7 @@ extension MessageStore {
         let wanted = max(1, min(request.maximumCount, QueueRequest.countLimit))
         var (bytesRead, entries) = (0, Int64(0))
         while reading.count < wanted, reading.nextOffset < reading.maximumOffset,
-            bytesRead < QueueRequest.filteredBytesLimit, entries < QueueRequest.scanLimit
+            bytesRead < QueueRequest.filteredBytesLimit, entries < request.maximumLooks
         {
             piece.offset = reading.nextOffset
             piece.maximumCount = wanted - reading.count

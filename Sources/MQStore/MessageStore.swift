@@ -145,14 +145,19 @@ public final class MessageStore: Sendable {
 
     /// Stores messages as one, in this order, and then calls `completion` on one of the store's threads.
     ///
-    /// - Parameter awaitsFlush: whether a synchronous store's answer waits for the disk.
+    /// - Parameters:
+    ///   - awaitsFlush: whether a synchronous store's answer waits for the disk.
+    ///   - isPatient: whether it is written however late; else it is refused as `overloaded` after the configuration's
+    ///     longest wait.
     public func append(
-        _ drafts: [RecordDraft], awaitsFlush: Bool = true,
+        _ drafts: [RecordDraft], awaitsFlush: Bool = true, isPatient: Bool = true,
         completion: @escaping @Sendable (Result<AppendReceipt, StoreError>) -> Void
     ) {
         precondition(!drafts.isEmpty, "nothing to append")
         let bytes = drafts.reduce(0) { $0 + $1.encodedSize }
-        writer.submit(Append(drafts: drafts, awaitsFlush: awaitsFlush, completion: completion, bytes: bytes))
+        writer.submit(
+            Append(
+                drafts: drafts, awaitsFlush: awaitsFlush, completion: completion, bytes: bytes, isPatient: isPatient))
     }
 
     /// Changes how often an asynchronous store syncs, in milliseconds; from the next sync on.
@@ -162,6 +167,9 @@ public final class MessageStore: Sendable {
 
     /// Has what is too old removed soon, at whatever hour of the day.
     public func removeExpired() { housekeeper.askForCleaning() }
+
+    /// Has what queues and index hold of records that are gone removed soon; no record goes.
+    public func removeLostEntries() { housekeeper.askForEntries() }
 
     /// Refuses what has waited too long for the writer; to be called now and then, from any thread that may wait
     /// for a lock.

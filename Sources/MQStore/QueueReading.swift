@@ -51,6 +51,9 @@ public struct QueueRequest: Sendable {
     /// Says by its encoded properties whether a message is wanted, of those that ``isWanted`` wants; `nil`: all are.
     public var wantsProperties: (@Sendable (ByteBuffer) -> Bool)?
 
+    /// The most records looked into for one answer, where ``wantsProperties`` decides.
+    public var maximumLooks = QueueRequest.scanLimit
+
     /// The most messages given at once, whatever is asked.
     public static let countLimit = 1024
     /// The most entries looked at for one answer when the filter drops messages.

@@ -16,6 +16,7 @@ final class StoreHousekeeper: Sendable {
     private let hasFailed = Atomic<Bool>(false)
     private let isClosed = WaitableMutex(false)
     private let isCleaningAsked = Atomic<Bool>(false)
+    private let areEntriesAsked = Atomic<Bool>(false)
     private let thread = Mutex<StoreThread?>(nil)
 
     /// How often the chores are looked at, in milliseconds.
@@ -54,6 +55,9 @@ final class StoreHousekeeper: Sendable {
     /// Has what is too old removed at the next tick, at whatever hour of the day.
     func askForCleaning() { isCleaningAsked.store(true, ordering: .relaxed) }
 
+    /// Has the entries of records that are gone removed at the next tick.
+    func askForEntries() { areEntriesAsked.store(true, ordering: .relaxed) }
+
     private func run() {
         let ticksPerCheckpoint = max(1, configuration.checkpointIntervalMilliseconds / Self.tickMilliseconds)
         var tick: Int64 = 0
@@ -65,10 +69,10 @@ final class StoreHousekeeper: Sendable {
             if stops { return }
             if isCleaningAsked.exchange(false, ordering: .relaxed) {
                 removeOld(isAsked: true)
-                removeBeginning(before: log.firstOffset)
             } else if tick % Self.ticksPerRetention == 0 {
                 removeOld()
             }
+            if areEntriesAsked.exchange(false, ordering: .relaxed) { removeBeginning(before: log.firstOffset) }
             lookForSpace()
         }
     }

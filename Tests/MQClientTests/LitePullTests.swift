@@ -47,7 +47,7 @@ import Testing
             var seen: [Int] = []
             while seen.count < 8 { seen += numbers(try await first.poll()) }
             // What the last poll gave is done with this: nothing of it comes again.
-            await first.shutdown()
+            await first.shutdown(finishing: true)
             let second = LitePullConsumer(Self.configuration("G"), client: client)
             try await second.subscribe(to: "T")
             while seen.count < 20 { seen += numbers(try await second.poll()) }
@@ -72,8 +72,63 @@ import Testing
             let second = LitePullConsumer(Self.configuration("G"), client: client)
             try await second.assign([queue])
             #expect(numbers(try await second.poll()) == [2, 3])
-            await second.shutdown()
+            await second.shutdown(finishing: true)
             #expect(try await second.committedOffset(of: queue) == 4)
+        }
+    }
+
+    private struct Broken: Error {}
+
+    /// Who fails at a message and leaves does not take it along.
+    @Test func aFailureLosesNothing() async throws {
+        try await withCluster { client, _ in
+            try await send(0..<4, client, to: 0)
+            let queue = MessageQueue(topic: "T", brokerName: "broker-a", queueID: 0)
+            let first = LitePullConsumer(Self.configuration("G", batch: 2), client: client)
+            try await first.assign([queue])
+            await #expect(throws: Broken.self) {
+                for try await messages in first.batches where numbers(messages).contains(2) { throw Broken() }
+            }
+            await first.shutdown()
+            let second = LitePullConsumer(Self.configuration("G"), client: client)
+            try await second.assign([queue])
+            #expect(numbers(try await second.poll()) == [2, 3])
+            await second.shutdown()
+        }
+    }
+
+    /// Another filter goes on at the same place, and what was read with the old one is not given any more.
+    @Test func aChangedFilterKeepsThePlace() async throws {
+        try await withCluster { client, _ in
+            let producer = Producer(group: "P", client: client)
+            let queue = MessageQueue(topic: "T", brokerName: "broker-a", queueID: 0)
+            for number in 0..<8 {
+                try await producer.send(
+                    Message(topic: "T", body: Array("\(number)".utf8), tags: number % 2 == 0 ? "even" : "odd"),
+                    to: queue)
+            }
+            let consumer = LitePullConsumer(Self.configuration("G", batch: 2), client: client)
+            try await consumer.subscribe(to: "T", tags: "even")
+            #expect(numbers(try await consumer.poll()) == [0, 2])
+            try await consumer.subscribe(to: "T", tags: "odd")
+            var seen: [Int] = []
+            while seen.count < 3 { seen += numbers(try await consumer.poll()) }
+            // From behind the last that was given: 1 was passed over, and is not wanted any more.
+            #expect(seen.allSatisfy { $0 % 2 == 1 } && seen.last == 7)
+            await producer.shutdown()
+            await consumer.shutdown()
+        }
+    }
+
+    @Test func onlyOneTaskPolls() async throws {
+        try await withCluster { client, _ in
+            let consumer = LitePullConsumer(Self.configuration("G"), client: client)
+            try await consumer.subscribe(to: "T")
+            let first = Task { try await consumer.poll(within: .seconds(2)) }
+            try await Task.sleep(for: .milliseconds(200))
+            await #expect(throws: MQClientError.self) { try await consumer.poll() }
+            #expect(try await first.value.isEmpty)
+            await consumer.shutdown()
         }
     }
 

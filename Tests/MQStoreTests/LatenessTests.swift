@@ -27,9 +27,9 @@ import Testing
     @Test func theWriterPassesOverWhatIsLate() throws {
         let clock = SimulatedClock()
         let store = try store(clock, limit: 200)
-        let late = store.append([message("t", 0, body: "late")])
+        let late = store.append([message("t", 0, body: "late")], isPatient: false)
         clock.advance(150)
-        let early = store.append([message("t", 0, body: "early")])
+        let early = store.append([message("t", 0, body: "early")], isPatient: false)
         clock.advance(60)
         store.write()
         #expect(isBusy(late) && isStored(early))
@@ -40,21 +40,35 @@ import Testing
     @Test func nobodyWaitsForAWriterThatHangs() throws {
         let clock = SimulatedClock()
         let store = try store(clock, limit: 200)
-        let first = store.append([message("t", 0, body: "first")])
+        let first = store.append([message("t", 0, body: "first")], isPatient: false)
         clock.advance(200)
         store.store.refuseOverdue()
         #expect(first.result == nil, "not late yet")
         clock.advance(1)
-        let next = store.append([message("t", 0, body: "next")])
+        let next = store.append([message("t", 0, body: "next")], isPatient: false)
         #expect(isBusy(next), "there is no hope for it")
         store.store.refuseOverdue()
         #expect(isBusy(first))
         #expect(store.store.waitingAppends.count == 0)
         // The writer is back, and so is the service.
-        let later = store.append([message("t", 0, body: "later")])
+        let later = store.append([message("t", 0, body: "later")], isPatient: false)
         store.write()
         #expect(isStored(later))
         #expect(store.store.maximumOffset(of: QueueKey(topic: "t", queueID: 0)) == 1)
+    }
+
+    /// The end of a transaction, a delayed message on its way: nobody is there to send it again.
+    @Test func whatIsPatientIsWrittenHoweverLate() throws {
+        let clock = SimulatedClock()
+        let store = try store(clock, limit: 200)
+        let patient = store.append([message("t", 0, body: "patient")])
+        let hasty = store.append([message("t", 0, body: "hasty")], isPatient: false)
+        clock.advance(300)
+        let another = store.append([message("t", 0, body: "another")])
+        store.store.refuseOverdue()
+        #expect(isBusy(hasty) && patient.result == nil && another.result == nil)
+        store.write()
+        #expect(isStored(patient) && isStored(another))
     }
 
     @Test func withoutALimitAllAreWritten() throws {

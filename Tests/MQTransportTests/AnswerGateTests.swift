@@ -68,7 +68,7 @@ import Testing
         #expect(await eventually { madeCount() > 0 && budget.heldBytes >= AnswerGate.limitBytes })
         try await Task.sleep(for: .milliseconds(300))
         // What fits the gate, what each thread had begun, and what the kernel's buffers took.
-        let bound = (AnswerGate.limitBytes + (16 << 20)) / Self.answerBytes + AnswerGate.pumpLimit
+        let bound = (AnswerGate.limitBytes + (16 << 20)) / Self.answerBytes + 4
         #expect(madeCount() < bound, "\(madeCount()) answers were made for a peer that reads none")
         #expect(budget.heldBytes < 8 << 20, "\(budget.heldBytes) bytes are held")
         // Others are served meanwhile.
@@ -153,5 +153,9 @@ private final class PoolWorker: BlockingWorker {
         pool.start()
     }
 
-    func submit(_ work: @escaping Work) { pool.submit { _ in work(.work) } }
+    let shareOfConnection = 4
+
+    func begin() -> Int64 { 0 }
+    func end(since: Int64) -> WorkTurn { .work }
+    func submit(_ run: @escaping @Sendable (_ isActive: Bool) -> Void) { pool.submit { _ in run(true) } }
 }

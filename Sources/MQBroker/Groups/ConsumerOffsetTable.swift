@@ -63,10 +63,14 @@ struct ConsumerOffsetTable: Sendable {
     }
 
     /// The least offset of each queue among all groups but some.
-    func leastOffsets(of topic: String, leavingOut groups: Set<String>) -> [Int32: Int64] {
+    ///
+    /// - Parameter first: a queue's first message; a group that stands before it is long dead, and does not count.
+    func leastOffsets(
+        of topic: String, leavingOut groups: Set<String>, from first: (Int32) -> Int64
+    ) -> [Int32: Int64] {
         var least: [Int32: Int64] = [:]
         for (key, queues) in offsets where key.topic == topic && !groups.contains(key.group) {
-            least.merge(queues) { min($0, $1) }
+            least.merge(queues.filter { $0.value >= first($0.key) }) { min($0, $1) }
         }
         return least
     }

@@ -100,8 +100,11 @@ struct ProgressProcessor: RequestProcessor {
         let topic = try request.extFields.required("topic")
         let compared = try request.extFields.required("compareGroup")
         let groups = request.extFields["filterGroups"]?.split(separator: ",").map(String.init)
+        let queues = context.store.queueKeys.filter { $0.topic == topic }
+        let minima = Dictionary(
+            queues.map { ($0.queueID, context.store.minimumOffset(of: $0)) }, uniquingKeysWith: { first, _ in first })
         let offsets = context.offsets.withLock { table in
-            let least = table.leastOffsets(of: topic, leavingOut: Set(groups ?? []))
+            let least = table.leastOffsets(of: topic, leavingOut: Set(groups ?? [])) { minima[$0] ?? 0 }
             // Who is behind the others needs no correction: the largest number says so.
             return least.map { queueID, offset in
                 let own = table.offset(group: compared, queue: QueueKey(topic: topic, queueID: queueID))

@@ -37,6 +37,12 @@ struct HeldPulls<Request: Sendable>: Sendable {
         }
     }
 
+    /// All pulls of a queue.
+    mutating func takeAll(of queue: QueueKey) -> [Held] {
+        guard let waiting = byQueue[queue] else { return [] }
+        return take(from: queue, waiting) { _ in true }
+    }
+
     /// The pulls whose time is up.
     mutating func expire(nowMilliseconds: Int64) -> [Held] {
         guard nextDeadline <= nowMilliseconds else { return [] }

@@ -1,3 +1,4 @@
+import MQStore
 import MQWire
 import NIOCore
 
@@ -45,6 +46,15 @@ enum MessageFilter: Sendable {
         case .tags(let filter): filter.wants(tagCode)
         case .properties: true
         }
+    }
+
+    /// Steps of evaluation that one pull may take, so that no condition holds a thread for long: some 100 ms.
+    private static let stepsPerPull = 400_000
+
+    /// How many records one pull may look into.
+    var looksPerPull: Int {
+        guard case .properties(let filter) = self else { return QueueRequest.scanLimit }
+        return min(QueueRequest.scanLimit, max(64, Self.stepsPerPull / filter.cost))
     }
 
     /// What looks at a record's encoded properties; `nil` when the entry decides.

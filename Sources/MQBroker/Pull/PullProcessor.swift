@@ -43,6 +43,10 @@ final class PullProcessor: Sendable {
 
     func handle(_ request: RemotingCommand, from connection: RemotingConnection, reply: RemotingReply) throws {
         let header: PullMessageRequestHeader = try request.header()
+        guard context.live.withLock({ $0.permission.contains(.read) }) else {
+            return reply.send(
+                .noPermission, remark: "the broker[\(context.configuration.brokerName)] pulling message is forbidden")
+        }
         let time = context.now()
         let group = context.groups.withLock { $0.ensure(header.consumerGroup, nowMilliseconds: time) }
         guard group.consumeEnabled else {
@@ -69,6 +73,11 @@ final class PullProcessor: Sendable {
             guard let known else {
                 return reply.send(
                     .subscriptionNotExist, remark: "the consumer's subscription not exist: \(header.consumerGroup)")
+            }
+            // The consumer wants something else by now, and its heartbeat is on the way: what the old filter would pass
+            // over would never come.
+            guard known.version >= header.subscriptionVersion else {
+                return reply.send(.subscriptionNotLatest, remark: "the consumer's subscription not latest")
             }
             wanted = (known.expression, known.expressionType)
         }
@@ -103,9 +112,10 @@ final class PullProcessor: Sendable {
 
     private func read(_ pull: Pull, mayHold: Bool) {
         context.run(context.lanes.pull, pull.reply) { [self] in
-            let request = QueueRequest(
+            var request = QueueRequest(
                 key: pull.key, offset: pull.header.queueOffset, maximumCount: Int(pull.header.maxMessages),
                 isWanted: { pull.filter.mayWant($0) }, wantsProperties: pull.filter.wantsProperties)
+            request.maximumLooks = pull.filter.looksPerPull
             do throws(StoreError) {
                 let start = MonotonicClock.nanoseconds()
                 let reading = try context.store.read(request)
@@ -151,15 +161,23 @@ final class PullProcessor: Sendable {
         let maximum = context.store.maximumOffset(of: pull.key)
         if maximum > pull.header.queueOffset {
             // Whatever came meanwhile is offered as if it had come now; the filter looks at it when it is read.
-            arrived([QueueArrival(key: pull.key, maximumOffset: maximum, tagCodes: tagCodes(pull, to: maximum))])
+            if let codes = tagCodes(pull, to: maximum) {
+                arrived([QueueArrival(key: pull.key, maximumOffset: maximum, tagCodes: codes)])
+            } else {
+                // More than can be looked at here, or not readable: whoever waits looks for itself.
+                for waiter in held.withLock({ $0.pulls.takeAll(of: pull.key) }) { read(waiter.request, mayHold: false) }
+            }
         }
     }
 
-    private func tagCodes(_ pull: Pull, to maximum: Int64) -> [Int64] {
+    /// The filter codes of what came meanwhile; `nil` when they are too many, or cannot be read.
+    private func tagCodes(_ pull: Pull, to maximum: Int64) -> [Int64]? {
         let offset = pull.header.queueOffset
-        let entries = try? context.store.entries(
-            of: pull.key, from: offset, count: Int(min(maximum - offset, Int64(QueueRequest.countLimit))))
-        return entries?.map(\.tagCode) ?? []
+        let count = Int(maximum - offset)
+        guard count <= QueueRequest.countLimit,
+            let entries = try? context.store.entries(of: pull.key, from: offset, count: count), entries.count == count
+        else { return nil }
+        return entries.map(\.tagCode)
     }
 
     // MARK: 3. Waking

@@ -86,7 +86,7 @@ struct AdminProcessor: RequestProcessor {
 
     /// Answers once the groups are on the disk.
     private func saveGroups(_ reply: RemotingReply) {
-        context.lanes.tables.submit { [context] _ in
+        context.lanes.tables.perform { [context] _ in
             context.saveOffsetsAndGroups()
             let isSaved = !context.groups.withLock { $0.isDirty }
             reply.send(

@@ -109,6 +109,10 @@ struct ConsumerRelay: RequestProcessor {
             let members = json["messageQueueTable"]?.objectValue
         else { return nil }
         // The reader gives a key that was an object as that object's text: such keys are written without quotes.
-        return "{\(members.map { "\($0.key):\($0.value.text)" }.joined(separator: ","))}"
+        let written = members.map { member in
+            let isObject = (try? JSONValue(parsing: member.key))?.objectValue != nil
+            return "\(isObject ? member.key : JSONValue.string(member.key).text):\(member.value.text)"
+        }
+        return "{\(written.joined(separator: ","))}"
     }
 }

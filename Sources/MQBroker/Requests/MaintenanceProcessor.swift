@@ -14,7 +14,10 @@ struct MaintenanceProcessor: RequestProcessor {
     func handle(_ request: RemotingCommand, reply: RemotingReply) throws -> Bool {
         switch request.requestCode {
         case .getSystemTopicsFromBroker: systemTopics(request, reply: reply)
-        case .cleanExpiredConsumeQueue, .deleteExpiredCommitLog:
+        case .cleanExpiredConsumeQueue:
+            context.store.removeLostEntries()
+            reply.send(.success)
+        case .deleteExpiredCommitLog:
             context.store.removeExpired()
             reply.send(.success)
         case .cleanUnusedTopic: cleanUnusedTopics(reply)
@@ -33,13 +36,16 @@ struct MaintenanceProcessor: RequestProcessor {
 
     /// Queues whose topic is no more: left by a deletion that failed half-way.
     private func cleanUnusedTopics(_ reply: RemotingReply) {
+        // Queues first: a topic that is made meanwhile is known then.
+        let stored = Set(context.store.queueKeys.map(\.topic))
         let known = context.topics.withLock { Set($0.table.topics.keys) }
-        let unused = Set(context.store.queueKeys.map(\.topic)).subtracting(known).sorted()
-        delete(unused[...], reply)
+        delete(stored.subtracting(known).sorted()[...], reply)
     }
 
     private func delete(_ topics: ArraySlice<String>, _ reply: RemotingReply) {
         guard let topic = topics.first else { return reply.send(.success) }
+        // Made again while others were deleted: it is somebody's now.
+        guard context.topics.withLock({ $0[topic] }) == nil else { return delete(topics.dropFirst(), reply) }
         context.store.deleteTopic(topic) { [self] error in
             if let error { return reply.send(.systemError, remark: "\(error)") }
             context.logger.notice("queues of an unknown topic were removed", metadata: ["topic": "\(topic)"])
@@ -63,7 +69,7 @@ struct MaintenanceProcessor: RequestProcessor {
         context.offsets.withLock { table in
             for topic in topics { table.clone(topic: topic, from: source, to: target) }
         }
-        context.lanes.tables.submit { [context] _ in
+        context.lanes.tables.perform { [context] _ in
             context.saveOffsetsAndGroups()
             reply.send(.success)
         }
@@ -85,6 +91,10 @@ struct MaintenanceProcessor: RequestProcessor {
                 var half = record.draft()
                 half.topic = SystemTopic.half
                 half.queueID = 0
+                // Questions are counted anew, also where Apache's broker had counted them.
+                var properties = record.properties
+                properties[PropertyName.transactionCheckTimes] = nil
+                half.properties = ByteBuffer(string: properties.text)
                 half.storeHost = context.storeHost.withLock { $0 }
                 context.store.append([half]) { result in
                     switch result {

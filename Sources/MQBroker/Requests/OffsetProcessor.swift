@@ -56,7 +56,7 @@ struct OffsetProcessor: Sendable {
 
     func searchOffset(_ request: RemotingCommand, reply: RemotingReply) throws {
         let header: SearchOffsetRequestHeader = try request.header()
-        context.answer(reply, on: context.lanes.admin) { [context] in
+        context.answer(reply, on: context.lanes.consumer) { [context] in
             let offset = try context.store.offset(
                 of: QueueKey(topic: header.topic, queueID: header.queueID), nearestTo: header.timestamp)
             return request.response(.success, OffsetResponseHeader(offset: offset))
@@ -66,7 +66,7 @@ struct OffsetProcessor: Sendable {
     func earliestStoreTime(_ request: RemotingCommand, reply: RemotingReply) throws {
         let header: QueueRequestHeader = try request.header()
         let key = QueueKey(topic: header.topic, queueID: header.queueID)
-        context.answer(reply, on: context.lanes.admin) { [context] in
+        context.answer(reply, on: context.lanes.consumer) { [context] in
             let time = try context.store.storeTimestamp(of: key, at: context.store.minimumOffset(of: key))
             return request.response(.success, EarliestStoreTimeResponseHeader(timestamp: time ?? -1))
         }

@@ -20,6 +20,10 @@ struct SendBackProcessor: Sendable {
 
     func handle(_ request: RemotingCommand, reply: RemotingReply) throws {
         let header: ConsumerSendMessageBackRequestHeader = try request.header()
+        guard context.live.withLock({ $0.permission.contains(.write) }) else {
+            return reply.send(
+                .noPermission, remark: "the broker[\(context.configuration.brokerName)] sending message is forbidden")
+        }
         let time = context.now()
         let group = context.groups.withLock { $0.ensure(header.group, nowMilliseconds: time) }
         guard group.retryQueues > 0 else { return reply.send(.success) }

@@ -145,7 +145,8 @@ struct SendProcessor: Sendable {
         let role = context.configuration.role
         let start = MonotonicClock.nanoseconds()
         let bytes = drafts.reduce(0) { $0 + $1.encodedSize }
-        context.store.append(drafts, awaitsFlush: waits) { [context, topic = drafts[0].topic] result in
+        context.store.append(drafts, awaitsFlush: waits, isPatient: false) {
+            [context, topic = drafts[0].topic] result in
             context.metrics.putLatency.recordNanoseconds(MonotonicClock.nanoseconds() - start)
             switch result {
             case .success(let receipt):

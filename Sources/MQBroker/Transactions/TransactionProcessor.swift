@@ -115,10 +115,11 @@ final class TransactionProcessor: Sendable {
     func check() {
         do {
             try readOn()
+            let limit = context.live.withLock { $0.transactionCheckLimit }
             let due = table.withLock {
                 $0.due(
                     now: context.now(), periodMilliseconds: context.configuration.transactionCheckInterval.milliseconds,
-                    checkLimit: context.live.withLock { $0.transactionCheckLimit })
+                    checkLimit: limit)
             }
             for item in due { try ask(item) }
             let saved = table.withLock { $0.savedOffsets }

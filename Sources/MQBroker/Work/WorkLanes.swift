@@ -8,7 +8,7 @@ struct WorkLanes: Sendable {
     let pull: WorkLane
     /// Messages by key and by place (12, 33).
     let query: WorkLane
-    /// What consumers need to go on: offsets (14), messages sent back (36).
+    /// What consumers need to begin and to go on: offsets (14), times (29, 32), messages sent back (36).
     let consumer: WorkLane
     /// Ends of transactions (37).
     let transaction: WorkLane
@@ -37,9 +37,9 @@ struct WorkLanes: Sendable {
         transaction = lane(
             "transaction",
             .init(
-                threads: 2, capacity: configuration.pullQueueCapacity,
+                threads: 2, capacity: configuration.transactionQueueCapacity,
                 waitMilliseconds: fails ? configuration.transactionWait.milliseconds : nil))
-        admin = lane("admin", .init(threads: 1, capacity: configuration.queryQueueCapacity))
+        admin = lane("admin", .init(threads: 2, capacity: configuration.queryQueueCapacity))
         tables = lane("tables", .init(threads: 1))
         chores = lane("chores", .init(threads: 2))
     }

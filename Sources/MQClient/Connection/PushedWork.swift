@@ -12,22 +12,48 @@ final class PushedWork: Sendable {
         let group: String
     }
 
-    private let servers = Mutex<[Key: Server]>([:])
-
-    func serve(_ code: RequestCode, of group: String, _ server: @escaping Server) {
-        servers.withLock { $0[Key(code: code, group: group)] = server }
+    private struct State {
+        /// The last one serves: of several members of one group on this client any may answer.
+        var servers: [Key: [(token: Int, server: Server)]] = [:]
+        var lastToken = 0
+        var running = 0
     }
 
-    func stop(_ codes: [RequestCode], of group: String) {
-        servers.withLock { servers in for code in codes { servers[Key(code: code, group: group)] = nil } }
+    private let state = Mutex(State())
+
+    /// Requests that are being answered at most; beyond, they are refused, and asked again.
+    static let limit = 256
+
+    /// Serves from now on; the token ends it.
+    func serve(_ code: RequestCode, of group: String, _ server: @escaping Server) -> Int {
+        state.withLock { state in
+            state.lastToken += 1
+            state.servers[Key(code: code, group: group), default: []].append((state.lastToken, server))
+            return state.lastToken
+        }
+    }
+
+    func stop(_ tokens: [Int]) {
+        state.withLock { state in
+            for key in state.servers.keys { state.servers[key]?.removeAll { tokens.contains($0.token) } }
+        }
     }
 
     /// Has the request answered by who serves it; `false` when nobody does.
     func handle(_ request: RemotingCommand, on connection: RemotingConnection, reply: RemotingReply) -> Bool {
         guard let group = Self.group(of: request),
-            let server = servers.withLock({ $0[Key(code: request.requestCode, group: group)] })
+            let server = state.withLock({ state -> Server? in
+                guard let server = state.servers[Key(code: request.requestCode, group: group)]?.last?.server,
+                    state.running < Self.limit
+                else { return nil }
+                state.running += 1
+                return server
+            })
         else { return false }
-        Task { reply.send(await server(request, connection)) }
+        Task {
+            reply.send(await server(request, connection))
+            state.withLock { $0.running -= 1 }
+        }
         return true
     }
 

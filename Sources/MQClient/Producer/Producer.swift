@@ -192,15 +192,10 @@ public actor Producer {
             throw error
         }
         let end = Self.uptime()
-        latency?.record(queue.brokerName, latency: end - start, now: end)
-        let status: SendStatus
-        switch answer.responseCode {
-        case .success: status = .ok
-        case .flushDiskTimeout: status = .flushDiskTimeout
-        case .flushSlaveTimeout: status = .flushSlaveTimeout
-        case .slaveNotAvailable: status = .slaveNotAvailable
-        default: throw MQClientError(refusal: answer, by: address)
-        }
+        // A broker that refuses at once is not a quick one.
+        let isStored = SendStatus(answer.responseCode) != nil
+        latency?.record(queue.brokerName, latency: isStored ? end - start : nil, now: end)
+        guard let status = SendStatus(answer.responseCode) else { throw MQClientError(refusal: answer, by: address) }
         let header: SendMessageResponseHeader
         do throws(HeaderError) {
             header = try answer.header()

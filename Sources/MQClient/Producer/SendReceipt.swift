@@ -1,3 +1,5 @@
+import MQWire
+
 /// How well a stored message is kept.
 public enum SendStatus: String, Sendable {
     /// As the broker's mode promises.
@@ -8,6 +10,17 @@ public enum SendStatus: String, Sendable {
     case flushSlaveTimeout = "FLUSH_SLAVE_TIMEOUT"
     /// Stored on the master, and no slave was there.
     case slaveNotAvailable = "SLAVE_NOT_AVAILABLE"
+
+    /// What a broker's code says; `nil` when the message was not stored.
+    init?(_ code: ResponseCode) {
+        switch code {
+        case .success: self = .ok
+        case .flushDiskTimeout: self = .flushDiskTimeout
+        case .flushSlaveTimeout: self = .flushSlaveTimeout
+        case .slaveNotAvailable: self = .slaveNotAvailable
+        default: return nil
+        }
+    }
 }
 
 /// A broker's word that it has a message.

@@ -56,6 +56,7 @@ public actor TransactionProducer {
     public nonisolated let group: String
     private let producer: Producer
     private let client: MQConnection
+    private let service: Int
 
     /// A producer of a group; all its members must be able to answer `check` for each other's messages.
     ///
@@ -64,7 +65,8 @@ public actor TransactionProducer {
         self.group = group
         self.client = client
         producer = Producer(group: group, client: client)
-        client.pushed.serve(.checkTransactionState, of: group) { [logger = client.logger] request, connection in
+        service = client.pushed.serve(.checkTransactionState, of: group) {
+            [logger = client.logger] request, connection in
             await Self.answer(request, of: group, through: connection, logger: logger, check: check)
             return request.response()
         }
@@ -98,7 +100,7 @@ public actor TransactionProducer {
 
     /// Takes the producer from its group: the group's other members are asked from now on.
     public func shutdown() async {
-        client.pushed.stop([.checkTransactionState], of: group)
+        client.pushed.stop([service])
         await producer.shutdown()
     }
 

@@ -9,6 +9,8 @@ struct Append: Sendable {
     var bytes: Int
     /// When it began to wait for the writer, nanoseconds on the store's monotonic clock.
     var since: Int64 = 0
+    /// Whether it is written however late: who sent it does not wait, or must not be turned away.
+    var isPatient = true
 }
 
 /// What became of messages that were appended.

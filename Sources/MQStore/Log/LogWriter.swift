@@ -60,7 +60,11 @@ final class LogWriter: Sendable {
                     .overloaded,
                     message: "\(inbox.appends.count) messages of \(inbox.bytes) bytes wait for the disk; send slower")
             }
-            if let first = inbox.appends.first, let late = lateness(first, now: append.since) { return late }
+            if !append.isPatient, let first = inbox.appends.first,
+                let late = lateness(since: first.since, now: append.since)
+            {
+                return late
+            }
             if unflushed() >= configuration.maximumWaitingAppends {
                 return StoreError(
                     .overloaded, message: "\(unflushed()) messages wait for the disk's confirmation; send slower")
@@ -74,7 +78,11 @@ final class LogWriter: Sendable {
 
     /// Why an append that has waited too long is refused; `nil` for one that has not.
     private func lateness(_ append: Append, now: Int64) -> StoreError? {
-        let waited = (now - append.since) / 1_000_000
+        append.isPatient ? nil : lateness(since: append.since, now: now)
+    }
+
+    private func lateness(since: Int64, now: Int64) -> StoreError? {
+        let waited = (now - since) / 1_000_000
         guard let limit = configuration.maximumWaitMilliseconds, waited > limit else { return nil }
         return StoreError(.overloaded, message: "messages wait \(waited) ms for the disk; send slower")
     }
@@ -85,9 +93,11 @@ final class LogWriter: Sendable {
         guard configuration.maximumWaitMilliseconds != nil else { return }
         let time = now()
         let overdue = inbox.withLock { inbox in
-            // They stand in the order in which they came.
-            let overdue = Array(inbox.appends.prefix { lateness($0, now: time) != nil })
-            inbox.appends.removeFirst(overdue.count)
+            guard let first = inbox.appends.first, lateness(since: first.since, now: time) != nil else {
+                return [Append]()
+            }
+            let overdue = inbox.appends.filter { lateness($0, now: time) != nil }
+            if !overdue.isEmpty { inbox.appends.removeAll { lateness($0, now: time) != nil } }
             inbox.bytes -= overdue.reduce(0) { $0 + $1.bytes }
             return overdue
         }
@@ -139,7 +149,7 @@ final class LogWriter: Sendable {
             let time = now()
             // The first has waited longest: when it is in time, all are.
             for append in appends { meters.waited(max(0, time - append.since)) }
-            if let first = appends.first, lateness(first, now: time) != nil {
+            if let first = appends.first, lateness(since: first.since, now: time) != nil {
                 machine.write(appends.filter { lateness($0, now: time) == nil })
                 for append in appends {
                     if let error = lateness(append, now: time) { append.completion(.failure(error)) }

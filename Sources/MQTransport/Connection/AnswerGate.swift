@@ -10,13 +10,11 @@ final class AnswerGate: Sendable {
 
     /// The bytes of untaken answers above which no more are made: sixteen full pulls.
     static let limitBytes = 4 << 20
-    /// How many threads of one worker may make answers for one connection at a time.
-    static let pumpLimit = 4
-
     /// What waits for one worker: work of another kind, with threads of its own, does not wait behind it.
     private struct Line {
         var worker: any BlockingWorker
-        var waiting = CircularBuffer<Work>()
+        /// With the moment at which each began to wait.
+        var waiting = CircularBuffer<(since: Int64, work: Work)>()
         var pumps = 0
     }
 
@@ -42,7 +40,7 @@ final class AnswerGate: Sendable {
         // A closed connection's work is dropped outside the lock: what it holds answers for itself.
         _ = state.withLock { state -> Work? in
             guard !state.isClosed else { return work }
-            state.lines[ObjectIdentifier(worker), default: Line(worker: worker)].waiting.append(work)
+            state.lines[ObjectIdentifier(worker), default: Line(worker: worker)].waiting.append((worker.begin(), work))
             return nil
         }
     }
@@ -52,25 +50,27 @@ final class AnswerGate: Sendable {
         let workers = state.withLock { state -> [any BlockingWorker] in
             guard state.bytes < Self.limitBytes else { return [] }
             var workers: [any BlockingWorker] = []
-            for (key, line) in state.lines where line.pumps < min(Self.pumpLimit, line.waiting.count) {
+            for (key, line) in state.lines
+            where line.pumps < min(line.worker.shareOfConnection, line.waiting.count) {
                 state.lines[key]?.pumps += 1
                 workers.append(line.worker)
             }
             return workers
         }
         for worker in workers {
-            worker.submit { turn in self.pump(ObjectIdentifier(worker), turn, mayGoOn) }
+            worker.submit { isActive in self.pump(worker, isActive, mayGoOn) }
         }
     }
 
-    private func pump(_ key: ObjectIdentifier, _ turn: WorkTurn, _ mayGoOn: @escaping @Sendable () -> Bool) {
-        let isStopped = turn == .stopped
+    private func pump(_ worker: any BlockingWorker, _ isActive: Bool, _ mayGoOn: @escaping @Sendable () -> Bool) {
+        let (key, isStopped) = (ObjectIdentifier(worker), !isActive)
         // One piece, and then behind whatever else waits for these threads; all at once when they end.
         repeat {
-            guard isStopped || mayGoOn(), let work = state.withLock({ $0.lines[key]?.waiting.popFirst() }) else {
+            guard isStopped || mayGoOn(), let next = state.withLock({ $0.lines[key]?.waiting.popFirst() }) else {
                 break
             }
-            work(turn)
+            let turn = worker.end(since: next.since)
+            next.work(isStopped ? .stopped : turn)
         } while isStopped
         state.withLock { state in
             state.lines[key]?.pumps -= 1
@@ -87,6 +87,7 @@ final class AnswerGate: Sendable {
             defer { state.lines.removeAll() }
             return state.lines
         }
+        for line in dropped.values { for item in line.waiting { _ = line.worker.end(since: item.since) } }
         _ = consume dropped
     }
 }

@@ -34,9 +34,9 @@ final class SteppedStore {
     func prepareNextSegment() { store.housekeeper.prepareNextSegment() }
 
     /// Appends; gives the answer once it is there.
-    func append(_ drafts: [RecordDraft]) -> Answer {
+    func append(_ drafts: [RecordDraft], isPatient: Bool = true) -> Answer {
         let answer = Answer()
-        store.append(drafts) { answer.set($0) }
+        store.append(drafts, isPatient: isPatient) { answer.set($0) }
         return answer
     }
 

@@ -57,6 +57,18 @@ indirect enum SQLExpression: Sendable {
         }
     }
 
+    /// How many parts it has.
+    var cost: Int {
+        switch self {
+        case .constant: 1
+        // A property is searched for among all.
+        case .property, .oneOf: 8
+        case .negated(let inner), .truth(let inner), .not(let inner): 1 + inner.cost
+        case .all(let parts), .any(let parts): parts.reduce(1) { $0 + $1.cost }
+        case .equal(let left, let right), .ordered(let left, _, let right): 1 + left.cost + right.cost
+        }
+    }
+
     func value(_ property: (String) -> String?) throws(Abort) -> SQLValue {
         switch self {
         case .constant(let value): return value

@@ -7,6 +7,8 @@ struct SQLFilter: Sendable {
     static let limitBytes = 16 << 10
 
     private let expression: SQLExpression
+    /// The steps of one evaluation at most.
+    let cost: Int
 
     /// Reads an expression; throws what is wrong with it, and where.
     init(_ text: String) throws(SQLFilterError) {
@@ -16,6 +18,7 @@ struct SQLFilter: Sendable {
         }
         var parser = try SQLParser(text)
         expression = try parser.parse()
+        cost = expression.cost
     }
 
     /// Whether a message with these properties is wanted: the condition is true, neither false nor unknown.

@@ -62,6 +62,9 @@ public actor LitePullConsumer {
     private var background: Task<Void, Never>?
     private var lastCommit = ContinuousClock.now
     private var isShutDown = false
+    /// Counts beginnings, over all queues: what was read before the last one of its queue is dropped.
+    private var lastTurn = 0
+    private var isPolling = false
     private var waiter: CheckedContinuation<Void, Never>?
 
     /// Legal successors: `idle` → `subscribed` | `assigned`; the others stay what they are.
@@ -76,8 +79,8 @@ public actor LitePullConsumer {
         var done: Int64?
         var committed: Int64?
         var isPaused = false
-        /// Counts seeks: what was read before one is dropped.
-        var turn = 0
+        /// Which beginning this is.
+        var turn: Int
         var fetch: Task<Void, Never>?
     }
 
@@ -153,12 +156,19 @@ public actor LitePullConsumer {
         guard queues[queue] != nil else {
             throw .invalid(reason: "\(queue) is not read by this member of \(configuration.group)")
         }
-        queues[queue]?.turn += 1
         queues[queue]?.position = offset
         queues[queue]?.done = offset
-        ready.removeAll { $0.queue == queue }
         if given?.queue == queue { given = nil }
+        beginAnew(queue)
+    }
+
+    /// Drops what was read of a queue and not given, and reads on from its position.
+    private func beginAnew(_ queue: MessageQueue) {
+        lastTurn += 1
+        queues[queue]?.turn = lastTurn
+        queues[queue]?.fetch?.cancel()
         queues[queue]?.fetch = nil
+        ready.removeAll { $0.queue == queue }
         fetch(queue)
     }
 
@@ -170,6 +180,11 @@ public actor LitePullConsumer {
         guard mode != .idle else {
             throw .invalid(reason: "consumer \(configuration.group) reads nothing (call subscribe or assign first)")
         }
+        guard !isPolling else {
+            throw .invalid(reason: "consumer \(configuration.group) is polled already (one task at a time)")
+        }
+        isPolling = true
+        defer { isPolling = false }
         if let given { queues[given.queue]?.done = given.next }
         given = nil
         if let interval = configuration.commitInterval, ContinuousClock.now - lastCommit >= interval {
@@ -362,8 +377,16 @@ public actor LitePullConsumer {
             if given?.queue == queue { given = nil }
         }
         for (queue, subscription) in wanted {
-            if queues[queue]?.subscription != subscription { queues[queue] = Reading(subscription: subscription) }
-            fetch(queue)
+            guard let known = queues[queue] else {
+                lastTurn += 1
+                queues[queue] = Reading(subscription: subscription, turn: lastTurn)
+                fetch(queue)
+                continue
+            }
+            guard known.subscription != subscription else { continue }
+            // Another filter, the same place.
+            queues[queue]?.subscription = subscription
+            beginAnew(queue)
         }
     }
 
@@ -394,11 +417,15 @@ public actor LitePullConsumer {
         }
     }
 
-    /// Stops reading, commits what is done, and leaves the group. What the last call gave counts as done.
-    public func shutdown() async {
+    /// Stops reading, commits what is done, and leaves the group.
+    ///
+    /// - Parameter finishing: whether what the last call gave is done, too. If not, it comes again: who leaves because a
+    ///   message could not be handled must not lose it.
+    public func shutdown(finishing: Bool = false) async {
         guard !isShutDown else { return }
         isShutDown = true
-        if let given { queues[given.queue]?.done = given.next }
+        if finishing, let given { queues[given.queue]?.done = given.next }
+        given = nil
         background?.cancel()
         client.membership.unfollow(configuration.group)
         for reading in queues.values { reading.fetch?.cancel() }

@@ -3,30 +3,23 @@ import NIOCore
 
 /// What brokers and, through them, tools ask of a consumer.
 extension PushConsumer {
-    private static var served: [RequestCode] {
-        [.resetConsumerClientOffset, .getConsumerStatusFromClient, .getConsumerRunningInfo, .consumeMessageDirectly]
+    /// Answers from now on; the tokens end it.
+    func serveRequests(_ handler: @escaping QueueReader.Handler) -> [Int] {
+        let (pushed, group) = (client.pushed, configuration.group)
+        return [
+            pushed.serve(.resetConsumerClientOffset, of: group) { [weak self] request, _ in
+                await self?.reset(request)
+                return request.response()
+            },
+            pushed.serve(.getConsumerStatusFromClient, of: group) { [weak self] request, _ in
+                request.response(.success, body: await self?.status(of: request.extFields["topic"] ?? ""))
+            },
+            pushed.serve(.getConsumerRunningInfo, of: group) { [weak self] request, _ in
+                request.response(.success, body: await self?.runningInformation)
+            },
+            pushed.serve(.consumeMessageDirectly, of: group) { request, _ in await Self.consume(request, handler) },
+        ]
     }
-
-    /// Answers from now on.
-    func serveRequests(_ handler: @escaping QueueReader.Handler) {
-        let pushed = client.pushed
-        pushed.serve(.resetConsumerClientOffset, of: configuration.group) { [weak self] request, _ in
-            await self?.reset(request)
-            return request.response()
-        }
-        pushed.serve(.getConsumerStatusFromClient, of: configuration.group) { [weak self] request, _ in
-            request.response(.success, body: await self?.status(of: request.extFields["topic"] ?? ""))
-        }
-        pushed.serve(.getConsumerRunningInfo, of: configuration.group) { [weak self] request, _ in
-            request.response(.success, body: await self?.runningInformation)
-        }
-        pushed.serve(.consumeMessageDirectly, of: configuration.group) { request, _ in
-            await Self.consume(request, handler)
-        }
-    }
-
-    /// Answers no more.
-    func stopServing() { client.pushed.stop(Self.served, of: configuration.group) }
 
     /// Request 220: goes on at these places. What is being handled is finished; what waits is dropped.
     private func reset(_ request: RemotingCommand) async {
@@ -54,18 +47,26 @@ extension PushConsumer {
     /// Request 307: what it is and how far; RocketMQ's `ConsumerRunningInfo`.
     private var runningInformation: ByteBuffer {
         let properties: JSONValue = [
-            "PROP_CLIENT_VERSION": "V4_9_8",
+            "PROP_CLIENT_VERSION": "V4_9_8", "PROP_CONSUMER_START_TIMESTAMP": .string(String(startedAt)),
             "PROP_CONSUMEORDERLY": .string(configuration.order == .orderly ? "true" : "false"),
             "PROP_CONSUME_TYPE": "CONSUME_PASSIVELY",
             "PROP_NAMESERVER_ADDR": .string(client.configuration.nameservers.joined(separator: ";")),
             "PROP_THREADPOOL_CORE_SIZE": .string(String(configuration.concurrency)),
         ]
+        let now = MQConnection.nowMilliseconds()
         let subscriptions = wantedTopics.sorted { $0.topic < $1.topic }.map { $0.data(version: 0).json }
         var body = ByteBuffer(string: "{\"mqTable\":{")
         for (index, (queue, offset)) in positions.sorted(by: { $0.key < $1.key }).enumerated() {
             if index > 0 { body.writeString(",") }
             queue.identity.json.write(into: &body)
-            body.writeString(":{\"commitOffset\":\(offset)}")
+            let isLocked = configuration.order == .orderly && client.locks.holds(queue, group: configuration.group)
+            let value: JSONValue = [
+                "commitOffset": .integer(offset), "droped": false, "lastConsumeTimestamp": .integer(now),
+                "lastLockTimestamp": .integer(isLocked ? now : 0), "lastPullTimestamp": .integer(now),
+                "locked": .bool(isLocked),
+            ]
+            body.writeString(":")
+            value.write(into: &body)
         }
         body.writeString("},\"properties\":")
         properties.write(into: &body)

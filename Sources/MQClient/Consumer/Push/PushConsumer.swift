@@ -30,6 +30,10 @@ public actor PushConsumer {
     private var isRunning = false
     /// What is called with messages, while it runs.
     private var handler: QueueReader.Handler?
+    /// When it began to run, milliseconds since 1970.
+    private(set) var startedAt: Int64 = 0
+    /// Where queues shall go on that are being restarted, whoever starts them first.
+    private var resets: [MessageQueue: Int64] = [:]
 
     /// A consumer that reads nothing yet.
     public init(_ configuration: PushConsumerConfiguration, client: MQConnection) {
@@ -47,14 +51,20 @@ public actor PushConsumer {
     ///
     /// - Parameter tags: `*` for all, or tags as `a || b`.
     public func subscribe(to topic: String, tags: String = "*") {
-        subscriptions[topic] = Subscription(topic: topic, expression: tags)
-        if isRunning { announce() }
+        change(Subscription(topic: topic, expression: tags))
+    }
+
+    private func change(_ subscription: Subscription) {
+        subscriptions[subscription.topic] = subscription
+        guard isRunning else { return }
+        announce()
+        // The share is looked at anew, and queues that are read with another filter are read with this one.
+        client.membership.changed(configuration.group)
     }
 
     /// The same, for messages whose properties fulfil a condition in RocketMQ's part of SQL92.
     public func subscribe(to topic: String, where condition: String) {
-        subscriptions[topic] = Subscription(topic: topic, condition: condition)
-        if isRunning { announce() }
+        change(Subscription(topic: topic, condition: condition))
     }
 
     /// What is wanted.
@@ -83,7 +93,8 @@ public actor PushConsumer {
         if let store { localOffsets = try store.load() }
         isRunning = true
         self.handler = handler
-        serveRequests(handler)
+        startedAt = MQConnection.nowMilliseconds()
+        let services = serveRequests(handler)
         if configuration.messageModel == .clustering {
             let retry = Subscription.retryPrefix + configuration.group
             subscriptions[retry] = Subscription(topic: retry, expression: "*")
@@ -105,7 +116,8 @@ public actor PushConsumer {
             for await _ in events { await rebalance(handler) }
         }
         client.membership.unfollow(configuration.group)
-        stopServing()
+        client.pushed.stop(services)
+        resets = [:]
         self.handler = nil
         await leave()
         isRunning = false
@@ -154,31 +166,34 @@ public actor PushConsumer {
             share = configuration.strategy.share(of: queues, among: members, for: client.clientID)
         }
         let wanted = Set(share)
-        for queue in readers.keys where queue.topic == subscription.topic && !wanted.contains(queue) {
+        for (queue, entry) in readers where queue.topic == subscription.topic {
+            guard !wanted.contains(queue) || entry.reader.subscription != subscription else { continue }
             await drop(queue)
         }
+        // Re-checked after each wait: it may have been told to stop meanwhile.
+        guard isRunning, self.handler != nil, subscriptions[subscription.topic] == subscription else { return }
         let new = share.filter { readers[$0] == nil }
         if !new.isEmpty, configuration.order == .orderly { await lock(new) }
-        for queue in new { start(queue, subscription, handler) }
+        guard isRunning, self.handler != nil else { return }
+        for queue in new where readers[queue] == nil { start(queue, subscription, handler) }
     }
 
-    /// Reads a queue of this member from another place on.
+    /// Reads a queue of this member from another place on; what is being handled is finished before.
     func restart(_ queue: MessageQueue, from offset: Int64) async {
-        guard readers[queue] != nil, let subscription = subscriptions[queue.topic] else { return }
+        guard readers[queue] != nil else { return }
+        // Whoever starts the queue next takes it from here, a rebalance that comes in between as well.
+        resets[queue] = offset
         await drop(queue)
-        // Re-checked: a rebalance may have come in between.
-        guard let handler, readers[queue] == nil else { return }
+        if configuration.messageModel == .broadcasting { localOffsets[queue] = offset }
         do throws(MQClientError) {
-            if configuration.messageModel == .clustering {
-                try await puller.commit(offset, for: queue)
-            } else {
-                localOffsets[queue] = offset
-            }
+            if configuration.messageModel == .clustering { try await puller.commit(offset, for: queue) }
         } catch {
             logger.warning("a reset was not committed", metadata: ["queue": "\(queue)", "error": "\(error)"])
         }
-        guard readers[queue] == nil else { return }
         if configuration.order == .orderly { await lock([queue]) }
+        guard isRunning, let handler, readers[queue] == nil, let subscription = subscriptions[queue.topic] else {
+            return
+        }
         start(queue, subscription, handler)
     }
 
@@ -186,7 +201,7 @@ public actor PushConsumer {
         let reader = QueueReader(
             queue: queue, subscription: subscription, settings: configuration, client: client, puller: puller,
             gate: gate, logger: logger, handler: handler)
-        let known = localOffsets[queue]
+        let known = resets.removeValue(forKey: queue) ?? localOffsets[queue]
         // Not a child: a queue is dropped alone, when another member takes it, and awaited then.
         readers[queue] = (reader, Task { await reader.run(from: known) })
         logger.info("reading begins", metadata: ["group": "\(configuration.group)", "queue": "\(queue)"])
@@ -196,7 +211,8 @@ public actor PushConsumer {
         guard let (reader, task) = readers.removeValue(forKey: queue) else { return }
         task.cancel()
         await task.value
-        await commit(reader)
+        // Who was reset does not go back to where it was.
+        if resets[queue] == nil { await commit(reader, isDropped: true) }
         // Another member may move it before this one gets the queue again.
         committed[queue] = nil
         if configuration.order == .orderly { await unlock(queue) }
@@ -209,7 +225,9 @@ public actor PushConsumer {
         for (reader, _) in readers.values { await commit(reader) }
     }
 
-    private func commit(_ reader: QueueReader) async {
+    private func commit(_ reader: QueueReader, isDropped: Bool = false) async {
+        // One that was dropped meanwhile has had its last word.
+        guard isDropped || readers[reader.queue]?.reader === reader else { return }
         guard let offset = reader.commitOffset, committed[reader.queue] != offset else { return }
         do throws(MQClientError) {
             if configuration.messageModel == .clustering {
