@@ -142,7 +142,6 @@ public final class BrokerService: RemotingRequestHandler {
         running.withLock {
             $0 = Running(context: context, dispatcher: dispatcher, pull: pull, delays: delays)
         }
-        try await openMetrics(context, pull: pull, transactions: transactions)
         let main = server(port: configuration.listenPort)
         let address = try await main.start()
         let port = address.port ?? configuration.listenPort
@@ -159,6 +158,11 @@ public final class BrokerService: RemotingRequestHandler {
                 running.withLock { $0 = nil }
                 throw error
             }
+        }
+        do { try await openMetrics(context, pull: pull, transactions: transactions) } catch {
+            for server in servers { await server.shutdown() }
+            running.withLock { $0 = nil }
+            throw error
         }
         context.storeHost.withLock { $0 = RecordHost(address: $0.address, port: Int32(port)) }
         let client = RemotingClient(
@@ -247,12 +251,14 @@ public final class BrokerService: RemotingRequestHandler {
                 }
             },
             repeated(Self.statsTick) {
-                let (puts, gets) = context.stats.withLock { stats in
-                    stats.sample(now: context.uptime())
-                    let cluster = context.configuration.clusterName
-                    return (stats[.brokerPutCount, cluster]?.sum ?? 0, stats[.brokerGetCount, cluster]?.sum ?? 0)
+                context.lanes.chores.perform { _ in
+                    let (puts, gets) = context.stats.withLock { stats in
+                        stats.sample(now: context.uptime())
+                        let cluster = context.configuration.clusterName
+                        return (stats[.brokerPutCount, cluster]?.sum ?? 0, stats[.brokerGetCount, cluster]?.sum ?? 0)
+                    }
+                    days.update(puts: puts, gets: gets, now: context.now())
                 }
-                days.update(puts: puts, gets: gets, now: context.now())
             },
             repeated(TimeAmount(configuration.clientScanPeriod)) {
                 let limit = context.uptime() - expiry

@@ -14,19 +14,26 @@ public struct TLSServer: ServerSecurity {
         case enforcing
     }
 
+    /// Whether clients must show a certificate (`tls.server.need.client.auth`).
+    private enum ClientCertificate: String, CaseIterable {
+        case none, optional, require
+    }
+
     private let context: NIOSSLContext
     private let mode: Mode
 
     /// Reads the settings; `nil` when TLS is switched off, which it is unless a certificate or a mode is named.
     ///
     /// Keys: `tls.server.mode`, `tls.server.certPath`, `tls.server.keyPath`, `tls.server.keyPassword`,
-    /// `tls.server.authClient` and `tls.server.trustCertPath`.
+    /// `tls.server.authClient`, `tls.server.need.client.auth` and `tls.server.trustCertPath`. A certificate that clients
+    /// may show and need not (`optional`) is not asked for.
     public init?(settings: inout Settings) throws(ConfigurationError) {
         let certificates = settings.string("tls.server.certPath")
         let key = settings.string("tls.server.keyPath")
         let password = settings.string("tls.server.keyPassword")
         let trust = settings.string("tls.server.trustCertPath")
-        let authenticates = try settings.bool("tls.server.authClient", default: false)
+        let need = try settings.choice("tls.server.need.client.auth", default: ClientCertificate.none)
+        let authenticates = try settings.bool("tls.server.authClient", default: false) || need == .require
         mode = try settings.choice("tls.server.mode", default: certificates == nil ? .disabled : .permissive)
         if mode == .disabled { return nil }
         guard let certificates else {

@@ -128,7 +128,7 @@ import Testing
             return
         }
         // Now the server asks for the client's, too.
-        keys["tls.server.authClient"] = "true"
+        keys["tls.server.need.client.auth"] = "require"
         keys["tls.server.trustCertPath"] = files.path("authority.pem")
         let asking = try #require(try Self.server(keys))
         let named = try #require(

@@ -169,12 +169,16 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         trouble = error
-        let peer = connection?.remoteAddress ?? ""
+        let peer = connection?.remoteAddress ?? context.remoteAddress?.hostPort ?? ""
         if let error = error as? FrameError {
             logger.warning(
                 "closing a connection that sent no frame", metadata: ["peer": "\(peer)", "error": "\(error)"])
-        } else {
+        } else if error is IOError || error is ChannelError {
+            // A peer that goes away is no news.
             logger.debug("closing a connection on error", metadata: ["peer": "\(peer)", "error": "\(error)"])
+        } else {
+            logger.warning(
+                "closing a connection that broke a rule", metadata: ["peer": "\(peer)", "error": "\(error)"])
         }
         context.close(promise: nil)
     }
