@@ -66,7 +66,7 @@ let package = Package(
         // The message system. Nothing here imports anything of the lab.
         library("MQWire", [nioCore]),
         library("MQTransport", ["MQWire", nioCore, nioPosix, nioTLS, logging]),
-        library("MQTLS", ["MQTransport", nioCore, nioSSL]),
+        library("MQTLS", ["MQTransport", nioCore, nioTLS, nioSSL]),
         library("MQStore", ["MQWire", nioCore, system, logging]),
         library("MQNameserver", ["MQWire", "MQTransport", nioCore, nioPosix, logging, system]),
         library("MQMetrics", [metrics, nioCore, nioPosix, nioHTTP]),

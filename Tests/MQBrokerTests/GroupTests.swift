@@ -57,6 +57,9 @@ import Testing
     @Test func aQueueHasOneHolder() async throws {
         // Throwing calls inside `#expect` alone do not make a closure a throwing one.
         try await TestBroker.run { (test) async throws in
+            // Only what there is can be locked.
+            #expect(try await !Self.isLocked(test, by: "one"))
+            _ = try await test.send("T")
             #expect(try await Self.isLocked(test, by: "one"))
             #expect(try await !Self.isLocked(test, by: "two"))
             #expect(try await Self.ask(test, .unlockBatchQueues, "two").responseCode == .success)

@@ -80,7 +80,8 @@ import Testing
     private static func prepare(_ test: TestBroker, _ exchanges: [Exchange]) async throws {
         for (topic, queue, count) in [
             ("T_24976_48750093", 0, 1), ("T_25053_48750613", 0, 26), ("demo", 0, 1), ("demo", 2, 1),
-            ("T_25182_48752718", 0, 1), ("T_25316_48771181", 1, 1), ("T_25454_48788205", 0, 4), ("demo2", 0, 1),
+            ("T_25182_48752718", 0, 1), ("T_25316_48771181", 1, 1), ("T_25091_48751358", 0, 1),
+            ("T_25454_48788205", 0, 4), ("demo2", 0, 1),
         ] as [(String, Int32, Int)] {
             for _ in 0..<count { #expect(try await test.send(topic, queue).responseCode == .success) }
         }

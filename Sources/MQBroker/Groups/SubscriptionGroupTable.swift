@@ -67,10 +67,15 @@ struct SubscriptionGroupTable: Sendable {
     /// The names of all groups, sorted.
     var names: [String] { groups.keys.sorted() }
 
+    /// The groups that clients may make by using them; beyond, they have the defaults and are not kept.
+    static let clientLimit = 50_000
+
     /// The group, made with the defaults when it is new.
     mutating func ensure(_ name: String, nowMilliseconds: Int64) -> SubscriptionGroup {
         if let group = groups[name] { return group }
         let group = SubscriptionGroup(name: name)
+        // Clients may name what they like; what they name is kept, saved and sent only up to here.
+        guard groups.count < Self.clientLimit else { return group }
         put(group, nowMilliseconds: nowMilliseconds)
         return group
     }

@@ -54,9 +54,11 @@ struct HeldPulls<Request: Sendable>: Sendable {
         return expired
     }
 
-    /// Drops the pulls of a connection that closed.
-    mutating func connectionClosed(_ connection: UInt64) {
-        for (queue, waiting) in byQueue { _ = take(from: queue, waiting) { $0.connection == connection } }
+    /// Takes the pulls of a connection that closed.
+    mutating func connectionClosed(_ connection: UInt64) -> [Held] {
+        var taken: [Held] = []
+        for (queue, waiting) in byQueue { taken += take(from: queue, waiting) { $0.connection == connection } }
+        return taken
     }
 
     /// Takes all, for a broker that stops.

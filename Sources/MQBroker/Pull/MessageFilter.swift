@@ -51,6 +51,9 @@ enum MessageFilter: Sendable {
     /// Steps of evaluation that one pull may take, so that no condition holds a thread for long: some 100 ms.
     private static let stepsPerPull = 400_000
 
+    /// Above this cost of a condition a message's properties are taken apart before they are looked at.
+    private static let searchesWorthATable = 50
+
     /// How many records one pull may look into.
     var looksPerPull: Int {
         guard case .properties(let filter) = self else { return QueueRequest.scanLimit }
@@ -60,7 +63,14 @@ enum MessageFilter: Sendable {
     /// What looks at a record's encoded properties; `nil` when the entry decides.
     var wantsProperties: (@Sendable (ByteBuffer) -> Bool)? {
         guard case .properties(let filter) = self else { return nil }
-        return { encoded in filter.matches { name in MessageProperties.value(named: name, in: encoded) } }
+        guard filter.cost > Self.searchesWorthATable else {
+            return { encoded in filter.matches { name in MessageProperties.value(named: name, in: encoded) } }
+        }
+        // Many searches through one text: it is taken apart once.
+        return { encoded in
+            let properties = MessageProperties(encoded).dictionary
+            return filter.matches { properties[$0] }
+        }
     }
 }
 

@@ -47,13 +47,13 @@ final class PullProcessor: Sendable {
             return reply.send(
                 .noPermission, remark: "the broker[\(context.configuration.brokerName)] pulling message is forbidden")
         }
+        guard let topic = context.topics.withLock({ $0[header.topic] }) else {
+            return reply.send(.topicNotExist, remark: "topic[\(header.topic)] not exist, apply first please!")
+        }
         let time = context.now()
         let group = context.groups.withLock { $0.ensure(header.consumerGroup, nowMilliseconds: time) }
         guard group.consumeEnabled else {
             return reply.send(.noPermission, remark: "consumer group \(header.consumerGroup) may not consume")
-        }
-        guard let topic = context.topics.withLock({ $0[header.topic] }) else {
-            return reply.send(.topicNotExist, remark: "topic[\(header.topic)] not exist, apply first please!")
         }
         guard topic.permission.contains(.read) else {
             return reply.send(.noPermission, remark: "the topic[\(header.topic)] may not be read")
@@ -199,7 +199,11 @@ final class PullProcessor: Sendable {
     var heldCount: Int { held.withLock { $0.pulls.count } }
 
     /// Forgets the pulls of a connection.
-    func connectionClosed(_ connection: UInt64) { held.withLock { $0.pulls.connectionClosed(connection) } }
+    func connectionClosed(_ connection: UInt64) {
+        let dropped = held.withLock { $0.pulls.connectionClosed(connection) }
+        // Each answers for itself when it goes: not while the lock is held.
+        withExtendedLifetime(dropped) {}
+    }
 
     /// Answers all who wait, because the broker stops.
     func stop() {

@@ -6,8 +6,25 @@ import Synchronization
 struct ClientProcessor: Sendable {
     let context: BrokerContext
 
+    /// The groups that one client may be a member of.
+    private static let groupLimit = 1024
+
     func heartbeat(_ request: RemotingCommand, from connection: RemotingConnection, reply: RemotingReply) throws {
         let data = try HeartbeatData(decoding: request.body)
+        guard data.consumers.count <= Self.groupLimit, data.producerGroups.count <= Self.groupLimit else {
+            return reply.send(
+                .systemError, remark: "a client of \(data.consumers.count) groups (at most \(Self.groupLimit))")
+        }
+        guard
+            !context.topics.withLock({ table in
+                table.isFull && data.consumers.contains { table[SystemTopic.retry($0.groupName)] == nil }
+            })
+        else {
+            return reply.send(
+                .systemError,
+                remark: "this broker has \(TopicTable.clientLimit) topics, and makes no more for new groups "
+                    + "(make the group's retry topic with mqadmin updateTopic, or delete topics)")
+        }
         let time = context.now()
         var hasNewTopics = false
         for consumer in data.consumers where !consumer.groupName.isEmpty {
@@ -72,8 +89,15 @@ struct ClientProcessor: Sendable {
     func lock(_ request: RemotingCommand, reply: RemotingReply) throws {
         let body = try LockBatchRequestBody(decoding: request.body)
         let time = context.uptime()
+        // Only what there is can be locked.
+        let queues = context.topics.withLock { table in
+            body.queues.filter { queue in
+                guard let topic = table[queue.topic], queue.queueID >= 0 else { return false }
+                return queue.queueID < max(topic.readQueueNums, topic.writeQueueNums)
+            }
+        }
         let locked = context.locks.withLock {
-            $0.lock(group: body.consumerGroup, clientID: body.clientID, queues: body.queues, nowMilliseconds: time)
+            $0.lock(group: body.consumerGroup, clientID: body.clientID, queues: queues, nowMilliseconds: time)
         }
         reply.send(request.response(.success, body: LockBatchResponseBody(lockedQueues: locked).encoded()))
     }

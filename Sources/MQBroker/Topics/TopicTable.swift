@@ -29,6 +29,12 @@ struct TopicTable: Sendable {
 
     subscript(name: String) -> TopicConfig? { table.topics[name] }
 
+    /// The topics that clients may make by using them: a registration carries all of them in one frame of 16 MiB at most.
+    static let clientLimit = 50_000
+
+    /// Whether clients may make no more.
+    var isFull: Bool { table.topics.count >= Self.clientLimit }
+
     /// What sending to a topic comes to.
     enum Resolution: Equatable {
         case known(TopicConfig)
@@ -42,6 +48,7 @@ struct TopicTable: Sendable {
         _ name: String, model: String, clientQueueNums: Int32, nowMilliseconds: Int64
     ) -> Resolution {
         if let known = table.topics[name] { return .known(known) }
+        if isFull { return .missing }
         if name.hasPrefix(SystemTopic.retryPrefix) {
             return .created(makeQueueTopic(name, queues: 1, nowMilliseconds: nowMilliseconds))
         }
@@ -58,6 +65,7 @@ struct TopicTable: Sendable {
     /// A topic of a consumer group (retry, dead letters), made when it is missing.
     mutating func ensure(_ name: String, queues: Int32, nowMilliseconds: Int64) -> Resolution {
         if let known = table.topics[name] { return .known(known) }
+        if isFull { return .missing }
         return .created(makeQueueTopic(name, queues: queues, nowMilliseconds: nowMilliseconds))
     }
 

@@ -82,12 +82,14 @@ final class AnswerGate: Sendable {
 
     /// The connection has ended: nothing more is made for it.
     func close() {
-        let dropped = state.withLock { state in
+        var dropped: [ObjectIdentifier: Line] = [:]
+        state.withLock { state in
             state.isClosed = true
-            defer { state.lines.removeAll() }
-            return state.lines
+            swap(&state.lines, &dropped)
         }
-        for line in dropped.values { for item in line.waiting { _ = line.worker.end(since: item.since) } }
-        _ = consume dropped
+        // What is dropped here answers for itself, which takes the lock: not before it is free.
+        withExtendedLifetime(dropped) {
+            for line in dropped.values { for item in line.waiting { _ = line.worker.end(since: item.since) } }
+        }
     }
 }
