@@ -101,6 +101,9 @@ public final class MQConnection: Sendable {
     // MARK: Calls
 
     /// Sends a request to a broker or nameserver; any answer counts, also a refusal.
+    ///
+    /// Goes on when the task is cancelled, to its answer or its time limit: commits and goodbyes are sent by tasks that
+    /// are ending. For what an application waits for there is ``cancellableCall(_:to:timeout:)``.
     func call(
         _ request: RemotingCommand, to address: String, timeout: Duration? = nil
     ) async throws(MQClientError) -> RemotingCommand {
@@ -111,14 +114,41 @@ public final class MQConnection: Sendable {
         }
     }
 
-    /// Asks a nameserver, the next one when it cannot be asked, each at most once.
+    /// The same for a caller that does not wait once its task is cancelled; what was sent may then be carried out.
+    func cancellableCall(
+        _ request: RemotingCommand, to address: String, timeout: Duration? = nil
+    ) async throws(MQClientError) -> RemotingCommand {
+        guard !Task.isCancelled else { throw .cancelled }
+        // Event loops that have ended would never answer.
+        guard !state.withLock({ $0.isShutDown }) else {
+            throw .unreachable(address: address, reason: "the client is shut down")
+        }
+        let answer = transport.future(request, to: address, timeout: timeout ?? configuration.requestTimeout)
+        // Of the answer and the cancellation the first one counts.
+        let promise = answer.eventLoop.makePromise(of: RemotingCommand.self)
+        answer.cascade(to: promise)
+        do {
+            return try await withTaskCancellationHandler {
+                try await promise.futureResult.get()
+            } onCancel: {
+                promise.fail(CancellationError())
+            }
+        } catch let error as TransportError {
+            throw MQClientError(error, address: address)
+        } catch {
+            throw .noAnswer(address: address, reason: "the task was cancelled while it waited")
+        }
+    }
+
+    /// Asks a nameserver, the next one when it cannot be asked, each at most once; not for a task that is cancelled.
     func askNameserver(_ request: RemotingCommand) async throws(MQClientError) -> RemotingCommand {
         var problems: [String] = []
         for _ in configuration.nameservers.indices {
             guard let address = state.withLock({ $0.choice.current }) else { break }
-            do throws(TransportError) {
-                return try await transport.call(request, to: address, timeout: configuration.requestTimeout)
+            do throws(MQClientError) {
+                return try await cancellableCall(request, to: address)
             } catch {
+                guard !Task.isCancelled else { throw .cancelled }
                 state.withLock { $0.choice.failed(address) }
                 problems.append(error.description)
             }

@@ -6,7 +6,7 @@ import MQWire
 ///
 /// ```swift
 /// let consumer = PushConsumer(.init(group: "billing", startsFrom: .beginning), client: client)
-/// consumer.subscribe(to: "orders", tags: "paid || refunded")
+/// await consumer.subscribe(to: "orders", tags: "paid || refunded")
 /// try await consumer.run { messages in
 ///     for message in messages { try await book(message.body) }
 ///     return .done
@@ -107,7 +107,8 @@ public actor PushConsumer {
         client.membership.unfollow(configuration.group)
         stopServing()
         self.handler = nil
-        await leave()
+        // A task of its own: this one may be cancelled, and its goodbyes must be said all the same.
+        await Task { await leave() }.value
         isRunning = false
     }
 
