@@ -358,7 +358,8 @@ public final class MQConnection: Sendable {
         }
     }
 
-    private static func every(_ interval: Duration, _ work: @Sendable () async -> Void) async {
+    /// Does something at every interval, first after one, until the task is cancelled.
+    static func every(_ interval: Duration, _ work: @Sendable () async -> Void) async {
         while !Task.isCancelled {
             // Cancellation ends the sleep with an error, and with it the loop.
             do { try await Task.sleep(for: interval) } catch { return }
