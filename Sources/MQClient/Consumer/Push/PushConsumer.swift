@@ -27,6 +27,8 @@ public actor PushConsumer {
     /// Broadcasting only: what was read from the file, and what is going there.
     private var localOffsets: [MessageQueue: Int64] = [:]
     private var committed: [MessageQueue: Int64] = [:]
+    /// Queues that are being set elsewhere: a rebalance must not begin them where they were.
+    private var restarting: Set<MessageQueue> = []
     private var isRunning = false
     /// What is called with messages, while it runs.
     private var handler: QueueReader.Handler?
@@ -48,13 +50,25 @@ public actor PushConsumer {
     /// - Parameter tags: `*` for all, or tags as `a || b`.
     public func subscribe(to topic: String, tags: String = "*") {
         subscriptions[topic] = Subscription(topic: topic, expression: tags)
-        if isRunning { announce() }
+        subscriptionsDidChange()
     }
 
     /// The same, for messages whose properties fulfil a condition in RocketMQ's part of SQL92.
     public func subscribe(to topic: String, where condition: String) {
         subscriptions[topic] = Subscription(topic: topic, condition: condition)
-        if isRunning { announce() }
+        subscriptionsDidChange()
+    }
+
+    /// Takes a topic away. What handlers have of it they finish; what is done is committed.
+    public func unsubscribe(from topic: String) {
+        subscriptions[topic] = nil
+        subscriptionsDidChange()
+    }
+
+    private func subscriptionsDidChange() {
+        guard isRunning else { return }
+        announce()
+        client.membership.changed(configuration.group)
     }
 
     /// What is wanted.
@@ -80,7 +94,7 @@ public actor PushConsumer {
         guard !subscriptions.isEmpty else {
             throw .invalid(reason: "consumer \(configuration.group) has no topic (call subscribe first)")
         }
-        if let store { localOffsets = try store.load() }
+        localOffsets = try store?.load() ?? [:]
         isRunning = true
         self.handler = handler
         serveRequests(handler)
@@ -94,11 +108,11 @@ public actor PushConsumer {
         let isOrderly = configuration.order == .orderly && configuration.messageModel == .clustering
         await withDiscardingTaskGroup { group in
             group.addTask { [client, configuration] in
-                await Self.every(interval) { client.membership.changed(configuration.group) }
+                await MQConnection.every(interval) { client.membership.changed(configuration.group) }
             }
-            group.addTask { await Self.every(commits) { await self.commit() } }
+            group.addTask { await MQConnection.every(commits) { await self.commit() } }
             if isOrderly {
-                group.addTask { await Self.every(QueueLocks.renewalInterval) { await self.lock() } }
+                group.addTask { await MQConnection.every(QueueLocks.renewalInterval) { await self.lock() } }
             }
             await rebalance(handler)
             // Ends when the task is cancelled.
@@ -132,6 +146,7 @@ public actor PushConsumer {
     // MARK: Shares
 
     private func rebalance(_ handler: @escaping QueueReader.Handler) async {
+        for queue in readers.keys where subscriptions[queue.topic] == nil { await drop(queue) }
         for subscription in subscriptions.values {
             guard !Task.isCancelled else { return }
             do throws(MQClientError) {
@@ -155,20 +170,21 @@ public actor PushConsumer {
             share = configuration.strategy.share(of: queues, among: members, for: client.clientID)
         }
         let wanted = Set(share)
-        for queue in readers.keys where queue.topic == subscription.topic && !wanted.contains(queue) {
-            await drop(queue)
+        for (queue, entry) in readers where queue.topic == subscription.topic {
+            if !wanted.contains(queue) || entry.reader.subscription != subscription { await drop(queue) }
         }
-        let new = share.filter { readers[$0] == nil }
+        // Re-checked: it may be wanted otherwise by now, and then the next round, which is due, begins the queues.
+        guard subscriptions[subscription.topic] == subscription else { return }
+        let new = share.filter { readers[$0] == nil && !restarting.contains($0) }
         if !new.isEmpty, configuration.order == .orderly { await lock(new) }
-        for queue in new { start(queue, subscription, handler) }
+        for queue in new where readers[queue] == nil { start(queue, subscription, handler) }
     }
 
     /// Reads a queue of this member from another place on.
     func restart(_ queue: MessageQueue, from offset: Int64) async {
-        guard readers[queue] != nil, let subscription = subscriptions[queue.topic] else { return }
+        guard readers[queue] != nil, restarting.insert(queue).inserted else { return }
+        defer { restarting.remove(queue) }
         await drop(queue)
-        // Re-checked: a rebalance may have come in between.
-        guard let handler, readers[queue] == nil else { return }
         do throws(MQClientError) {
             if configuration.messageModel == .clustering {
                 try await puller.commit(offset, for: queue)
@@ -178,8 +194,9 @@ public actor PushConsumer {
         } catch {
             logger.warning("a reset was not committed", metadata: ["queue": "\(queue)", "error": "\(error)"])
         }
-        guard readers[queue] == nil else { return }
         if configuration.order == .orderly { await lock([queue]) }
+        // Re-checked: it may not run any more, or not want the topic. Whose queue it is the next rebalance says.
+        guard let handler, let subscription = subscriptions[queue.topic] else { return }
         start(queue, subscription, handler)
     }
 
@@ -215,9 +232,9 @@ public actor PushConsumer {
         do throws(MQClientError) {
             if configuration.messageModel == .clustering {
                 try await puller.commit(offset, for: reader.queue)
-            } else if let store {
+            } else {
                 localOffsets[reader.queue] = offset
-                try store.save(localOffsets)
+                try store?.save(localOffsets)
             }
             committed[reader.queue] = offset
         } catch {
@@ -249,14 +266,6 @@ public actor PushConsumer {
             try await client.unlock([queue], group: configuration.group)
         } catch {
             logger.debug("queue not unlocked; its lock runs out", metadata: ["queue": "\(queue)", "error": "\(error)"])
-        }
-    }
-
-    private static func every(_ interval: Duration, _ work: @Sendable () async -> Void) async {
-        while !Task.isCancelled {
-            // Cancellation ends the sleep with an error, and with it the loop.
-            do { try await Task.sleep(for: interval) } catch { return }
-            await work()
         }
     }
 }

@@ -9,7 +9,7 @@ final class QueueReader: Sendable {
     typealias Handler = @Sendable ([ReceivedMessage]) async throws -> ConsumeOutcome
 
     let queue: MessageQueue
-    private let subscription: Subscription
+    let subscription: Subscription
     private let settings: PushConsumerConfiguration
     private let client: MQConnection
     private let puller: PullConsumer
