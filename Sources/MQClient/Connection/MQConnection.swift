@@ -32,8 +32,15 @@ public final class MQConnection: Sendable {
         var routes = RouteCache()
         var groups = GroupRegistry()
         var greeted: Set<String> = []
+        /// All masters of the cluster, if some group must meet them.
+        var masters: Set<String> = []
         var background: Task<Void, Never>?
         var isShutDown = false
+
+        /// Who has to hear of this client's groups.
+        var audience: Set<String> {
+            groups.mustMeetAllBrokers ? routes.brokerAddresses.union(masters) : routes.brokerAddresses
+        }
     }
 
     private static let instances = Atomic<UInt32>(0)
@@ -261,6 +268,29 @@ public final class MQConnection: Sendable {
         startBackground()
     }
 
+    /// Lets every broker hear of a producer's group that answers for transactions: half messages may lie on any of them,
+    /// sent by members that are gone.
+    func answersForTransactions(_ group: String) {
+        state.withLock { $0.groups.answersForTransactions(group) }
+        // Nobody waits for it; what fails is tried again with the next heartbeat.
+        Task {
+            await findMasters()
+            greetNewBrokers()
+        }
+    }
+
+    private func findMasters() async {
+        guard state.withLock({ $0.groups.mustMeetAllBrokers && !$0.isShutDown }) else { return }
+        do {
+            let answer = try await askNameserver(.request(.getBrokerClusterInfo))
+            let info = try ClusterInfo(decoding: answer.body)
+            let masters = Set(info.brokers.values.compactMap { BrokerSet($0).masterAddress })
+            state.withLock { $0.masters = masters }
+        } catch {
+            logger.debug("the cluster's brokers are not known", metadata: ["error": "\(error)"])
+        }
+    }
+
     func removeProducer(_ group: String) async {
         guard state.withLock({ $0.groups.removeProducer(group) }) else { return }
         await sayGoodbye(UnregisterClientRequestHeader(clientID: clientID, producerGroup: group))
@@ -322,7 +352,7 @@ public final class MQConnection: Sendable {
     private func greetNewBrokers() {
         let addresses = state.withLock { state in
             guard !state.groups.isEmpty, !state.isShutDown else { return Set<String>() }
-            let new = state.routes.brokerAddresses.subtracting(state.greeted)
+            let new = state.audience.subtracting(state.greeted)
             state.greeted.formUnion(new)
             return new
         }
@@ -368,8 +398,9 @@ public final class MQConnection: Sendable {
     }
 
     private func heartbeat() async {
+        await findMasters()
         let addresses = state.withLock { state in
-            state.greeted = state.groups.isEmpty ? [] : state.routes.brokerAddresses
+            state.greeted = state.groups.isEmpty ? [] : state.audience
             return state.greeted
         }
         await sendHeartbeats(to: addresses)

@@ -7,25 +7,49 @@ final class PushedWork: Sendable {
     /// Answers a request; without an answer it stays refused.
     typealias Server = @Sendable (RemotingCommand, RemotingConnection) async -> RemotingCommand
 
-    private struct Key: Hashable {
+    /// What ``serve(_:of:_:)`` gives, to end it by.
+    struct Token: Sendable {
+        fileprivate let key: Key
+        fileprivate let number: UInt64
+    }
+
+    fileprivate struct Key: Hashable, Sendable {
         let code: RequestCode
         let group: String
     }
 
-    private let servers = Mutex<[Key: Server]>([:])
-
-    func serve(_ code: RequestCode, of group: String, _ server: @escaping Server) {
-        servers.withLock { $0[Key(code: code, group: group)] = server }
+    private struct State {
+        var servers: [Key: [(number: UInt64, server: Server)]] = [:]
+        var last: UInt64 = 0
     }
 
-    func stop(_ codes: [RequestCode], of group: String) {
-        servers.withLock { servers in for code in codes { servers[Key(code: code, group: group)] = nil } }
+    private let state = Mutex(State())
+
+    /// Has requests of a group answered. Of several members of one group here the last that came answers, and when it
+    /// is gone the one before.
+    func serve(_ code: RequestCode, of group: String, _ server: @escaping Server) -> Token {
+        let key = Key(code: code, group: group)
+        return state.withLock { state in
+            state.last += 1
+            state.servers[key, default: []].append((state.last, server))
+            return Token(key: key, number: state.last)
+        }
+    }
+
+    /// Ends what these tokens were given for, and nothing else.
+    func stop(_ tokens: [Token]) {
+        state.withLock { state in
+            for token in tokens {
+                state.servers[token.key]?.removeAll { $0.number == token.number }
+                if state.servers[token.key]?.isEmpty == true { state.servers[token.key] = nil }
+            }
+        }
     }
 
     /// Has the request answered by who serves it; `false` when nobody does.
     func handle(_ request: RemotingCommand, on connection: RemotingConnection, reply: RemotingReply) -> Bool {
         guard let group = Self.group(of: request),
-            let server = servers.withLock({ $0[Key(code: request.requestCode, group: group)] })
+            let server = state.withLock({ $0.servers[Key(code: request.requestCode, group: group)]?.last?.server })
         else { return false }
         Task { reply.send(await server(request, connection)) }
         return true

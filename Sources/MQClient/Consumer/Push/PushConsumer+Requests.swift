@@ -3,30 +3,23 @@ import NIOCore
 
 /// What brokers and, through them, tools ask of a consumer.
 extension PushConsumer {
-    private static var served: [RequestCode] {
-        [.resetConsumerClientOffset, .getConsumerStatusFromClient, .getConsumerRunningInfo, .consumeMessageDirectly]
+    /// Answers until the tokens are given back.
+    func serveRequests(_ handler: @escaping QueueReader.Handler) -> [PushedWork.Token] {
+        let (pushed, group) = (client.pushed, configuration.group)
+        return [
+            pushed.serve(.resetConsumerClientOffset, of: group) { [weak self] request, _ in
+                await self?.reset(request)
+                return request.response()
+            },
+            pushed.serve(.getConsumerStatusFromClient, of: group) { [weak self] request, _ in
+                request.response(.success, body: await self?.status(of: request.extFields["topic"] ?? ""))
+            },
+            pushed.serve(.getConsumerRunningInfo, of: group) { [weak self] request, _ in
+                request.response(.success, body: await self?.runningInformation)
+            },
+            pushed.serve(.consumeMessageDirectly, of: group) { request, _ in await Self.consume(request, handler) },
+        ]
     }
-
-    /// Answers from now on.
-    func serveRequests(_ handler: @escaping QueueReader.Handler) {
-        let pushed = client.pushed
-        pushed.serve(.resetConsumerClientOffset, of: configuration.group) { [weak self] request, _ in
-            await self?.reset(request)
-            return request.response()
-        }
-        pushed.serve(.getConsumerStatusFromClient, of: configuration.group) { [weak self] request, _ in
-            request.response(.success, body: await self?.status(of: request.extFields["topic"] ?? ""))
-        }
-        pushed.serve(.getConsumerRunningInfo, of: configuration.group) { [weak self] request, _ in
-            request.response(.success, body: await self?.runningInformation)
-        }
-        pushed.serve(.consumeMessageDirectly, of: configuration.group) { request, _ in
-            await Self.consume(request, handler)
-        }
-    }
-
-    /// Answers no more.
-    func stopServing() { client.pushed.stop(Self.served, of: configuration.group) }
 
     /// Request 220: goes on at these places. What is being handled is finished; what waits is dropped.
     private func reset(_ request: RemotingCommand) async {

@@ -97,7 +97,7 @@ public actor PushConsumer {
         localOffsets = try store?.load() ?? [:]
         isRunning = true
         self.handler = handler
-        serveRequests(handler)
+        let served = serveRequests(handler)
         if configuration.messageModel == .clustering {
             let retry = Subscription.retryPrefix + configuration.group
             subscriptions[retry] = Subscription(topic: retry, expression: "*")
@@ -119,7 +119,7 @@ public actor PushConsumer {
             for await _ in events { await rebalance(handler) }
         }
         client.membership.unfollow(configuration.group)
-        stopServing()
+        client.pushed.stop(served)
         self.handler = nil
         // A task of its own: this one may be cancelled, and its goodbyes must be said all the same.
         await Task { await leave() }.value
