@@ -60,7 +60,9 @@ public actor PullConsumer {
     /// Gives a message back to its broker, which brings it to the group again after a delay, or after too many tries
     /// puts it among the dead letters.
     ///
+    /// - Parameter message: as it was delivered.
     /// - Parameter delayLevel: 0 for a delay that grows with the tries, negative for the dead letters at once.
+    /// - Parameter maxReconsumeTimes: tries after which it is a dead letter.
     public func sendBack(
         _ message: ReceivedMessage, delayLevel: Int32 = 0, maxReconsumeTimes: Int32 = 16
     ) async throws(MQClientError) {
@@ -74,6 +76,9 @@ public actor PullConsumer {
 
     /// Reads up to `max` messages from an offset on.
     ///
+    /// - Parameter queue: the queue.
+    /// - Parameter offset: the first that is wanted.
+    /// - Parameter max: the most; a broker may give fewer.
     /// - Parameter hold: how long the broker may wait for a message to come before it answers with none; `.zero` asks
     ///   for an answer at once.
     /// - Parameter tags: which tags, as `a || b`; `*` for all.

@@ -23,6 +23,8 @@ public actor Producer {
 
     /// A producer of a group.
     ///
+    /// - Parameter group: brokers know it by this.
+    /// - Parameter client: the way to the cluster.
     /// - Parameter avoidsSlowBrokers: whether brokers that were slow or failed are left alone for a while, as long as
     ///   there are others (RocketMQ's `sendLatencyFaultEnable`).
     /// - Parameter repeatsWeakSends: whether a message that was stored, but not as well as promised, is sent to another
@@ -58,6 +60,7 @@ public actor Producer {
 
     /// Sends a message and waits for the broker's word.
     ///
+    /// - Parameter message: the message.
     /// - Parameter queue: where it shall go; the producer chooses when `nil`.
     /// - Parameter attempts: how often it may be tried in all. After a time-out a further attempt can store it twice.
     /// - Throws: the last attempt's error; ``MQClientError/unknownAfterRetry(last:)`` if an earlier one may have
@@ -85,7 +88,9 @@ public actor Producer {
     /// Sends a message to the queue that `choose` picks among those that take messages now, of which there is one at
     /// least; RocketMQ's `MessageQueueSelector`.
     ///
+    /// - Parameter message: the message.
     /// - Parameter attempts: all of them at the queue that was chosen.
+    /// - Parameter choose: gets the queues in their order, and gives one of them, or `nil` to send nothing.
     /// - Throws: as ``send(_:to:attempts:)``; ``MQClientError/noQueue(topic:reason:)`` when there is nothing to choose
     ///   from, or nothing was chosen.
     @discardableResult

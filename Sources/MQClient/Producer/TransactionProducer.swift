@@ -55,6 +55,8 @@ public actor TransactionProducer {
     /// A producer of a group; all its members must be able to answer `check` for each other's messages. From now on any
     /// broker may ask, also about messages of members that are gone.
     ///
+    /// - Parameter group: of all producers that can answer.
+    /// - Parameter client: the way to the cluster.
     /// - Parameter avoidsSlowBrokers: as for ``Producer``.
     /// - Parameter check: an error counts as ``TransactionOutcome/unknown``.
     public init(group: String, client: MQConnection, avoidsSlowBrokers: Bool = false, check: @escaping Check) {
@@ -74,6 +76,8 @@ public actor TransactionProducer {
 
     /// Stores the message unseen, runs the transaction, and tells the broker its outcome.
     ///
+    /// - Parameter message: the message.
+    /// - Parameter queue: where it shall go; the producer chooses when `nil`.
     /// - Parameter transaction: begins once the message is stored as well as the broker's mode promises. An error counts
     ///   as ``TransactionOutcome/unknown``, and is thrown when all else is done: only the check knows.
     /// - Parameter attempts: how often storing may be tried; a half message that was stored twice is asked for twice.

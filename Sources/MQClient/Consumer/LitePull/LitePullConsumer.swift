@@ -55,6 +55,7 @@ public actor LitePullConsumer {
 
     /// Reads a topic, with the other members of the group; or changes what is wanted of it.
     ///
+    /// - Parameter topic: the topic.
     /// - Parameter tags: `*` for all, or tags as `a || b`.
     /// - Throws: ``MQClientError/invalid(reason:)`` after ``assign(_:tags:)``, and for settings that make no sense.
     public func subscribe(to topic: String, tags: String = "*") async throws(MQClientError) {
@@ -85,6 +86,7 @@ public actor LitePullConsumer {
     /// Reads exactly these queues, whatever other members do; instead of those before, of which what is done is
     /// committed, unless that is left to the application.
     ///
+    /// - Parameter wanted: the queues; none, to read nothing.
     /// - Parameter tags: `*` for all, or tags as `a || b`.
     /// - Throws: ``MQClientError/invalid(reason:)`` after ``subscribe(to:tags:)``, and for settings that make no sense.
     public func assign(_ wanted: [MessageQueue], tags: String = "*") async throws(MQClientError) {

@@ -4,16 +4,9 @@ import MQWire
 /// Brings messages to a handler: divides the queues with the other members of its group, reads its own, gives back
 /// what failed, and commits what is done.
 ///
-/// ```swift
-/// let consumer = PushConsumer(.init(group: "billing", startsFrom: .beginning), client: client)
-/// await consumer.subscribe(to: "orders", tags: "paid || refunded")
-/// try await consumer.run { messages in
-///     for message in messages { try await book(message.body) }
-///     return .done
-/// }
-/// ```
 /// ``run(_:)`` goes on until its task is cancelled. It then stops reading, lets the handlers finish, commits the offsets
 /// and says goodbye to the brokers. A message is delivered at least once: what is not committed comes again.
+/// <doc:Consuming> shows it at work.
 public actor PushConsumer {
     /// The settings.
     public nonisolated let configuration: PushConsumerConfiguration
@@ -47,6 +40,7 @@ public actor PushConsumer {
 
     /// Adds a topic, or changes what is wanted of it; all members of a group must want the same.
     ///
+    /// - Parameter topic: the topic.
     /// - Parameter tags: `*` for all, or tags as `a || b`.
     public func subscribe(to topic: String, tags: String = "*") {
         subscriptions[topic] = Subscription(topic: topic, expression: tags)
