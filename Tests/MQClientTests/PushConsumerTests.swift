@@ -398,6 +398,42 @@ import Testing
         await client.shutdown()
     }
 
+    /// To brokers a client is one member of a group, so that a second consumer would read the same queues.
+    @Test func aGroupHasOneConsumerOnAConnection() async throws {
+        try await withCluster { _, client in
+            try await send(["a"], to: "single", by: client)
+            let inbox = Inbox()
+            let first = PushConsumer(settings("g"), client: client)
+            let second = PushConsumer(settings("g"), client: client)
+            let lite = LitePullConsumer(.init(group: "g"), client: client)
+            await first.subscribe(to: "single")
+            await second.subscribe(to: "single")
+            let handler: @Sendable ([ReceivedMessage]) async throws -> ConsumeOutcome = {
+                inbox.add($0)
+                return .done
+            }
+            try await running(first, handler: handler) {
+                #expect(await eventually { inbox.bodies == ["a"] })
+                let error = await #expect(throws: MQClientError.self) { try await second.run(handler) }
+                #expect(error?.description.contains("group g has a consumer") == true)
+                await #expect(throws: MQClientError.self) { try await lite.subscribe(to: "single") }
+                await lite.shutdown()
+                // Nor does who only looks take it along.
+                let reader = PullConsumer(group: "g", client: client)
+                _ = try await reader.queues(for: "single")
+                await reader.shutdown()
+                #expect(try await MQAdmin(client: client).consumers(of: "g")?.connections.count == 1)
+                // The first one has not noticed.
+                try await send(["b"], to: "single", by: client)
+                #expect(await eventually { inbox.bodies == ["a", "b"] })
+            }
+            try await running(second, handler: handler) {
+                try await send(["c"], to: "single", by: client)
+                #expect(await eventually { inbox.bodies == ["a", "b", "c"] })
+            }
+        }
+    }
+
     /// Its broker goes and comes again elsewhere, with its store: reading goes on where it was.
     @Test func readingGoesOnWhenTheBrokerIsBack() async throws {
         let nameserver = try await TestNameserver.start()

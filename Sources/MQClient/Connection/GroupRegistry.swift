@@ -17,6 +17,12 @@ struct GroupRegistry: Sendable {
 
     mutating func announce(_ data: ConsumerData) { announced[data.groupName] = data }
 
+    /// Ends an announcement; whether the group has no consumer here any more.
+    mutating func withdraw(_ group: String) -> Bool {
+        announced[group] = nil
+        return consumers[group] == nil
+    }
+
     mutating func addProducer(_ group: String) { producers[group, default: 0] += 1 }
 
     /// A producer's group answers for transactions, until its last producer here is gone.
@@ -42,10 +48,9 @@ struct GroupRegistry: Sendable {
 
     /// Whether the group has no consumer here any more.
     mutating func removeConsumer(_ group: String) -> Bool {
-        announced[group] = nil
         guard let entry = consumers[group], entry.members > 1 else {
             consumers[group] = nil
-            return true
+            return announced[group] == nil
         }
         consumers[group]?.members -= 1
         return false

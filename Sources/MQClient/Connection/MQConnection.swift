@@ -324,6 +324,12 @@ public final class MQConnection: Sendable {
         startBackground()
     }
 
+    /// Takes back what ``setConsumer(_:)`` announced.
+    func withdrawConsumer(_ group: String) async {
+        guard state.withLock({ $0.groups.withdraw(group) }) else { return }
+        await sayGoodbye(UnregisterClientRequestHeader(clientID: clientID, consumerGroup: group))
+    }
+
     func removeConsumer(_ group: String) async {
         guard state.withLock({ $0.groups.removeConsumer(group) }) else { return }
         await sayGoodbye(UnregisterClientRequestHeader(clientID: clientID, consumerGroup: group))

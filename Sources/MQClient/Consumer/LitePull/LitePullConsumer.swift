@@ -57,7 +57,8 @@ public actor LitePullConsumer {
     ///
     /// - Parameter topic: the topic.
     /// - Parameter tags: `*` for all, or tags as `a || b`.
-    /// - Throws: ``MQClientError/invalid(reason:)`` after ``assign(_:tags:)``, and for settings that make no sense.
+    /// - Throws: ``MQClientError/invalid(reason:)`` after ``assign(_:tags:)``, for settings that make no sense, and when
+    ///   another consumer on the same connection has subscribed for the group.
     public func subscribe(to topic: String, tags: String = "*") async throws(MQClientError) {
         try await subscribe(Subscription(topic: topic, expression: tags))
     }
@@ -103,8 +104,9 @@ public actor LitePullConsumer {
         guard !isShutDown else { throw .invalid(reason: "consumer \(configuration.group) is shut down") }
         guard mode != other else { throw .invalid(reason: "consumer \(configuration.group) \(why)") }
         guard mode == .idle else { return }
+        let news = new == .subscribed ? try client.membership.follow(configuration.group) : nil
         mode = new
-        startBackground()
+        startBackground(news)
     }
 
     /// The queues that are read now.
@@ -292,8 +294,7 @@ public actor LitePullConsumer {
                 subscriptions: subscriptions.values.map { $0.data(version: version) }.sorted { $0.topic < $1.topic }))
     }
 
-    private func startBackground() {
-        let news = mode == .subscribed ? client.membership.follow(configuration.group) : nil
+    private func startBackground(_ news: AsyncStream<Void>?) {
         background = Task { [weak self, client, configuration] in
             await withDiscardingTaskGroup { group in
                 if let interval = configuration.commitInterval {
@@ -453,13 +454,18 @@ public actor LitePullConsumer {
         isShutDown = true
         if isLastDone { for queue in queues.keys { queues[queue]?.place.finish() } }
         background?.cancel()
-        client.membership.unfollow(configuration.group)
         for reading in queues.values { reading.fetch?.cancel() }
         bell.ring()
         // A task of its own: the caller's may be cancelled, and the places must be told all the same.
         await Task {
             if configuration.commitInterval != nil { await commitOnItsOwn() }
-            await client.removeConsumer(configuration.group)
+            switch mode {
+            case .idle: break
+            case .assigned: await client.removeConsumer(configuration.group)
+            case .subscribed:
+                await client.withdrawConsumer(configuration.group)
+                client.membership.unfollow(configuration.group)
+            }
         }.value
     }
 }

@@ -78,8 +78,8 @@ public actor PushConsumer {
     ///
     /// - Parameter handler: gets one message, or up to `handlerBatch` of one queue; an error counts as
     ///   ``ConsumeOutcome/later(delayLevel:)``.
-    /// - Throws: ``MQClientError/invalid(reason:)`` for settings that make no sense, or when it runs already. Failures of
-    ///   brokers and nameservers are waited out.
+    /// - Throws: ``MQClientError/invalid(reason:)`` for settings that make no sense, or when it runs already, or another
+    ///   consumer of the group on the same connection. Failures of brokers and nameservers are waited out.
     public func run(
         _ handler: @escaping @Sendable ([ReceivedMessage]) async throws -> ConsumeOutcome
     ) async throws(MQClientError) {
@@ -89,6 +89,7 @@ public actor PushConsumer {
             throw .invalid(reason: "consumer \(configuration.group) has no topic (call subscribe first)")
         }
         localOffsets = try store?.load() ?? [:]
+        let events = try client.membership.follow(configuration.group)
         isRunning = true
         self.handler = handler
         let served = serveRequests(handler)
@@ -97,7 +98,6 @@ public actor PushConsumer {
             subscriptions[retry] = Subscription(topic: retry, expression: "*")
         }
         announce()
-        let events = client.membership.follow(configuration.group)
         let (interval, commits) = (configuration.rebalanceInterval, configuration.commitInterval)
         let isOrderly = configuration.order == .orderly && configuration.messageModel == .clustering
         await withDiscardingTaskGroup { group in
@@ -112,11 +112,11 @@ public actor PushConsumer {
             // Ends when the task is cancelled.
             for await _ in events { await rebalance(handler) }
         }
-        client.membership.unfollow(configuration.group)
         client.pushed.stop(served)
         self.handler = nil
         // A task of its own: this one may be cancelled, and its goodbyes must be said all the same.
         await Task { await leave() }.value
+        client.membership.unfollow(configuration.group)
         isRunning = false
     }
 
@@ -124,7 +124,7 @@ public actor PushConsumer {
         // All at once, and only then one after the other: their handlers end side by side.
         for (_, task) in readers.values { task.cancel() }
         for queue in Array(readers.keys) { await drop(queue) }
-        await client.removeConsumer(configuration.group)
+        await client.withdrawConsumer(configuration.group)
     }
 
     private func announce() {
