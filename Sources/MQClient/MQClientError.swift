@@ -18,6 +18,8 @@ public enum OperationOutcome: Sendable, Equatable {
 public enum MQClientError: Error, Sendable, Equatable, CustomStringConvertible {
     /// What was asked for makes no sense; nothing was sent.
     case invalid(reason: String)
+    /// The task was cancelled before anything was sent.
+    case cancelled
     /// No nameserver could be asked; nothing was sent.
     case noNameserver(reason: String)
     /// No broker alive holds the topic; nothing was sent.
@@ -40,7 +42,7 @@ public enum MQClientError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Whether it happened, as far as can be known.
     public var outcome: OperationOutcome {
         switch self {
-        case .invalid, .noNameserver, .topicNotFound, .brokersGone, .noQueue, .unreachable: .notSent
+        case .invalid, .cancelled, .noNameserver, .topicNotFound, .brokersGone, .noQueue, .unreachable: .notSent
         case .refused(_, let code, let remark): .refused(code: code, remark: remark)
         case .noAnswer, .unreadableAnswer, .unknownAfterRetry: .unknown
         }
@@ -50,6 +52,7 @@ public enum MQClientError: Error, Sendable, Equatable, CustomStringConvertible {
     public var label: String {
         switch self {
         case .invalid: "invalid"
+        case .cancelled: "cancelled"
         case .noNameserver: "no nameserver"
         case .topicNotFound: "topic not found"
         case .brokersGone: "brokers gone"
@@ -66,6 +69,7 @@ public enum MQClientError: Error, Sendable, Equatable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .invalid(let reason): reason
+        case .cancelled: "the task was cancelled before anything was sent"
         case .noNameserver(let reason): "no nameserver could be asked: \(reason)"
         case .topicNotFound(let topic): "no broker alive has topic \(topic) (create it, or allow automatic creation)"
         case .brokersGone(let topic, let reason): "topic \(topic): \(reason)"
@@ -76,6 +80,18 @@ public enum MQClientError: Error, Sendable, Equatable, CustomStringConvertible {
         case .noAnswer(let address, let reason): "\(address) gave no answer: \(reason)"
         case .unreadableAnswer(let address, let reason): "the answer of \(address) cannot be read: \(reason)"
         case .unknownAfterRetry(let last): "an earlier attempt may have happened; the last one failed: \(last)"
+        }
+    }
+
+    /// Whether another attempt can end otherwise: elsewhere, or with a fresh route.
+    ///
+    /// What a broker says about the message itself, every broker says.
+    var isWorthRepeating: Bool {
+        switch self {
+        case .invalid, .cancelled: false
+        case .refused(_, let code, _):
+            ![.messageIllegal, .requestCodeNotSupported].contains(ResponseCode(rawValue: code))
+        default: true
         }
     }
 

@@ -3,38 +3,7 @@ import MQNameserver
 import MQTransport
 import MQWire
 import NIOPosix
-import Synchronization
 import Testing
-
-/// A broker whose answers to sends the test chooses, one after the other; the last one is repeated.
-private final class ScriptedBroker: RemotingRequestHandler {
-    enum Step: Sendable { case answer(ResponseCode), silence, close }
-
-    private let state: Mutex<(steps: [Step], sends: [SendMessageRequestHeader], held: [RemotingReply])>
-
-    init(_ steps: [Step]) { state = Mutex((steps, [], [])) }
-
-    var sends: [SendMessageRequestHeader] { state.withLock { $0.sends } }
-
-    func handle(_ request: RemotingCommand, on connection: RemotingConnection, reply: RemotingReply) {
-        guard request.requestCode == .sendMessageV2, let header = try? SendMessageRequestHeader(request: request) else {
-            return reply.send(.success)
-        }
-        let step = state.withLock { state in
-            state.sends.append(header)
-            return state.steps.count > 1 ? state.steps.removeFirst() : state.steps[0]
-        }
-        switch step {
-        case .answer(let code):
-            let fields = SendMessageResponseHeader(messageID: "AB", queueID: 0, queueOffset: 5)
-            reply.send(request.response(code, fields, remark: "scripted"))
-        case .silence: state.withLock { $0.held.append(reply) }
-        case .close:
-            state.withLock { $0.held.append(reply) }
-            connection.close()
-        }
-    }
-}
 
 /// What a caller learns of a send that went wrong, which decides what a trial may conclude from it.
 @Suite struct OutcomeTests {

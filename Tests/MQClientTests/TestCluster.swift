@@ -42,7 +42,7 @@ struct TestNameserver {
 struct TestBroker {
     let service: BrokerService
     let address: String
-    private let folder: FilePath
+    let folder: FilePath
 
     static func start(
         nameserver: String, name: String = "broker-a", _ configure: (inout BrokerConfiguration) -> Void = { _ in }

@@ -1,4 +1,5 @@
 import MQWire
+import NIOCore
 import Testing
 
 @testable import MQClient
@@ -129,6 +130,20 @@ import Testing
         #expect(groups.isEmpty)
     }
 
+    /// Who reads queues by hand beside a consumer that has announced itself does not take it along when it goes.
+    @Test func whoGoesLeavesTheOthersOfItsGroup() {
+        var groups = GroupRegistry()
+        groups.addConsumer("c")
+        groups.announce(ConsumerData(groupName: "c", subscriptions: [SubscriptionData(topic: "t")]))
+        let isLast = groups.removeConsumer("c")
+        #expect(!isLast && groups.heartbeat(clientID: "me").consumers.first?.subscriptions.map(\.topic) == ["t"])
+        groups.addConsumer("c")
+        let isLastNow = groups.withdraw("c")
+        #expect(!isLastNow && groups.heartbeat(clientID: "me").consumers.first?.subscriptions.isEmpty == true)
+        let isLastAtTheEnd = groups.removeConsumer("c")
+        #expect(isLastAtTheEnd && groups.isEmpty)
+    }
+
     @Test func messagesAreCheckedAndGivenTheirId() throws {
         let ids = UniqueMessageIDGenerator(address: [10, 0, 0, 1], processID: 1, loaderHash: 2)
         let message = Message(topic: "t", body: [1, 2], tags: "a", keys: ["k1", "k2"], properties: ["x": "y"])
@@ -154,5 +169,32 @@ import Testing
             let error = #expect(throws: MQClientError.self) { try PreparedSend(bad, ids: ids) }
             #expect(error?.outcome == .notSent)
         }
+    }
+
+    private func received(_ body: ByteBuffer, _ flag: SysFlag) throws -> ReceivedMessage {
+        let host = RecordHost(address: [127, 0, 0, 1], port: 1)
+        let draft = RecordDraft(
+            topic: "t", queueID: 0, sysFlag: flag, bornTimestamp: 0, bornHost: host, storeHost: host, body: body)
+        var bytes = ByteBuffer()
+        draft.encode(into: &bytes, queueOffset: 0, logOffset: 0, storeTimestamp: 0)
+        guard case .record(let record) = StoredRecord.read(from: &bytes) else {
+            throw MQClientError.invalid(reason: "no record")
+        }
+        return ReceivedMessage(record, queue: MessageQueue(topic: "t", brokerName: "b", queueID: 0))
+    }
+
+    @Test func aCompressedBodyIsUnpackedOnDemand() throws {
+        let text = String(repeating: "ab", count: 1000)
+        let packed = Zlib.deflate(ByteBuffer(string: text))
+        #expect(packed.readableBytes < 200)
+        let message = try received(packed, .compressed)
+        #expect(message.body.count == packed.readableBytes && message.isCompressed)
+        #expect(try message.content() == Array(text.utf8))
+        #expect(try message.content(limitBytes: 2000).count == 2000)
+        #expect(throws: MQClientError.self) { try message.content(limitBytes: 1999) }
+        // What only says that it is compressed.
+        let wrong = try received(ByteBuffer(string: text), .compressed)
+        #expect(throws: MQClientError.self) { try wrong.content() }
+        #expect(try received(ByteBuffer(string: text), []).content() == Array(text.utf8))
     }
 }

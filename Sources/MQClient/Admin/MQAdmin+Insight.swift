@@ -70,6 +70,7 @@ extension MQAdmin {
 
     /// How far a group is, by queue, on every master there is.
     ///
+    /// - Parameter group: the consumers' group.
     /// - Parameter topic: only this one; nil for all that the group reads.
     public func consumerProgress(_ group: String, topic: String? = nil) async throws(MQClientError) -> [QueueBacklog] {
         let header = ConsumeStatsRequestHeader(consumerGroup: group, topic: topic)

@@ -21,6 +21,8 @@ extension MQAdmin {
     /// The messages of a topic that have a key, oldest first, from every broker that has the topic.
     ///
     /// - Parameters:
+    ///   - topic: where they are.
+    ///   - key: one of their keys, as a whole.
     ///   - limit: the most from one broker; brokers give 64 at most.
     ///   - times: when they were stored, in milliseconds since 1970.
     ///   - isUniqueID: whether the key is the unique id that the sender's client gave the message.

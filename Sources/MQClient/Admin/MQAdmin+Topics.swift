@@ -45,6 +45,9 @@ extension MQAdmin {
     /// has the topic; gives the new places.
     ///
     /// The group's members must be online: they are told, and set themselves.
+    /// - Parameter group: the consumers' group.
+    /// - Parameter topic: the topic.
+    /// - Parameter timestamp: the time, or -1.
     /// - Parameter isForced: whether the group may be moved on, too.
     public func resetOffsets(
         of group: String, topic: String, to timestamp: Int64, isForced: Bool = false

@@ -7,16 +7,32 @@ struct GroupRegistry: Sendable {
     /// Groups whose consumer says itself what it is.
     private var announced: [String: ConsumerData] = [:]
 
+    /// Producer groups that brokers ask about transactions, also brokers that they have not sent to since they began.
+    private var asked: Set<String> = []
+
+    /// Whether every broker must hear of this client, and not only those that its routes name.
+    var mustMeetAllBrokers: Bool { !asked.isEmpty }
+
     var isEmpty: Bool { producers.isEmpty && consumers.isEmpty && announced.isEmpty }
 
     mutating func announce(_ data: ConsumerData) { announced[data.groupName] = data }
 
+    /// Ends an announcement; whether the group has no consumer here any more.
+    mutating func withdraw(_ group: String) -> Bool {
+        announced[group] = nil
+        return consumers[group] == nil
+    }
+
     mutating func addProducer(_ group: String) { producers[group, default: 0] += 1 }
+
+    /// A producer's group answers for transactions, until its last producer here is gone.
+    mutating func answersForTransactions(_ group: String) { asked.insert(group) }
 
     /// Whether the group has no producer here any more.
     mutating func removeProducer(_ group: String) -> Bool {
         guard let count = producers[group], count > 1 else {
             producers[group] = nil
+            asked.remove(group)
             return true
         }
         producers[group] = count - 1
@@ -32,10 +48,9 @@ struct GroupRegistry: Sendable {
 
     /// Whether the group has no consumer here any more.
     mutating func removeConsumer(_ group: String) -> Bool {
-        announced[group] = nil
         guard let entry = consumers[group], entry.members > 1 else {
             consumers[group] = nil
-            return true
+            return announced[group] == nil
         }
         consumers[group]?.members -= 1
         return false

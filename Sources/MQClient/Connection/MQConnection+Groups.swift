@@ -11,7 +11,7 @@ extension MQConnection {
             guard let address = set.readAddress(suggestedID: nil) else { continue }
             do throws(MQClientError) {
                 let request = ConsumerGroupRequestHeader(consumerGroup: group)
-                let answer = try await call(.request(.getConsumerListByGroup, request), to: address)
+                let answer = try await cancellableCall(.request(.getConsumerListByGroup, request), to: address)
                 guard answer.responseCode == .success else { throw MQClientError(refusal: answer, by: address) }
                 return try Self.body(ConsumerList.self, of: answer, address: address).clientIDs
             } catch {

@@ -32,8 +32,15 @@ public final class MQConnection: Sendable {
         var routes = RouteCache()
         var groups = GroupRegistry()
         var greeted: Set<String> = []
+        /// All masters of the cluster, if some group must meet them.
+        var masters: Set<String> = []
         var background: Task<Void, Never>?
         var isShutDown = false
+
+        /// Who has to hear of this client's groups.
+        var audience: Set<String> {
+            groups.mustMeetAllBrokers ? routes.brokerAddresses.union(masters) : routes.brokerAddresses
+        }
     }
 
     private static let instances = Atomic<UInt32>(0)
@@ -101,6 +108,9 @@ public final class MQConnection: Sendable {
     // MARK: Calls
 
     /// Sends a request to a broker or nameserver; any answer counts, also a refusal.
+    ///
+    /// Goes on when the task is cancelled, to its answer or its time limit: commits and goodbyes are sent by tasks that
+    /// are ending. For what an application waits for there is ``cancellableCall(_:to:timeout:)``.
     func call(
         _ request: RemotingCommand, to address: String, timeout: Duration? = nil
     ) async throws(MQClientError) -> RemotingCommand {
@@ -111,14 +121,41 @@ public final class MQConnection: Sendable {
         }
     }
 
-    /// Asks a nameserver, the next one when it cannot be asked, each at most once.
+    /// The same for a caller that does not wait once its task is cancelled; what was sent may then be carried out.
+    func cancellableCall(
+        _ request: RemotingCommand, to address: String, timeout: Duration? = nil
+    ) async throws(MQClientError) -> RemotingCommand {
+        guard !Task.isCancelled else { throw .cancelled }
+        // Event loops that have ended would never answer.
+        guard !state.withLock({ $0.isShutDown }) else {
+            throw .unreachable(address: address, reason: "the client is shut down")
+        }
+        let answer = transport.future(request, to: address, timeout: timeout ?? configuration.requestTimeout)
+        // Of the answer and the cancellation the first one counts.
+        let promise = answer.eventLoop.makePromise(of: RemotingCommand.self)
+        answer.cascade(to: promise)
+        do {
+            return try await withTaskCancellationHandler {
+                try await promise.futureResult.get()
+            } onCancel: {
+                promise.fail(CancellationError())
+            }
+        } catch let error as TransportError {
+            throw MQClientError(error, address: address)
+        } catch {
+            throw .noAnswer(address: address, reason: "the task was cancelled while it waited")
+        }
+    }
+
+    /// Asks a nameserver, the next one when it cannot be asked, each at most once; not for a task that is cancelled.
     func askNameserver(_ request: RemotingCommand) async throws(MQClientError) -> RemotingCommand {
         var problems: [String] = []
         for _ in configuration.nameservers.indices {
             guard let address = state.withLock({ $0.choice.current }) else { break }
-            do throws(TransportError) {
-                return try await transport.call(request, to: address, timeout: configuration.requestTimeout)
+            do throws(MQClientError) {
+                return try await cancellableCall(request, to: address)
             } catch {
+                guard !Task.isCancelled else { throw .cancelled }
                 state.withLock { $0.choice.failed(address) }
                 problems.append(error.description)
             }
@@ -231,6 +268,29 @@ public final class MQConnection: Sendable {
         startBackground()
     }
 
+    /// Lets every broker hear of a producer's group that answers for transactions: half messages may lie on any of them,
+    /// sent by members that are gone.
+    func answersForTransactions(_ group: String) {
+        state.withLock { $0.groups.answersForTransactions(group) }
+        // Nobody waits for it; what fails is tried again with the next heartbeat.
+        Task {
+            await findMasters()
+            greetNewBrokers()
+        }
+    }
+
+    private func findMasters() async {
+        guard state.withLock({ $0.groups.mustMeetAllBrokers && !$0.isShutDown }) else { return }
+        do {
+            let answer = try await askNameserver(.request(.getBrokerClusterInfo))
+            let info = try ClusterInfo(decoding: answer.body)
+            let masters = Set(info.brokers.values.compactMap { BrokerSet($0).masterAddress })
+            state.withLock { $0.masters = masters }
+        } catch {
+            logger.debug("the cluster's brokers are not known", metadata: ["error": "\(error)"])
+        }
+    }
+
     func removeProducer(_ group: String) async {
         guard state.withLock({ $0.groups.removeProducer(group) }) else { return }
         await sayGoodbye(UnregisterClientRequestHeader(clientID: clientID, producerGroup: group))
@@ -264,6 +324,12 @@ public final class MQConnection: Sendable {
         startBackground()
     }
 
+    /// Takes back what ``setConsumer(_:)`` announced.
+    func withdrawConsumer(_ group: String) async {
+        guard state.withLock({ $0.groups.withdraw(group) }) else { return }
+        await sayGoodbye(UnregisterClientRequestHeader(clientID: clientID, consumerGroup: group))
+    }
+
     func removeConsumer(_ group: String) async {
         guard state.withLock({ $0.groups.removeConsumer(group) }) else { return }
         await sayGoodbye(UnregisterClientRequestHeader(clientID: clientID, consumerGroup: group))
@@ -292,7 +358,7 @@ public final class MQConnection: Sendable {
     private func greetNewBrokers() {
         let addresses = state.withLock { state in
             guard !state.groups.isEmpty, !state.isShutDown else { return Set<String>() }
-            let new = state.routes.brokerAddresses.subtracting(state.greeted)
+            let new = state.audience.subtracting(state.greeted)
             state.greeted.formUnion(new)
             return new
         }
@@ -328,7 +394,8 @@ public final class MQConnection: Sendable {
         }
     }
 
-    private static func every(_ interval: Duration, _ work: @Sendable () async -> Void) async {
+    /// Does something at every interval, first after one, until the task is cancelled.
+    static func every(_ interval: Duration, _ work: @Sendable () async -> Void) async {
         while !Task.isCancelled {
             // Cancellation ends the sleep with an error, and with it the loop.
             do { try await Task.sleep(for: interval) } catch { return }
@@ -337,8 +404,9 @@ public final class MQConnection: Sendable {
     }
 
     private func heartbeat() async {
+        await findMasters()
         let addresses = state.withLock { state in
-            state.greeted = state.groups.isEmpty ? [] : state.routes.brokerAddresses
+            state.greeted = state.groups.isEmpty ? [] : state.audience
             return state.greeted
         }
         await sendHeartbeats(to: addresses)

@@ -4,10 +4,21 @@ import Synchronization
 final class Membership: Sendable {
     private let followers = Mutex<[String: AsyncStream<Void>.Continuation]>([:])
 
-    /// News of a group; several at once are one.
-    func follow(_ group: String) -> AsyncStream<Void> {
+    /// News of a group, until ``unfollow(_:)``; several at once are one.
+    ///
+    /// - Throws: ``MQClientError/invalid(reason:)`` when the group is followed already. To brokers a client is one member
+    ///   of a group: two consumers of one group here would read the same queues.
+    func follow(_ group: String) throws(MQClientError) -> AsyncStream<Void> {
         let (stream, continuation) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
-        followers.withLock { $0.updateValue(continuation, forKey: group) }?.finish()
+        let isFirst = followers.withLock { followers in
+            guard followers[group] == nil else { return false }
+            followers[group] = continuation
+            return true
+        }
+        guard isFirst else {
+            throw .invalid(
+                reason: "group \(group) has a consumer on this connection already (give the second one its own)")
+        }
         return stream
     }
 

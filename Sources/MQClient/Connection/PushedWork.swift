@@ -7,35 +7,46 @@ final class PushedWork: Sendable {
     /// Answers a request; without an answer it stays refused.
     typealias Server = @Sendable (RemotingCommand, RemotingConnection) async -> RemotingCommand
 
-    private struct Key: Hashable {
+    /// What ``serve(_:of:_:)`` gives, to end it by.
+    struct Token: Sendable {
+        fileprivate let key: Key
+        fileprivate let number: UInt64
+    }
+
+    fileprivate struct Key: Hashable, Sendable {
         let code: RequestCode
         let group: String
     }
 
     private struct State {
-        /// The last one serves: of several members of one group on this client any may answer.
-        var servers: [Key: [(token: Int, server: Server)]] = [:]
-        var lastToken = 0
+        var servers: [Key: [(number: UInt64, server: Server)]] = [:]
+        var last: UInt64 = 0
         var running = 0
     }
-
-    private let state = Mutex(State())
 
     /// Requests that are being answered at most; beyond, they are refused, and asked again.
     static let limit = 256
 
-    /// Serves from now on; the token ends it.
-    func serve(_ code: RequestCode, of group: String, _ server: @escaping Server) -> Int {
-        state.withLock { state in
-            state.lastToken += 1
-            state.servers[Key(code: code, group: group), default: []].append((state.lastToken, server))
-            return state.lastToken
+    private let state = Mutex(State())
+
+    /// Has requests of a group answered. Of several members of one group here the last that came answers, and when it
+    /// is gone the one before.
+    func serve(_ code: RequestCode, of group: String, _ server: @escaping Server) -> Token {
+        let key = Key(code: code, group: group)
+        return state.withLock { state in
+            state.last += 1
+            state.servers[key, default: []].append((state.last, server))
+            return Token(key: key, number: state.last)
         }
     }
 
-    func stop(_ tokens: [Int]) {
+    /// Ends what these tokens were given for, and nothing else.
+    func stop(_ tokens: [Token]) {
         state.withLock { state in
-            for key in state.servers.keys { state.servers[key]?.removeAll { tokens.contains($0.token) } }
+            for token in tokens {
+                state.servers[token.key]?.removeAll { $0.number == token.number }
+                if state.servers[token.key]?.isEmpty == true { state.servers[token.key] = nil }
+            }
         }
     }
 

@@ -48,10 +48,21 @@ public actor PullConsumer {
         return try await offset(.request(.searchOffsetByTimestamp, header), of: queue)
     }
 
+    /// Where a group begins that has no offset yet.
+    func offset(of queue: MessageQueue, at start: ConsumeStart) async throws(MQClientError) -> Int64 {
+        switch start {
+        case .beginning: try await minOffset(of: queue)
+        case .end: try await maxOffset(of: queue)
+        case .time(let milliseconds): try await offset(of: queue, atTime: milliseconds)
+        }
+    }
+
     /// Gives a message back to its broker, which brings it to the group again after a delay, or after too many tries
     /// puts it among the dead letters.
     ///
+    /// - Parameter message: as it was delivered.
     /// - Parameter delayLevel: 0 for a delay that grows with the tries, negative for the dead letters at once.
+    /// - Parameter maxReconsumeTimes: tries after which it is a dead letter.
     public func sendBack(
         _ message: ReceivedMessage, delayLevel: Int32 = 0, maxReconsumeTimes: Int32 = 16
     ) async throws(MQClientError) {
@@ -65,9 +76,13 @@ public actor PullConsumer {
 
     /// Reads up to `max` messages from an offset on.
     ///
+    /// - Parameter queue: the queue.
+    /// - Parameter offset: the first that is wanted.
+    /// - Parameter max: the most; a broker may give fewer.
     /// - Parameter hold: how long the broker may wait for a message to come before it answers with none; `.zero` asks
     ///   for an answer at once.
     /// - Parameter tags: which tags, as `a || b`; `*` for all.
+    /// - Throws: at once when the task is cancelled, also while the broker holds the pull.
     public func pull(
         _ queue: MessageQueue, from offset: Int64, max: Int32 = 32, hold: Duration = .zero, tags: String = "*"
     ) async throws(MQClientError) -> PullResult {
@@ -95,9 +110,7 @@ public actor PullConsumer {
             sysFlag: PullMessageRequestHeader.subscriptionFlag | (mayHold ? PullMessageRequestHeader.suspendFlag : 0),
             suspendTimeoutMilliseconds: mayHold ? hold.wholeMilliseconds : 0, subscription: subscription.expression,
             expressionType: subscription.type)
-        let answer = try await call(
-            .request(.pullMessage, request), queue: queue, address: address,
-            timeout: client.configuration.requestTimeout + hold)
+        let answer = try await ask(.request(.pullMessage, request), of: queue, at: address, hold: hold)
         let status: PullStatus
         switch answer.responseCode {
         case .success: status = .found
@@ -120,7 +133,7 @@ public actor PullConsumer {
         let header = QueryConsumerOffsetRequestHeader(
             consumerGroup: group, topic: queue.topic, queueID: queue.queueID)
         let address = try await address(of: queue)
-        let answer = try await call(.request(.queryConsumerOffset, header), queue: queue, address: address)
+        let answer = try await ask(.request(.queryConsumerOffset, header), of: queue, at: address)
         switch answer.responseCode {
         case .success: return try read(OffsetResponseHeader.self, from: answer, address: address).offset
         case .queryNotFound: return nil
@@ -150,7 +163,7 @@ public actor PullConsumer {
 
     private func offset(_ request: RemotingCommand, of queue: MessageQueue) async throws(MQClientError) -> Int64 {
         let address = try await address(of: queue)
-        let answer = try await call(request, queue: queue, address: address)
+        let answer = try await ask(request, of: queue, at: address)
         guard answer.responseCode == .success else { throw MQClientError(refusal: answer, by: address) }
         return try read(OffsetResponseHeader.self, from: answer, address: address).offset
     }
@@ -168,15 +181,32 @@ public actor PullConsumer {
 
     /// Calls a broker; a failure drops the route and the suggestion, which may be why.
     private func call(
-        _ request: RemotingCommand, queue: MessageQueue, address: String, timeout: Duration? = nil
+        _ request: RemotingCommand, queue: MessageQueue, address: String
     ) async throws(MQClientError) -> RemotingCommand {
         do throws(MQClientError) {
-            return try await client.call(request, to: address, timeout: timeout)
+            return try await client.call(request, to: address)
         } catch {
-            client.distrustRoute(of: queue.topic)
-            suggestedBrokers[queue] = nil
+            distrust(queue)
             throw error
         }
+    }
+
+    /// The same for a question, whose answer is nothing to who is cancelled; a broker may hold it for long.
+    private func ask(
+        _ request: RemotingCommand, of queue: MessageQueue, at address: String, hold: Duration = .zero
+    ) async throws(MQClientError) -> RemotingCommand {
+        do throws(MQClientError) {
+            return try await client.cancellableCall(
+                request, to: address, timeout: client.configuration.requestTimeout + hold)
+        } catch {
+            if !Task.isCancelled { distrust(queue) }
+            throw error
+        }
+    }
+
+    private func distrust(_ queue: MessageQueue) {
+        client.distrustRoute(of: queue.topic)
+        suggestedBrokers[queue] = nil
     }
 
     private func read<Header: CommandHeader>(

@@ -31,11 +31,24 @@ public struct ReceivedMessage: Sendable, Equatable {
     public let reconsumeTimes: Int32
     /// Whether the body still has the sum that was stored with it.
     public let bodyCRCMatches: Bool
-    /// Whether the body is zlib-compressed; it is delivered as it is.
+    /// Whether ``body`` is zlib-compressed, as clients of Apache's make long ones; ``content(limitBytes:)`` has it plain.
     public let isCompressed: Bool
 
     /// The topic that it was sent to, also when it comes again through its group's retry topic.
     public var topic: String { properties[PropertyName.retryTopic] ?? queue.topic }
+
+    /// What the sender gave it to carry: ``body``, unpacked if it was compressed on its way.
+    ///
+    /// - Parameter limitBytes: the most that a packed body may come to; a few kilobytes can become gigabytes.
+    /// - Throws: ``MQClientError/unreadableAnswer(address:reason:)`` when it cannot be unpacked, or is larger.
+    public func content(limitBytes: Int = 16 * 1024 * 1024) throws(MQClientError) -> [UInt8] {
+        guard isCompressed else { return body }
+        do throws(ZlibError) {
+            return Array(try Zlib.inflate(ByteBuffer(bytes: body), limitBytes: limitBytes).readableBytesView)
+        } catch {
+            throw .unreadableAnswer(address: queue.brokerName, reason: "the body of \(messageID): \(error)")
+        }
+    }
 
     init(_ record: StoredRecord, queue: MessageQueue) {
         let properties = record.properties

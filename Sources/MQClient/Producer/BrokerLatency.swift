@@ -1,3 +1,5 @@
+import MQWire
+
 /// Which brokers a producer leaves alone for a while, because they were slow or failed. A value: time is passed in.
 ///
 /// The slower an answer, the longer its broker is avoided; a failure counts as the slowest. Source: RocketMQ 4.9,
@@ -19,6 +21,18 @@ struct BrokerLatency: Sendable {
 
     /// How long a broker is avoided after an answer that took so long; both in milliseconds.
     static func pause(after latency: Int64) -> Int64 { ladder.last { latency >= $0.latency }?.pause ?? 0 }
+
+    /// Whether a failed send tells that its broker is in trouble: it is silent, or says so itself.
+    ///
+    /// A refusal that is about the message or the topic came as fast as it came.
+    static func isFailure(_ error: MQClientError) -> Bool {
+        switch error {
+        case .unreachable, .noAnswer, .unreadableAnswer: true
+        case .refused(_, let code, _):
+            [.systemError, .systemBusy, .serviceNotAvailable].contains(ResponseCode(rawValue: code))
+        default: false
+        }
+    }
 
     /// A send to the broker took so long, or failed (`nil`); both times in milliseconds.
     mutating func record(_ broker: String, latency: Int64?, now: Int64) {

@@ -14,16 +14,38 @@ public actor Producer {
     private var isShutDown = false
     /// `nil` unless slow brokers are avoided.
     private var latency: BrokerLatency?
+    private let repeatsWeakSends: Bool
+    /// Milliseconds on a clock that only goes on.
+    private let now: @Sendable () -> Int64
 
     /// Limit of a body. Source: RocketMQ's `maxMessageSize`.
     public static let bodyLimitBytes = 4 * 1024 * 1024
 
     /// A producer of a group.
     ///
+    /// - Parameter group: brokers know it by this.
+    /// - Parameter client: the way to the cluster.
     /// - Parameter avoidsSlowBrokers: whether brokers that were slow or failed are left alone for a while, as long as
     ///   there are others (RocketMQ's `sendLatencyFaultEnable`).
-    public init(group: String, client: MQConnection, avoidsSlowBrokers: Bool = false) {
+    /// - Parameter repeatsWeakSends: whether a message that was stored, but not as well as promised, is sent to another
+    ///   broker as well, as far as attempts are left (RocketMQ's `retryAnotherBrokerWhenNotStoreOK`). Consumers then get
+    ///   it twice.
+    public init(
+        group: String, client: MQConnection, avoidsSlowBrokers: Bool = false, repeatsWeakSends: Bool = false
+    ) {
+        self.init(
+            group: group, client: client, avoidsSlowBrokers: avoidsSlowBrokers, repeatsWeakSends: repeatsWeakSends,
+            now: Self.uptime)
+    }
+
+    /// The same with a clock of the caller's.
+    init(
+        group: String, client: MQConnection, avoidsSlowBrokers: Bool, repeatsWeakSends: Bool,
+        now: @escaping @Sendable () -> Int64
+    ) {
         latency = avoidsSlowBrokers ? BrokerLatency() : nil
+        self.repeatsWeakSends = repeatsWeakSends
+        self.now = now
         self.group = group
         self.client = client
         rotation = QueueRotation(start: client.randomStart())
@@ -38,10 +60,11 @@ public actor Producer {
 
     /// Sends a message and waits for the broker's word.
     ///
+    /// - Parameter message: the message.
     /// - Parameter queue: where it shall go; the producer chooses when `nil`.
     /// - Parameter attempts: how often it may be tried in all. After a time-out a further attempt can store it twice.
     /// - Throws: the last attempt's error; ``MQClientError/unknownAfterRetry(last:)`` if an earlier one may have
-    ///   stored it.
+    ///   stored it. A task that is cancelled hears at once, and ``MQClientError/outcome`` tells what is known then.
     @discardableResult
     public func send(
         _ message: Message, to queue: MessageQueue? = nil, attempts: Int = 3
@@ -57,10 +80,29 @@ public actor Producer {
     public func send(
         _ message: Message, orderedBy key: String, attempts: Int = 1
     ) async throws(MQClientError) -> SendReceipt {
+        try await send(message, attempts: attempts) { queues in
+            queues[abs(Int(JavaStringHash.hash(key))) % queues.count]
+        }
+    }
+
+    /// Sends a message to the queue that `choose` picks among those that take messages now, of which there is one at
+    /// least; RocketMQ's `MessageQueueSelector`.
+    ///
+    /// - Parameter message: the message.
+    /// - Parameter attempts: all of them at the queue that was chosen.
+    /// - Parameter choose: gets the queues in their order, and gives one of them, or `nil` to send nothing.
+    /// - Throws: as ``send(_:to:attempts:)``; ``MQClientError/noQueue(topic:reason:)`` when there is nothing to choose
+    ///   from, or nothing was chosen.
+    @discardableResult
+    public func send(
+        _ message: Message, attempts: Int = 1, choosing choose: @Sendable ([MessageQueue]) -> MessageQueue?
+    ) async throws(MQClientError) -> SendReceipt {
         let queues = try await queues(for: message.topic)
         guard !queues.isEmpty else { throw .noQueue(topic: message.topic, reason: "no broker takes writes now") }
-        let index = abs(Int(JavaStringHash.hash(key))) % queues.count
-        return try await send(message, to: queues[index], attempts: attempts)
+        guard let queue = choose(queues) else {
+            throw .noQueue(topic: message.topic, reason: "none of \(queues.count) queues was chosen")
+        }
+        return try await send(message, to: queue, attempts: attempts)
     }
 
     /// Stores the half message of a transaction, which no consumer sees.
@@ -111,21 +153,30 @@ public actor Producer {
     ) async throws(MQClientError) -> Answer {
         var mayHaveHappened = false
         var failedBroker: String?
+        var weak: Answer?
         var lastError = MQClientError.invalid(reason: "attempts is \(attempts) (expected at least 1)")
         for attempt in 1...max(1, attempts) where attempts >= 1 {
             var chosen: MessageQueue?
             do throws(MQClientError) {
                 let (target, address) = try await target(for: request.topic, wish: queue, avoiding: failedBroker)
+                // Where it lies already, a second time makes nothing better.
+                if let weak, weak.queue.brokerName == target.brokerName { return weak }
                 chosen = target
-                return try await sendOnce(request, to: target, at: address, attempt: attempt)
+                let answer = try await sendOnce(request, to: target, at: address, attempt: attempt)
+                guard answer.status != .ok, repeatsWeakSends, queue == nil else { return answer }
+                weak = weak ?? answer
+                failedBroker = target.brokerName
             } catch {
                 lastError = error
                 failedBroker = chosen?.brokerName
                 mayHaveHappened = mayHaveHappened || error.outcome == .unknown
+                guard error.isWorthRepeating else { break }
                 // Whatever went wrong, the route may be why.
-                if error.label != "invalid" { client.distrustRoute(of: request.topic) }
+                client.distrustRoute(of: request.topic)
+                guard !Task.isCancelled else { break }
             }
         }
+        if let weak { return weak }
         guard mayHaveHappened, lastError.outcome != .unknown else { throw lastError }
         throw .unknownAfterRetry(last: lastError.description)
     }
@@ -155,8 +206,7 @@ public actor Producer {
         await client.removeProducer(group)
     }
 
-    /// Milliseconds on a clock that only goes on.
-    private static func uptime() -> Int64 { (ContinuousClock.now - started).wholeMilliseconds }
+    @Sendable private static func uptime() -> Int64 { (ContinuousClock.now - started).wholeMilliseconds }
     private static let started = ContinuousClock.now
 
     private func prepare(_ message: Message) throws(MQClientError) -> PreparedSend {
@@ -170,8 +220,7 @@ public actor Producer {
     ) async throws(MQClientError) -> (MessageQueue, String) {
         for isRefreshing in [false, true] {
             let route = try await client.publishRoute(of: topic, isRefreshing: isRefreshing)
-            let choice = latency?.choice(of: route.writableQueues, now: Self.uptime()) ?? route.writableQueues
-            let queue = wish ?? rotation.next(of: choice, avoiding: failedBroker)
+            let queue = wish ?? chosen(of: route, avoiding: failedBroker)
             if let queue, let address = route.brokers[queue.brokerName]?.masterAddress { return (queue, address) }
         }
         throw .noQueue(
@@ -179,23 +228,42 @@ public actor Producer {
             reason: wish.map { "broker \($0.brokerName) has no master now" } ?? "no broker takes writes now")
     }
 
+    private func chosen(of route: TopicRoute, avoiding failedBroker: String?) -> MessageQueue? {
+        let queues = route.writableQueues
+        return rotation.next(of: latency?.choice(of: queues, now: now()) ?? queues, avoiding: failedBroker)
+    }
+
     private func sendOnce(
         _ request: PreparedSend, to queue: MessageQueue, at address: String, attempt: Int
     ) async throws(MQClientError) -> Answer {
-        let command = request.command(for: queue, group: group, configuration: client.configuration)
-        let start = Self.uptime()
-        let answer: RemotingCommand
+        let start = now()
         do throws(MQClientError) {
-            answer = try await client.call(command, to: address)
+            let answer = try await exchange(request, with: queue, at: address, attempt: attempt)
+            latency?.record(queue.brokerName, latency: now() - start, now: now())
+            return answer
         } catch {
-            latency?.record(queue.brokerName, latency: nil, now: Self.uptime())
+            // Who did not wait has learnt nothing of the broker.
+            if !Task.isCancelled {
+                let counted = BrokerLatency.isFailure(error) ? nil : now() - start
+                latency?.record(queue.brokerName, latency: counted, now: now())
+            }
             throw error
         }
-        let end = Self.uptime()
-        // A broker that refuses at once is not a quick one.
-        let isStored = SendStatus(answer.responseCode) != nil
-        latency?.record(queue.brokerName, latency: isStored ? end - start : nil, now: end)
-        guard let status = SendStatus(answer.responseCode) else { throw MQClientError(refusal: answer, by: address) }
+    }
+
+    private func exchange(
+        _ request: PreparedSend, with queue: MessageQueue, at address: String, attempt: Int
+    ) async throws(MQClientError) -> Answer {
+        let command = request.command(for: queue, group: group, configuration: client.configuration)
+        let answer = try await client.cancellableCall(command, to: address)
+        let status: SendStatus
+        switch answer.responseCode {
+        case .success: status = .ok
+        case .flushDiskTimeout: status = .flushDiskTimeout
+        case .flushSlaveTimeout: status = .flushSlaveTimeout
+        case .slaveNotAvailable: status = .slaveNotAvailable
+        default: throw MQClientError(refusal: answer, by: address)
+        }
         let header: SendMessageResponseHeader
         do throws(HeaderError) {
             header = try answer.header()

@@ -33,21 +33,12 @@ public struct TransactionReceipt: Sendable, Equatable {
 
 /// Sends messages that are delivered exactly if a local transaction is done.
 ///
-/// ```swift
-/// let producer = TransactionProducer(group: "orders", client: client) { message in
-///     await database.has(order: message.keys.first) ? .commit : .unknown
-/// }
-/// let receipt = try await producer.send(Message(topic: "orders", body: body, keys: ["4711"])) { half in
-///     try await database.insert(order: "4711")
-///     return .commit
-/// }
-/// ```
 /// 1. The message is stored where no consumer sees it.
 /// 2. The local transaction runs.
 /// 3. Its outcome is told to the broker, which delivers the message or forgets it.
 ///
 /// Whoever dies in between is asked about the message through the check, by any member of the group: it must find the
-/// outcome in what the local transaction left behind, and not in memory.
+/// outcome in what the local transaction left behind, and not in memory. <doc:Transactions> shows it at work.
 public actor TransactionProducer {
     /// What became of a local transaction, by its message.
     public typealias Check = @Sendable (ReceivedMessage) async throws -> TransactionOutcome
@@ -56,24 +47,37 @@ public actor TransactionProducer {
     public nonisolated let group: String
     private let producer: Producer
     private let client: MQConnection
-    private let service: Int
+    private let served: PushedWork.Token
 
-    /// A producer of a group; all its members must be able to answer `check` for each other's messages.
+    /// Checks at once: a broker asks for all that is due in one go, and each check is a look into a database.
+    static let checkLimit = 20
+
+    /// A producer of a group; all its members must be able to answer `check` for each other's messages. From now on any
+    /// broker may ask, also about messages of members that are gone.
     ///
+    /// - Parameter group: of all producers that can answer.
+    /// - Parameter client: the way to the cluster.
+    /// - Parameter avoidsSlowBrokers: as for ``Producer``.
     /// - Parameter check: an error counts as ``TransactionOutcome/unknown``.
-    public init(group: String, client: MQConnection, check: @escaping Check) {
+    public init(group: String, client: MQConnection, avoidsSlowBrokers: Bool = false, check: @escaping Check) {
         self.group = group
         self.client = client
-        producer = Producer(group: group, client: client)
-        service = client.pushed.serve(.checkTransactionState, of: group) {
+        producer = Producer(group: group, client: client, avoidsSlowBrokers: avoidsSlowBrokers)
+        let gate = Gate(places: Self.checkLimit)
+        served = client.pushed.serve(.checkTransactionState, of: group) {
             [logger = client.logger] request, connection in
+            await gate.enter()
             await Self.answer(request, of: group, through: connection, logger: logger, check: check)
+            gate.leave()
             return request.response()
         }
+        client.answersForTransactions(group)
     }
 
     /// Stores the message unseen, runs the transaction, and tells the broker its outcome.
     ///
+    /// - Parameter message: the message.
+    /// - Parameter queue: where it shall go; the producer chooses when `nil`.
     /// - Parameter transaction: begins once the message is stored as well as the broker's mode promises. An error counts
     ///   as ``TransactionOutcome/unknown``, and is thrown when all else is done: only the check knows.
     /// - Parameter attempts: how often storing may be tried; a half message that was stored twice is asked for twice.
@@ -100,7 +104,7 @@ public actor TransactionProducer {
 
     /// Takes the producer from its group: the group's other members are asked from now on.
     public func shutdown() async {
-        client.pushed.stop([service])
+        client.pushed.stop([served])
         await producer.shutdown()
     }
 

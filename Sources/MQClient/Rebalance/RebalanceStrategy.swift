@@ -18,6 +18,7 @@ public enum RebalanceStrategy: Sendable, Hashable {
     ///
     /// - Parameter queues: the topic's queues, in any order.
     /// - Parameter members: the group's client ids, in any order; nobody gets a queue who is not among them.
+    /// - Parameter member: the client id of the one whose share it is.
     public func share(of queues: [MessageQueue], among members: [String], for member: String) -> [MessageQueue] {
         let queues = queues.sorted()
         let members = members.sorted()

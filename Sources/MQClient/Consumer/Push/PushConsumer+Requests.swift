@@ -3,8 +3,8 @@ import NIOCore
 
 /// What brokers and, through them, tools ask of a consumer.
 extension PushConsumer {
-    /// Answers from now on; the tokens end it.
-    func serveRequests(_ handler: @escaping QueueReader.Handler) -> [Int] {
+    /// Answers until the tokens are given back.
+    func serveRequests(_ handler: @escaping QueueReader.Handler) -> [PushedWork.Token] {
         let (pushed, group) = (client.pushed, configuration.group)
         return [
             pushed.serve(.resetConsumerClientOffset, of: group) { [weak self] request, _ in

@@ -4,16 +4,9 @@ import MQWire
 /// Brings messages to a handler: divides the queues with the other members of its group, reads its own, gives back
 /// what failed, and commits what is done.
 ///
-/// ```swift
-/// let consumer = PushConsumer(.init(group: "billing", startsFrom: .beginning), client: client)
-/// consumer.subscribe(to: "orders", tags: "paid || refunded")
-/// try await consumer.run { messages in
-///     for message in messages { try await book(message.body) }
-///     return .done
-/// }
-/// ```
 /// ``run(_:)`` goes on until its task is cancelled. It then stops reading, lets the handlers finish, commits the offsets
 /// and says goodbye to the brokers. A message is delivered at least once: what is not committed comes again.
+/// <doc:Consuming> shows it at work.
 public actor PushConsumer {
     /// The settings.
     public nonisolated let configuration: PushConsumerConfiguration
@@ -27,13 +20,13 @@ public actor PushConsumer {
     /// Broadcasting only: what was read from the file, and what is going there.
     private var localOffsets: [MessageQueue: Int64] = [:]
     private var committed: [MessageQueue: Int64] = [:]
+    /// Queues that are being set elsewhere: a rebalance must not begin them where they were.
+    private var restarting: Set<MessageQueue> = []
     private var isRunning = false
     /// What is called with messages, while it runs.
     private var handler: QueueReader.Handler?
     /// When it began to run, milliseconds since 1970.
     private(set) var startedAt: Int64 = 0
-    /// Where queues shall go on that are being restarted, whoever starts them first.
-    private var resets: [MessageQueue: Int64] = [:]
 
     /// A consumer that reads nothing yet.
     public init(_ configuration: PushConsumerConfiguration, client: MQConnection) {
@@ -49,22 +42,29 @@ public actor PushConsumer {
 
     /// Adds a topic, or changes what is wanted of it; all members of a group must want the same.
     ///
+    /// - Parameter topic: the topic.
     /// - Parameter tags: `*` for all, or tags as `a || b`.
     public func subscribe(to topic: String, tags: String = "*") {
-        change(Subscription(topic: topic, expression: tags))
-    }
-
-    private func change(_ subscription: Subscription) {
-        subscriptions[subscription.topic] = subscription
-        guard isRunning else { return }
-        announce()
-        // The share is looked at anew, and queues that are read with another filter are read with this one.
-        client.membership.changed(configuration.group)
+        subscriptions[topic] = Subscription(topic: topic, expression: tags)
+        subscriptionsDidChange()
     }
 
     /// The same, for messages whose properties fulfil a condition in RocketMQ's part of SQL92.
     public func subscribe(to topic: String, where condition: String) {
-        change(Subscription(topic: topic, condition: condition))
+        subscriptions[topic] = Subscription(topic: topic, condition: condition)
+        subscriptionsDidChange()
+    }
+
+    /// Takes a topic away. What handlers have of it they finish; what is done is committed.
+    public func unsubscribe(from topic: String) {
+        subscriptions[topic] = nil
+        subscriptionsDidChange()
+    }
+
+    private func subscriptionsDidChange() {
+        guard isRunning else { return }
+        announce()
+        client.membership.changed(configuration.group)
     }
 
     /// What is wanted.
@@ -80,8 +80,8 @@ public actor PushConsumer {
     ///
     /// - Parameter handler: gets one message, or up to `handlerBatch` of one queue; an error counts as
     ///   ``ConsumeOutcome/later(delayLevel:)``.
-    /// - Throws: ``MQClientError/invalid(reason:)`` for settings that make no sense, or when it runs already. Failures of
-    ///   brokers and nameservers are waited out.
+    /// - Throws: ``MQClientError/invalid(reason:)`` for settings that make no sense, or when it runs already, or another
+    ///   consumer of the group on the same connection. Failures of brokers and nameservers are waited out.
     public func run(
         _ handler: @escaping @Sendable ([ReceivedMessage]) async throws -> ConsumeOutcome
     ) async throws(MQClientError) {
@@ -90,36 +90,36 @@ public actor PushConsumer {
         guard !subscriptions.isEmpty else {
             throw .invalid(reason: "consumer \(configuration.group) has no topic (call subscribe first)")
         }
-        if let store { localOffsets = try store.load() }
+        localOffsets = try store?.load() ?? [:]
+        let events = try client.membership.follow(configuration.group)
         isRunning = true
         self.handler = handler
         startedAt = MQConnection.nowMilliseconds()
-        let services = serveRequests(handler)
+        let served = serveRequests(handler)
         if configuration.messageModel == .clustering {
             let retry = Subscription.retryPrefix + configuration.group
             subscriptions[retry] = Subscription(topic: retry, expression: "*")
         }
         announce()
-        let events = client.membership.follow(configuration.group)
         let (interval, commits) = (configuration.rebalanceInterval, configuration.commitInterval)
         let isOrderly = configuration.order == .orderly && configuration.messageModel == .clustering
         await withDiscardingTaskGroup { group in
             group.addTask { [client, configuration] in
-                await Self.every(interval) { client.membership.changed(configuration.group) }
+                await MQConnection.every(interval) { client.membership.changed(configuration.group) }
             }
-            group.addTask { await Self.every(commits) { await self.commit() } }
+            group.addTask { await MQConnection.every(commits) { await self.commit() } }
             if isOrderly {
-                group.addTask { await Self.every(QueueLocks.renewalInterval) { await self.lock() } }
+                group.addTask { await MQConnection.every(QueueLocks.renewalInterval) { await self.lock() } }
             }
             await rebalance(handler)
             // Ends when the task is cancelled.
             for await _ in events { await rebalance(handler) }
         }
-        client.membership.unfollow(configuration.group)
-        client.pushed.stop(services)
-        resets = [:]
+        client.pushed.stop(served)
         self.handler = nil
-        await leave()
+        // A task of its own: this one may be cancelled, and its goodbyes must be said all the same.
+        await Task { await leave() }.value
+        client.membership.unfollow(configuration.group)
         isRunning = false
     }
 
@@ -127,7 +127,7 @@ public actor PushConsumer {
         // All at once, and only then one after the other: their handlers end side by side.
         for (_, task) in readers.values { task.cancel() }
         for queue in Array(readers.keys) { await drop(queue) }
-        await client.removeConsumer(configuration.group)
+        await client.withdrawConsumer(configuration.group)
     }
 
     private func announce() {
@@ -143,6 +143,7 @@ public actor PushConsumer {
     // MARK: Shares
 
     private func rebalance(_ handler: @escaping QueueReader.Handler) async {
+        for queue in readers.keys where subscriptions[queue.topic] == nil { await drop(queue) }
         for subscription in subscriptions.values {
             guard !Task.isCancelled else { return }
             do throws(MQClientError) {
@@ -167,33 +168,32 @@ public actor PushConsumer {
         }
         let wanted = Set(share)
         for (queue, entry) in readers where queue.topic == subscription.topic {
-            guard !wanted.contains(queue) || entry.reader.subscription != subscription else { continue }
-            await drop(queue)
+            if !wanted.contains(queue) || entry.reader.subscription != subscription { await drop(queue) }
         }
-        // Re-checked after each wait: it may have been told to stop meanwhile.
-        guard isRunning, self.handler != nil, subscriptions[subscription.topic] == subscription else { return }
-        let new = share.filter { readers[$0] == nil }
+        // Re-checked: it may be wanted otherwise by now, and then the next round, which is due, begins the queues.
+        guard subscriptions[subscription.topic] == subscription else { return }
+        let new = share.filter { readers[$0] == nil && !restarting.contains($0) }
         if !new.isEmpty, configuration.order == .orderly { await lock(new) }
-        guard isRunning, self.handler != nil else { return }
         for queue in new where readers[queue] == nil { start(queue, subscription, handler) }
     }
 
-    /// Reads a queue of this member from another place on; what is being handled is finished before.
+    /// Reads a queue of this member from another place on.
     func restart(_ queue: MessageQueue, from offset: Int64) async {
-        guard readers[queue] != nil else { return }
-        // Whoever starts the queue next takes it from here, a rebalance that comes in between as well.
-        resets[queue] = offset
+        guard readers[queue] != nil, restarting.insert(queue).inserted else { return }
+        defer { restarting.remove(queue) }
         await drop(queue)
-        if configuration.messageModel == .broadcasting { localOffsets[queue] = offset }
         do throws(MQClientError) {
-            if configuration.messageModel == .clustering { try await puller.commit(offset, for: queue) }
+            if configuration.messageModel == .clustering {
+                try await puller.commit(offset, for: queue)
+            } else {
+                localOffsets[queue] = offset
+            }
         } catch {
             logger.warning("a reset was not committed", metadata: ["queue": "\(queue)", "error": "\(error)"])
         }
         if configuration.order == .orderly { await lock([queue]) }
-        guard isRunning, let handler, readers[queue] == nil, let subscription = subscriptions[queue.topic] else {
-            return
-        }
+        // Re-checked: it may not run any more, or not want the topic. Whose queue it is the next rebalance says.
+        guard let handler, let subscription = subscriptions[queue.topic] else { return }
         start(queue, subscription, handler)
     }
 
@@ -201,7 +201,7 @@ public actor PushConsumer {
         let reader = QueueReader(
             queue: queue, subscription: subscription, settings: configuration, client: client, puller: puller,
             gate: gate, logger: logger, handler: handler)
-        let known = resets.removeValue(forKey: queue) ?? localOffsets[queue]
+        let known = localOffsets[queue]
         // Not a child: a queue is dropped alone, when another member takes it, and awaited then.
         readers[queue] = (reader, Task { await reader.run(from: known) })
         logger.info("reading begins", metadata: ["group": "\(configuration.group)", "queue": "\(queue)"])
@@ -211,8 +211,7 @@ public actor PushConsumer {
         guard let (reader, task) = readers.removeValue(forKey: queue) else { return }
         task.cancel()
         await task.value
-        // Who was reset does not go back to where it was.
-        if resets[queue] == nil { await commit(reader, isDropped: true) }
+        await commit(reader, isDropped: true)
         // Another member may move it before this one gets the queue again.
         committed[queue] = nil
         if configuration.order == .orderly { await unlock(queue) }
@@ -232,9 +231,9 @@ public actor PushConsumer {
         do throws(MQClientError) {
             if configuration.messageModel == .clustering {
                 try await puller.commit(offset, for: reader.queue)
-            } else if let store {
+            } else {
                 localOffsets[reader.queue] = offset
-                try store.save(localOffsets)
+                try store?.save(localOffsets)
             }
             committed[reader.queue] = offset
         } catch {
@@ -266,14 +265,6 @@ public actor PushConsumer {
             try await client.unlock([queue], group: configuration.group)
         } catch {
             logger.debug("queue not unlocked; its lock runs out", metadata: ["queue": "\(queue)", "error": "\(error)"])
-        }
-    }
-
-    private static func every(_ interval: Duration, _ work: @Sendable () async -> Void) async {
-        while !Task.isCancelled {
-            // Cancellation ends the sleep with an error, and with it the loop.
-            do { try await Task.sleep(for: interval) } catch { return }
-            await work()
         }
     }
 }

@@ -93,6 +93,9 @@ public struct PushConsumerConfiguration: Sendable {
         ] where !range.contains(value) {
             throw .invalid(reason: "\(name) is \(value) (accepted: \(range.lowerBound) to \(range.upperBound))")
         }
+        guard hold > .zero else {
+            throw .invalid(reason: "hold is \(hold) (expected more than 0, or brokers would be asked all the time)")
+        }
         guard !group.isEmpty else { throw .invalid(reason: "the group is empty (expected a name)") }
     }
 }

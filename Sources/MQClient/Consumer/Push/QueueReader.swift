@@ -81,11 +81,7 @@ final class QueueReader: Sendable {
         }
         // Retries wait for this group alone; none of them is too old.
         if queue.topic.hasPrefix(Subscription.retryPrefix) { return 0 }
-        switch settings.startsFrom {
-        case .beginning: return try await puller.minOffset(of: queue)
-        case .end: return try await puller.maxOffset(of: queue)
-        case .time(let milliseconds): return try await puller.offset(of: queue, atTime: milliseconds)
-        }
+        return try await puller.offset(of: queue, at: settings.startsFrom)
     }
 
     // MARK: Side by side
@@ -239,26 +235,13 @@ final class QueueReader: Sendable {
 
     /// One pull; nil when it failed or brought nothing, after a rest where one is due.
     private func pull(from offset: Int64) async -> PullResult? {
-        let (results, continuation) = AsyncStream<Result<PullResult, MQClientError>>.makeStream()
-        // A held pull can't be taken back; who is cancelled does not wait for it.
-        Task { [puller, queue, settings, subscription] in
-            do throws(MQClientError) {
-                let result = try await puller.pull(
-                    queue, from: offset, max: Int32(settings.pullBatch), hold: settings.hold,
-                    subscription: subscription)
-                continuation.yield(.success(result))
-            } catch {
-                continuation.yield(.failure(error))
-            }
-            continuation.finish()
+        do throws(MQClientError) {
+            return try await puller.pull(
+                queue, from: offset, max: Int32(settings.pullBatch), hold: settings.hold, subscription: subscription)
+        } catch {
+            await rest(after: error)
+            return nil
         }
-        for await result in results {
-            switch result {
-            case .success(let pulled): return pulled
-            case .failure(let error): await rest(after: error)
-            }
-        }
-        return nil
     }
 
     private func rest(after error: MQClientError) async {
