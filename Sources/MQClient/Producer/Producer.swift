@@ -256,14 +256,7 @@ public actor Producer {
     ) async throws(MQClientError) -> Answer {
         let command = request.command(for: queue, group: group, configuration: client.configuration)
         let answer = try await client.cancellableCall(command, to: address)
-        let status: SendStatus
-        switch answer.responseCode {
-        case .success: status = .ok
-        case .flushDiskTimeout: status = .flushDiskTimeout
-        case .flushSlaveTimeout: status = .flushSlaveTimeout
-        case .slaveNotAvailable: status = .slaveNotAvailable
-        default: throw MQClientError(refusal: answer, by: address)
-        }
+        guard let status = SendStatus(answer.responseCode) else { throw MQClientError(refusal: answer, by: address) }
         let header: SendMessageResponseHeader
         do throws(HeaderError) {
             header = try answer.header()
