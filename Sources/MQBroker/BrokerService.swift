@@ -332,6 +332,9 @@ public final class BrokerService: RemotingRequestHandler {
         dispatcher.handle(request, on: connection, reply: reply)
     }
 
+    /// Has the log's writer begin with all that came together.
+    public func requestsHandled() { running.withLock({ $0?.dispatcher })?.requestsHandled() }
+
     /// Forgets the connection's held pulls and group memberships.
     public func connectionClosed(_ connection: RemotingConnection) {
         guard let running = running.withLock({ $0 }) else { return }

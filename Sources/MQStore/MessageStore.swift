@@ -149,16 +149,22 @@ public final class MessageStore: Sendable {
     ///   - awaitsFlush: whether a synchronous store's answer waits for the disk.
     ///   - isPatient: whether it is written however late; else it is refused as `overloaded` after the configuration's
     ///     longest wait.
+    ///   - wakesWriter: whether the writer begins at once. Whoever has more to store in the same breath says `false` and
+    ///     calls ``wakeWriter()`` at its end: one waking for all, and one write.
     public func append(
-        _ drafts: [RecordDraft], awaitsFlush: Bool = true, isPatient: Bool = true,
+        _ drafts: [RecordDraft], awaitsFlush: Bool = true, isPatient: Bool = true, wakesWriter: Bool = true,
         completion: @escaping @Sendable (Result<AppendReceipt, StoreError>) -> Void
     ) {
         precondition(!drafts.isEmpty, "nothing to append")
         let bytes = drafts.reduce(0) { $0 + $1.encodedSize }
         writer.submit(
             Append(
-                drafts: drafts, awaitsFlush: awaitsFlush, completion: completion, bytes: bytes, isPatient: isPatient))
+                drafts: drafts, awaitsFlush: awaitsFlush, completion: completion, bytes: bytes, isPatient: isPatient),
+            wakes: wakesWriter)
     }
+
+    /// Has the writer begin with what was appended without waking it.
+    public func wakeWriter() { writer.wake() }
 
     /// Changes how often an asynchronous store syncs, in milliseconds; from the next sync on.
     public func setFlushInterval(milliseconds: Int64) {

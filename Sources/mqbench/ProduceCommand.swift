@@ -2,15 +2,18 @@ import ArgumentParser
 import MQClient
 import MQTransport
 import MQWire
+import Synchronization
 
 /// `mqbench produce`: sends as fast as the broker answers.
 struct ProduceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "produce", abstract: "Sends messages as fast as it may.",
         discussion: """
-            Each of --concurrency tasks sends one message, or one batch, and waits for the answer before the next.
+            Each of --concurrency tasks sends one message, or one batch, and waits for the answer before the next; with
+            --pipeline it goes on while so many answers are on their way.
 
             Example: mqbench produce -n 127.0.0.1:9876 --concurrency 64 --size 128
+                     mqbench produce -n 127.0.0.1:9876 --concurrency 1 --pipeline 1024
             """)
 
     @OptionGroup var target: TargetOptions
@@ -25,12 +28,24 @@ struct ProduceCommand: AsyncParsableCommand {
     @Flag(help: "Send without an answer; what the broker really has is told by its offsets.")
     var oneWay = false
 
+    @Option(help: "How many messages of a task may wait for their answers at once; 0 to wait for each.")
+    var pipeline = 0
+
+    @Flag(help: "Write requests' headers as JSON, as RocketMQ's clients do by default, and not in the compact form.")
+    var jsonHeaders = false
+
     func validate() throws {
         guard (0...Producer.bodyLimitBytes).contains(size) else {
             throw ValidationError("--size \(size) is out of range (expected 0 to \(Producer.bodyLimitBytes))")
         }
         guard (1...10_000).contains(batch) else {
             throw ValidationError("--batch \(batch) is out of range (expected 1 to 10000)")
+        }
+        guard (0...1_000_000).contains(pipeline) else {
+            throw ValidationError("--pipeline \(pipeline) is out of range (expected 0 to 1000000)")
+        }
+        guard pipeline == 0 || (batch == 1 && !oneWay) else {
+            throw ValidationError("--pipeline sends single messages and takes their answers (omit --batch, --one-way)")
         }
         guard !oneWay || batch == 1 else { throw ValidationError("--one-way sends single messages (omit --batch)") }
     }
@@ -40,7 +55,9 @@ struct ProduceCommand: AsyncParsableCommand {
     /// The run, without a word to anybody.
     func measure() async throws -> Measurement {
         let clients = (0..<target.clients).map { _ in
-            MQConnection(configuration: .init(nameservers: target.nameserver, threads: 1))
+            MQConnection(
+                configuration: .init(
+                    nameservers: target.nameserver, threads: 1, headerEncoding: jsonHeaders ? .json : .compact))
         }
         let producers = clients.map { Producer(group: "mqbench", client: $0) }
         let window: Window
@@ -55,7 +72,8 @@ struct ProduceCommand: AsyncParsableCommand {
         async let spent = window.meter(options.brokerPid)
         let parts = await withTaskGroup(of: Measurement.Part.self) { group in
             for index in 0..<target.concurrency {
-                group.addTask { await load(producers[index % producers.count], window) }
+                let producer = producers[index % producers.count]
+                group.addTask { await pipeline > 0 ? stream(producer, window) : load(producer, window) }
             }
             return await group.reduce(into: []) { $0.append($1) }
         }
@@ -73,7 +91,33 @@ struct ProduceCommand: AsyncParsableCommand {
             JSONMember("concurrency", .integer(Int64(target.concurrency))),
             JSONMember("clients", .integer(Int64(target.clients))), JSONMember("bodyBytes", .integer(Int64(size))),
             JSONMember("batch", .integer(Int64(batch))), JSONMember("oneWay", .bool(oneWay)),
+            JSONMember("pipeline", .integer(Int64(pipeline))), JSONMember("jsonHeaders", .bool(jsonHeaders)),
         ]
+    }
+
+    private func stream(_ producer: Producer, _ window: Window) async -> Measurement.Part {
+        let message = message
+        let lane = producer.pipeline(limit: pipeline)
+        let part = Mutex(Measurement.Part())
+        while ContinuousClock.now < window.closes {
+            let start = ContinuousClock.now
+            do {
+                try await lane.send(message) { result in
+                    let end = ContinuousClock.now
+                    part.withLock { part in
+                        switch result {
+                        case .success: if window.counts(end) { part.complete(1, took: end - start) }
+                        case .failure(let error): part.fail(error)
+                        }
+                    }
+                }
+            } catch {
+                part.withLock { $0.fail(error) }
+                try? await Task.sleep(for: .milliseconds(10))
+            }
+        }
+        await lane.drain()
+        return part.withLock { $0 }
     }
 
     private func load(_ producer: Producer, _ window: Window) async -> Measurement.Part {

@@ -69,6 +69,15 @@ import Testing
             print("kept at \(try await first.queue) and \(try await second.queue)")
             try await producer.sendOneWay(Message(topic: "clicks", body: Array("/basket".utf8)))
             // end
+            // example: pipeline
+            let pipeline = producer.pipeline(limit: 256)
+            for reading in 1...1000 {
+                try await pipeline.send(Message(topic: "readings", body: Array("\(reading)".utf8))) { result in
+                    if case .failure(let error) = result { print("reading \(reading): \(error)") }
+                }
+            }
+            await pipeline.drain()
+            // end
             // example: order
             for step in ["created", "paid", "sent"] {
                 try await producer.send(Message(topic: "orders", body: Array(step.utf8)), orderedBy: "order-4711")
@@ -290,7 +299,7 @@ import Testing
                 #expect(told.updateValue(lines, forKey: example) == nil, "two examples are named \(example)")
             }
         }
-        #expect(run.count == 14 && shown == 14, "\(run.count) run, \(shown) shown")
+        #expect(run.count == 15 && shown == 15, "\(run.count) run, \(shown) shown")
         #expect(Set(run.keys) == Set(told.keys), "\(run.keys.sorted()) \(told.keys.sorted())")
         for (example, lines) in run { #expect(told[example] == lines, "\(example)") }
     }

@@ -242,4 +242,83 @@ import Testing
         await broker.stop()
         await nameserver.service.shutdown()
     }
+
+    // MARK: Pipelines
+
+    /// What came of the messages of a pipeline.
+    private final class Outcomes: Sendable {
+        private let results = Mutex<[Result<SendReceipt, MQClientError>]>([])
+        var all: [Result<SendReceipt, MQClientError>] { results.withLock { $0 } }
+        func add(_ result: Result<SendReceipt, MQClientError>) { results.withLock { $0.append(result) } }
+    }
+
+    @Test func aPipelineTellsOfEveryMessageOnceAndOneAfterTheOther() async throws {
+        try await withBrokers(
+            [.answer(.success), .answer(.systemBusy), .answer(.flushDiskTimeout)]
+        ) { client, brokers in
+            let pipeline = Producer(group: "g", client: client).pipeline(limit: 2)
+            let outcomes = Outcomes()
+            for _ in 0..<3 { try await pipeline.send(message) { outcomes.add($0) } }
+            await pipeline.drain()
+            let statuses = outcomes.all.map { try? $0.get().status }
+            #expect(statuses == [.ok, nil, .flushDiskTimeout])
+            guard case .failure(.refused(_, let code, _)) = outcomes.all[1] else {
+                Issue.record("\(outcomes.all[1])")
+                return
+            }
+            #expect(code == ResponseCode.systemBusy.rawValue)
+            // Nothing was repeated, and each message had an id of its own.
+            #expect(brokers[0].sends.count == 3)
+            #expect(Set(brokers[0].sends.map { MessageProperties(text: $0.properties)["UNIQ_KEY"] }).count == 3)
+        }
+    }
+
+    @Test func whoSendsMoreThanAPipelineHoldsWaitsForRoom() async throws {
+        try await withBrokers([.silence], timeout: .milliseconds(300)) { client, brokers in
+            let pipeline = Producer(group: "g", client: client).pipeline(limit: 4)
+            let outcomes = Outcomes()
+            let sent = Atomic(0)
+            let sender = Task {
+                for _ in 0..<6 {
+                    try await pipeline.send(message) { outcomes.add($0) }
+                    sent.wrappingAdd(1, ordering: .relaxed)
+                }
+            }
+            #expect(await eventually { brokers[0].sends.count == 4 })
+            #expect(sent.load(ordering: .relaxed) == 4)
+            // The broker says nothing: the time limit makes room.
+            try await sender.value
+            await pipeline.drain()
+            #expect(brokers[0].sends.count == 6 && outcomes.all.count == 6)
+            #expect(
+                outcomes.all.allSatisfy {
+                    if case .failure(let error) = $0 { error.outcome == .unknown } else { false }
+                })
+        }
+    }
+
+    @Test func whoIsCancelledWhileItWaitsForRoomSendsNothing() async throws {
+        try await withBrokers([.silence], timeout: .milliseconds(300)) { client, brokers in
+            let pipeline = Producer(group: "g", client: client).pipeline(limit: 1)
+            let outcomes = Outcomes()
+            try await pipeline.send(message) { outcomes.add($0) }
+            let sender = Task { try await pipeline.send(message) { outcomes.add($0) } }
+            try await Task.sleep(for: .milliseconds(50))
+            sender.cancel()
+            await #expect(throws: MQClientError.cancelled) { try await sender.value }
+            await pipeline.drain()
+            #expect(brokers[0].sends.count == 1 && outcomes.all.count == 1)
+        }
+    }
+
+    @Test func aPipelineRefusesWhatItCannotSend() async throws {
+        try await withBrokers([.answer(.success)]) { client, brokers in
+            let pipeline = Producer(group: "g", client: client).pipeline()
+            await #expect(throws: MQClientError.self) {
+                try await pipeline.send(Message(topic: "", body: [])) { _ in Issue.record("it was sent") }
+            }
+            await pipeline.drain()
+            #expect(brokers[0].sends.isEmpty)
+        }
+    }
 }

@@ -167,7 +167,7 @@ import Testing
                     drafts: [], awaitsFlush: true,
                     completion: { result in
                         if case .failure(let error) = result { refusals.withLock { $0.append(error.code) } }
-                    }, bytes: 0))
+                    }, bytes: 0), wakes: true)
         }
         submit()
         #expect(refusals.withLock { $0.isEmpty })

@@ -63,19 +63,22 @@ import Testing
         #expect(try FrameCodec.decode(from: &buffer) == nil && buffer.readableBytes == 0)
     }
 
-    @Test func theEncoderWritesLargeBodiesBesideTheirHeader() throws {
-        let channel = EmbeddedChannel(handler: FrameEncoder())
-        let command = RemotingCommand(
-            code: 10, opaque: 7, body: ByteBuffer(repeating: 0x41, count: 100_000))
-        try channel.writeOutbound(command)
+    @Test func largeBodiesAreBuffersOfTheirOwnAndSmallFramesShareOne() throws {
+        let small = RemotingCommand(code: 10, opaque: 6, body: ByteBuffer(repeating: 0x41, count: 100))
+        let large = RemotingCommand(code: 10, opaque: 7, body: ByteBuffer(repeating: 0x41, count: 100_000))
+        let commands = [small, small, large, small]
+        var batch = FrameBatch(allocator: ByteBufferAllocator(), count: commands.count)
+        for command in commands { batch.append(command) }
+        let buffers = batch.finish()
+        #expect(buffers.map { $0 == large.body } == [false, true, false])
         var whole = ByteBuffer()
-        var parts = 0
-        while var part = try channel.readOutbound(as: ByteBuffer.self) {
-            whole.writeBuffer(&part)
-            parts += 1
-        }
-        #expect(parts == 2)
-        #expect(try FrameCodec.decode(from: &whole) == command)
+        for var buffer in buffers { whole.writeBuffer(&buffer) }
+        for command in commands { #expect(try FrameCodec.decode(from: &whole) == command) }
+        #expect(whole.readableBytes == 0)
+    }
+
+    @Test func aBatchWithoutFramesHasNoBuffer() {
+        #expect(FrameBatch(allocator: ByteBufferAllocator(), count: 0).finish().isEmpty)
     }
 
     @Test(

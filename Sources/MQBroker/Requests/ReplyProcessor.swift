@@ -69,7 +69,7 @@ struct ReplyProcessor: Sendable {
         var draft = RecordDraft(
             topic: header.topic, queueID: isQueue ? header.queueID : .random(in: 0..<max(1, queues)), flag: header.flag,
             sysFlag: SysFlag(rawValue: header.sysFlag), bornTimestamp: header.bornTimestamp,
-            bornHost: SendProcessor.host(connection.remoteAddress), storeHost: context.storeHost.withLock { $0 },
+            bornHost: connection.remoteHost, storeHost: context.storeHost.withLock { $0 },
             reconsumeTimes: header.reconsumeTimes, body: body)
         draft.properties = ByteBuffer(string: properties.text)
         guard draft.properties.readableBytes <= MessageProperties.maximumEncodedBytes else { return }

@@ -1,3 +1,4 @@
+import MQStore
 import MQTransport
 import MQWire
 
@@ -8,7 +9,9 @@ protocol RequestProcessor: Sendable {
 }
 
 /// Finds the processor for a request. Runs on the connection's event loop; processors never block it.
-struct RequestDispatcher: Sendable {
+///
+/// One object and no value: a request then takes hold of it once and not of each of its parts.
+final class RequestDispatcher: Sendable {
     let send: SendProcessor
     let pull: PullProcessor
     let offsets: OffsetProcessor
@@ -20,12 +23,38 @@ struct RequestDispatcher: Sendable {
     /// Rarer requests, asked in this order.
     let others: [any RequestProcessor]
 
+    init(
+        send: SendProcessor, pull: PullProcessor, offsets: OffsetProcessor, clients: ClientProcessor,
+        sendBack: SendBackProcessor, transactions: TransactionProcessor, reset: ResetProcessor,
+        replies: ReplyProcessor, others: [any RequestProcessor]
+    ) {
+        self.send = send
+        self.pull = pull
+        self.offsets = offsets
+        self.clients = clients
+        self.sendBack = sendBack
+        self.transactions = transactions
+        self.reset = reset
+        self.replies = replies
+        self.others = others
+    }
+
+    /// Does at once for all requests of a read what each of them put off.
+    func requestsHandled() { send.context.store.wakeWriter() }
+
+    /// The fields that name a group.
+    private static let groupFields: Set = ["consumerGroup", "group", "groupName", "producerGroup", "destGroup"]
+
+    /// The shortest of them: the many fields of a send have names of one letter.
+    private static let shortestGroupField = "group".utf8.count
+
     func handle(_ request: RemotingCommand, on connection: RemotingConnection, reply: RemotingReply) {
         // Whatever request names a group: it may become a topic's name, and that a folder's.
-        for field in ["consumerGroup", "group", "groupName", "producerGroup", "destGroup"] {
-            guard let name = request.extFields[field], let objection = GroupName.objection(to: name) else { continue }
+        for (field, name) in request.extFields.pairs
+        where field.utf8.count >= Self.shortestGroupField && Self.groupFields.contains(field) {
             // An empty one is each request's own matter.
-            if !name.isEmpty { return reply.send(.systemError, remark: objection) }
+            guard !name.isEmpty, let objection = GroupName.objection(to: name) else { continue }
+            return reply.send(.systemError, remark: objection)
         }
         do {
             switch request.requestCode {

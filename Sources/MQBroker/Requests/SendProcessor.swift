@@ -9,9 +9,6 @@ import Synchronization
 struct SendProcessor: Sendable {
     let context: BrokerContext
 
-    /// What an answer says about the broker's region and tracing, as RocketMQ's does.
-    private static let regionFields: [(String, String)] = [("MSG_REGION", "DefaultRegion"), ("TRACE_ON", "true")]
-
     func handle(_ request: RemotingCommand, from connection: RemotingConnection, reply: RemotingReply) throws {
         let header = try SendMessageRequestHeader(request: request)
         var request = request
@@ -26,11 +23,13 @@ struct SendProcessor: Sendable {
         switch context.resolveTopic(
             header.topic, model: header.defaultTopic, clientQueueNums: header.defaultTopicQueueNums)
         {
-        case .known(let topic): try accept(request, header: header, topic: topic, from: connection, reply: reply)
+        case .known(let topic):
+            // Together with what else came: ``BrokerService/requestsHandled()`` wakes the writer for all.
+            try accept(request, header: header, topic: topic, from: connection, reply: reply, isLast: false)
         case .created(let topic):
             context.topicsDidChange { [self, request] in
                 do {
-                    try accept(request, header: header, topic: topic, from: connection, reply: reply)
+                    try accept(request, header: header, topic: topic, from: connection, reply: reply, isLast: true)
                 } catch { reply.send(.systemError, remark: "\(error)") }
             }
         case .missing:
@@ -42,9 +41,11 @@ struct SendProcessor: Sendable {
     }
 
     /// Checks the message against its topic and stores it.
+    ///
+    /// - Parameter isLast: whether the log's writer begins at once.
     private func accept(
         _ request: RemotingCommand, header: SendMessageRequestHeader, topic: TopicConfig,
-        from connection: RemotingConnection, reply: RemotingReply
+        from connection: RemotingConnection, reply: RemotingReply, isLast: Bool
     ) throws {
         let body = request.body ?? ByteBuffer()
         guard !topic.order || context.live.withLock({ $0.permission.contains(.write) }) else {
@@ -66,21 +67,21 @@ struct SendProcessor: Sendable {
             topic: header.topic,
             queueID: header.queueID >= 0 ? header.queueID : .random(in: 0..<max(1, topic.writeQueueNums)),
             flag: header.flag, sysFlag: SysFlag(rawValue: header.sysFlag), bornTimestamp: header.bornTimestamp,
-            bornHost: Self.host(connection.remoteAddress), storeHost: context.storeHost.withLock { $0 },
+            bornHost: connection.remoteHost, storeHost: context.storeHost.withLock { $0 },
             reconsumeTimes: header.reconsumeTimes, body: body)
         if topic.filterType == "MULTI_TAG" { template.sysFlag.insert(.multipleTags) }
         let properties = MessageProperties(text: header.properties)
         let waits = properties[PropertyName.waitStoreMessageOK] != "false"
         if header.batch || request.requestCode == .sendBatchMessage {
-            try store(batch: body, template: template, outer: properties, waits: waits, reply: reply)
+            try store(batch: body, template: template, outer: properties, waits: waits, reply: reply, isLast: isLast)
         } else {
-            store(template, properties: properties, header: header, waits: waits, reply: reply)
+            store(template, properties: properties, header: header, waits: waits, reply: reply, isLast: isLast)
         }
     }
 
     private func store(
         _ draft: RecordDraft, properties: MessageProperties, header: SendMessageRequestHeader, waits: Bool,
-        reply: RemotingReply
+        reply: RemotingReply, isLast: Bool
     ) {
         var draft = draft
         var properties = properties
@@ -94,11 +95,11 @@ struct SendProcessor: Sendable {
         } else {
             MessageIntake.applyDelay(topic: &draft.topic, queueID: &draft.queueID, properties: &properties)
         }
-        draft.properties = ByteBuffer(string: properties.text)
+        draft.properties = properties.encoded
         guard draft.properties.readableBytes <= MessageProperties.maximumEncodedBytes else {
             return reply.send(.messageIllegal, remark: "the properties have \(draft.properties.readableBytes) bytes")
         }
-        append([draft], queueID: queueID, waits: waits, reply: reply)
+        append([draft], queueID: queueID, waits: waits, reply: reply, isLast: isLast)
     }
 
     /// A consumer that could not send a message back sends it itself; after the last retry it goes to the dead letters.
@@ -113,7 +114,8 @@ struct SendProcessor: Sendable {
     }
 
     private func store(
-        batch: ByteBuffer, template: RecordDraft, outer: MessageProperties, waits: Bool, reply: RemotingReply
+        batch: ByteBuffer, template: RecordDraft, outer: MessageProperties, waits: Bool, reply: RemotingReply,
+        isLast: Bool
     ) throws {
         guard let items = BatchBody.decode(batch), !items.isEmpty else {
             return reply.send(.messageIllegal, remark: "the batch of \(batch.readableBytes) bytes cannot be split")
@@ -137,15 +139,15 @@ struct SendProcessor: Sendable {
         if let longest = drafts.map(\.properties.readableBytes).max(), longest > MessageProperties.maximumEncodedBytes {
             return reply.send(.messageIllegal, remark: "the properties of a message have \(longest) bytes")
         }
-        append(drafts, queueID: template.queueID, waits: waits, reply: reply)
+        append(drafts, queueID: template.queueID, waits: waits, reply: reply, isLast: isLast)
     }
 
-    private func append(_ drafts: [RecordDraft], queueID: Int32, waits: Bool, reply: RemotingReply) {
+    private func append(_ drafts: [RecordDraft], queueID: Int32, waits: Bool, reply: RemotingReply, isLast: Bool) {
         let host = drafts[0].storeHost
         let role = context.configuration.role
         let start = MonotonicClock.nanoseconds()
         let bytes = drafts.reduce(0) { $0 + $1.encodedSize }
-        context.store.append(drafts, awaitsFlush: waits, isPatient: false) {
+        context.store.append(drafts, awaitsFlush: waits, isPatient: false, wakesWriter: isLast) {
             [context, topic = drafts[0].topic] result in
             context.metrics.putLatency.recordNanoseconds(MonotonicClock.nanoseconds() - start)
             switch result {
@@ -154,10 +156,10 @@ struct SendProcessor: Sendable {
                 guard reply.isExpected else { return reply.send(.success) }
                 let code = StoreAnswers.code(for: receipt.flush, role: waits ? role : .asyncMaster)
                 let ids = receipt.logOffsets.map { OffsetMessageID(host: host, logOffset: $0).description }
-                var fields = SendMessageResponseHeader(
-                    messageID: ids.joined(separator: ","), queueID: queueID, queueOffset: receipt.queueOffset
+                let fields = SendMessageResponseHeader(
+                    messageID: ids.count == 1 ? ids[0] : ids.joined(separator: ","), queueID: queueID,
+                    queueOffset: receipt.queueOffset
                 ).fields
-                for (name, value) in Self.regionFields { fields[name] = value }
                 reply.send(
                     RemotingCommand(code: code.rawValue, remark: StoreAnswers.remark(for: code), extFields: fields))
             case .failure(let error):
@@ -166,11 +168,5 @@ struct SendProcessor: Sendable {
                 reply.send(StoreAnswers.code(for: error), remark: "\(error)")
             }
         }
-    }
-
-    /// The client's address as a record stores it.
-    static func host(_ text: String) -> RecordHost {
-        guard let address = try? HostPort(text) else { return .loopback }
-        return RecordHost(numeric: address.host, port: Int32(address.port)) ?? .loopback
     }
 }

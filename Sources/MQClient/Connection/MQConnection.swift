@@ -115,7 +115,8 @@ public final class MQConnection: Sendable {
         _ request: RemotingCommand, to address: String, timeout: Duration? = nil
     ) async throws(MQClientError) -> RemotingCommand {
         do throws(TransportError) {
-            return try await transport.call(request, to: address, timeout: timeout ?? configuration.requestTimeout)
+            return try await transport.call(
+                configuration.encoded(request), to: address, timeout: timeout ?? configuration.requestTimeout)
         } catch {
             throw MQClientError(error, address: address)
         }
@@ -130,7 +131,8 @@ public final class MQConnection: Sendable {
         guard !state.withLock({ $0.isShutDown }) else {
             throw .unreachable(address: address, reason: "the client is shut down")
         }
-        let answer = transport.future(request, to: address, timeout: timeout ?? configuration.requestTimeout)
+        let answer = transport.future(
+            configuration.encoded(request), to: address, timeout: timeout ?? configuration.requestTimeout)
         // Of the answer and the cancellation the first one counts.
         let promise = answer.eventLoop.makePromise(of: RemotingCommand.self)
         answer.cascade(to: promise)
@@ -145,6 +147,15 @@ public final class MQConnection: Sendable {
         } catch {
             throw .noAnswer(address: address, reason: "the task was cancelled while it waited")
         }
+    }
+
+    /// The same for event loops; fails with `TransportError` only.
+    func future(_ request: RemotingCommand, to address: String) -> EventLoopFuture<RemotingCommand> {
+        guard !state.withLock({ $0.isShutDown }) else {
+            return group.any().makeFailedFuture(
+                TransportError.notSent(address: address, reason: "the client is shut down"))
+        }
+        return transport.future(configuration.encoded(request), to: address, timeout: configuration.requestTimeout)
     }
 
     /// Asks a nameserver, the next one when it cannot be asked, each at most once; not for a task that is cancelled.
@@ -183,6 +194,11 @@ public final class MQConnection: Sendable {
             greetNewBrokers()
             return route
         }
+    }
+
+    /// The route for sending, if it is known and nothing speaks against it.
+    func knownPublishRoute(of topic: String) -> TopicRoute? {
+        state.withLock { $0.routes[topic] }.flatMap { $0.isStale ? nil : $0.route }
     }
 
     /// The route for reading: a known one or the nameserver's.

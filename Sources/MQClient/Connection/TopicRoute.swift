@@ -44,6 +44,8 @@ public struct TopicRoute: Sendable, Equatable {
     public let shares: [Share]
     /// The broker sets by name.
     public let brokers: [String: BrokerSet]
+    /// The queues that can be sent to: writing is permitted and the master is there.
+    public let writableQueues: [MessageQueue]
 
     init(topic: String, data: TopicRouteData) {
         self.topic = topic
@@ -55,12 +57,14 @@ public struct TopicRoute: Sendable, Equatable {
         }.sorted { $0.brokerName < $1.brokerName }
         brokers = Dictionary(
             data.brokerDatas.map { ($0.brokerName, BrokerSet($0)) }, uniquingKeysWith: { $1 })
+        writableQueues = Self.writableQueues(topic, shares, brokers)
     }
 
     private init(topic: String, shares: [Share], brokers: [String: BrokerSet]) {
         self.topic = topic
         self.shares = shares
         self.brokers = brokers
+        writableQueues = Self.writableQueues(topic, shares, brokers)
     }
 
     /// This route, taken over by a topic that a send is going to create: as many queues as asked for, no more than
@@ -74,17 +78,20 @@ public struct TopicRoute: Sendable, Equatable {
         return TopicRoute(topic: topic, shares: shares, brokers: brokers)
     }
 
-    /// The queues that can be sent to: writing is permitted and the master is there.
-    public var writableQueues: [MessageQueue] {
-        queues { brokers[$0.brokerName]?.masterAddress == nil ? 0 : $0.writeQueues }
+    private static func writableQueues(
+        _ topic: String, _ shares: [Share], _ brokers: [String: BrokerSet]
+    ) -> [MessageQueue] {
+        queues(of: topic, shares) { brokers[$0.brokerName]?.masterAddress == nil ? 0 : $0.writeQueues }
     }
 
     /// The queues that can be pulled from: reading is permitted and some broker of the set is there.
     public var readableQueues: [MessageQueue] {
-        queues { brokers[$0.brokerName]?.addresses.isEmpty ?? true ? 0 : $0.readQueues }
+        Self.queues(of: topic, shares) { brokers[$0.brokerName]?.addresses.isEmpty ?? true ? 0 : $0.readQueues }
     }
 
-    private func queues(count: (Share) -> Int32) -> [MessageQueue] {
+    private static func queues(
+        of topic: String, _ shares: [Share], count: (Share) -> Int32
+    ) -> [MessageQueue] {
         shares.flatMap { share in
             (0..<max(0, count(share))).map {
                 MessageQueue(topic: topic, brokerName: share.brokerName, queueID: $0)

@@ -9,7 +9,7 @@ import NIOCore
 public actor Producer {
     /// The group, which brokers know this producer by.
     public nonisolated let group: String
-    private let client: MQConnection
+    private nonisolated let client: MQConnection
     private var rotation: QueueRotation
     private var isShutDown = false
     /// `nil` unless slow brokers are avoided.
@@ -192,11 +192,20 @@ public actor Producer {
         let (target, address) = try await target(for: message.topic, wish: queue, avoiding: nil)
         let command = request.command(for: target, group: group, configuration: client.configuration)
         do throws(TransportError) {
-            try await client.transport.notify(command, to: address)
+            try await client.transport.notify(client.configuration.encoded(command), to: address)
         } catch {
             throw MQClientError(error, address: address)
         }
         return request.messageIDs[0]
+    }
+
+    /// A pipeline for this producer's messages, for senders that do not wait for each answer.
+    ///
+    /// It chooses queues by itself, and the producer's own settings for retries and slow brokers do not hold for it.
+    ///
+    /// - Parameter limit: how many messages may be on their way at once.
+    public nonisolated func pipeline(limit: Int = 1024) -> SendPipeline {
+        SendPipeline(group: group, client: client, limit: limit)
     }
 
     /// Unregisters the group from the brokers; further sends fail.
@@ -255,17 +264,9 @@ public actor Producer {
         _ request: PreparedSend, with queue: MessageQueue, at address: String, attempt: Int
     ) async throws(MQClientError) -> Answer {
         let command = request.command(for: queue, group: group, configuration: client.configuration)
-        let answer = try await client.cancellableCall(command, to: address)
-        guard let status = SendStatus(answer.responseCode) else { throw MQClientError(refusal: answer, by: address) }
-        let header: SendMessageResponseHeader
-        do throws(HeaderError) {
-            header = try answer.header()
-        } catch {
-            throw .unreadableAnswer(address: address, reason: error.description)
-        }
+        let accepted = try AcceptedSend(
+            try await client.cancellableCall(command, to: address), queue: queue, address: address)
         return Answer(
-            status: status, header: header,
-            queue: MessageQueue(topic: queue.topic, brokerName: queue.brokerName, queueID: header.queueID),
-            address: address, attempt: attempt)
+            status: accepted.status, header: accepted.header, queue: accepted.queue, address: address, attempt: attempt)
     }
 }

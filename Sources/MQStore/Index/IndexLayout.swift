@@ -36,7 +36,7 @@ struct IndexLayout: Sendable, Hashable {
 
     /// The hash under which a key of a topic is found: Java's of `topic#key`, its sign taken away.
     static func hash(topic: String, key: some StringProtocol) -> Int32 {
-        let hash = JavaStringHash.hash("\(topic)#\(key)")
+        let hash = JavaStringHash.hash(key, after: JavaStringHash.hash("#", after: JavaStringHash.hash(topic)))
         // The smallest number has no positive counterpart; RocketMQ takes 0.
         return hash == .min ? 0 : abs(hash)
     }

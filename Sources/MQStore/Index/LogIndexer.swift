@@ -19,6 +19,9 @@ final class LogIndexer: Sendable {
 
     /// How often what is indexed is made durable, in milliseconds; after a crash so much is indexed again.
     private static let commitMilliseconds: Int64 = 2000
+    /// How long it rests before it looks again, in milliseconds: under load it then takes many messages at once, and
+    /// a query by key finds a message at most so late.
+    private static let restMilliseconds: Int64 = 10
     /// How long it sleeps at most when nobody wakes it, in milliseconds.
     private static let sleepMilliseconds: Int64 = 250
     /// The bytes that are still indexed when the store stops; a start that has more to catch up does so the next time.
@@ -63,14 +66,18 @@ final class LogIndexer: Sendable {
                 lastCommit = time
             }
             if hasMore, !state.withLock({ $0.isClosed }) { continue }
-            if hasMore || sleep() { return finish(loop) }
+            if hasMore || sleep(unlessNewsFor: loop) { return finish(loop) }
         }
     }
 
-    /// Sleeps until there is news; `true` when the store stops.
-    private func sleep() -> Bool {
+    /// Rests, and then sleeps until there is news; `true` when the store stops.
+    private func sleep(unlessNewsFor loop: IndexLoop) -> Bool {
+        let behind = loop.bytesBehind
+        if state.wait(atMostMilliseconds: Self.restMilliseconds, until: \.isClosed, { $0.isClosed }) { return true }
         isAsleep.store(true, ordering: .sequentiallyConsistent)
         defer { isAsleep.store(false, ordering: .sequentiallyConsistent) }
+        // What came during the rest woke nobody.
+        guard loop.bytesBehind == behind else { return false }
         return state.wait(atMostMilliseconds: Self.sleepMilliseconds, until: { $0.hasNews || $0.isClosed }) { state in
             state.hasNews = false
             return state.isClosed

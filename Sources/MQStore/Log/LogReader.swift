@@ -19,13 +19,17 @@ struct LogReader {
     /// Where the next step looks.
     private(set) var position: Int64
     private let source: Source
+    private let verifiesChecksums: Bool
     private var window = ByteBuffer()
 
     /// The bytes read at once; a longer record is read in one piece of its own.
     static let windowBytes = 1 << 20
 
     /// Begins at `position`.
-    init(_ source: Source, position: Int64) {
+    ///
+    /// - Parameter verifiesChecksums: whether bodies are summed, so that damage in them is found.
+    init(_ source: Source, position: Int64, verifiesChecksums: Bool = true) {
+        self.verifiesChecksums = verifiesChecksums
         self.source = source
         self.position = position
     }
@@ -33,12 +37,12 @@ struct LogReader {
     /// What stands at the position; moves behind a record, sound or damaged, and to the next segment after filler.
     mutating func next() throws(StoreError) -> LogWalk.Step {
         let segmentEnd = segmentEnd(of: position)
-        var reading = StoredRecord.read(from: &window)
+        var reading = StoredRecord.read(from: &window, verifyingChecksum: verifiesChecksums)
         if case .truncated(let needed) = reading {
             let count = Int(min(Int64(max(needed, Self.windowBytes)), segmentEnd - position))
             window = try source.fetch(position, count)
             if window.readableBytes == 0 { return .unwritten }
-            reading = StoredRecord.read(from: &window)
+            reading = StoredRecord.read(from: &window, verifyingChecksum: verifiesChecksums)
         }
         let step = LogWalk.judge(reading, position: position, segmentEnd: segmentEnd)
         switch step {

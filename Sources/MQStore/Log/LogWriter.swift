@@ -23,6 +23,8 @@ final class LogWriter: Sendable {
     /// A monotonic clock, nanoseconds.
     private let now: @Sendable () -> Int64
     private let inbox = WaitableMutex(Inbox())
+    /// Whether appends were queued of which the thread was not told.
+    private let isWakeOwed = Atomic(false)
     private let thread = Mutex<StoreThread?>(nil)
     /// How many appends are written and wait for a sync.
     private let unflushed: @Sendable () -> Int
@@ -47,33 +49,48 @@ final class LogWriter: Sendable {
     }
 
     /// Queues messages for the next write; refuses at once when too much waits or the store is closed.
-    func submit(_ append: Append) {
+    ///
+    /// - Parameter wakes: whether the thread hears of it now; else ``wake()`` follows.
+    func submit(_ append: Append, wakes: Bool) {
         var append = append
         append.since = now()
-        let refusal: StoreError? = inbox.withLockAndWake { inbox in
-            if let refusal = inbox.refusal { return refusal }
-            if inbox.isClosed { return StoreError(.closed, message: "the store was stopped; send to another broker") }
-            if inbox.bytes + append.bytes > configuration.maximumWaitingBytes
-                || inbox.appends.count >= configuration.maximumWaitingAppends
-            {
-                return StoreError(
-                    .overloaded,
-                    message: "\(inbox.appends.count) messages of \(inbox.bytes) bytes wait for the disk; send slower")
-            }
-            if !append.isPatient, let first = inbox.appends.first,
-                let late = lateness(since: first.since, now: append.since)
-            {
-                return late
-            }
-            if unflushed() >= configuration.maximumWaitingAppends {
-                return StoreError(
-                    .overloaded, message: "\(unflushed()) messages wait for the disk's confirmation; send slower")
-            }
-            inbox.appends.append(append)
-            inbox.bytes += append.bytes
-            return nil
-        }
+        let refusal: StoreError? =
+            wakes ? inbox.withLockAndWake { admit(append, &$0) } : inbox.withLock { admit(append, &$0) }
         if let refusal { append.completion(.failure(refusal)) }
+        if !wakes { isWakeOwed.store(true, ordering: .releasing) }
+    }
+
+    /// Tells the thread of what was queued without waking it, if anything was.
+    func wake() {
+        guard isWakeOwed.load(ordering: .relaxed), isWakeOwed.exchange(false, ordering: .acquiringAndReleasing) else {
+            return
+        }
+        inbox.withLockAndWake { _ in }
+    }
+
+    /// Why an append can't be queued; `nil` once it is.
+    private func admit(_ append: Append, _ inbox: inout Inbox) -> StoreError? {
+        if let refusal = inbox.refusal { return refusal }
+        if inbox.isClosed { return StoreError(.closed, message: "the store was stopped; send to another broker") }
+        if inbox.bytes + append.bytes > configuration.maximumWaitingBytes
+            || inbox.appends.count >= configuration.maximumWaitingAppends
+        {
+            return StoreError(
+                .overloaded,
+                message: "\(inbox.appends.count) messages of \(inbox.bytes) bytes wait for the disk; send slower")
+        }
+        if !append.isPatient, let first = inbox.appends.first,
+            let late = lateness(since: first.since, now: append.since)
+        {
+            return late
+        }
+        if unflushed() >= configuration.maximumWaitingAppends {
+            return StoreError(
+                .overloaded, message: "\(unflushed()) messages wait for the disk's confirmation; send slower")
+        }
+        inbox.appends.append(append)
+        inbox.bytes += append.bytes
+        return nil
     }
 
     /// Why an append that has waited too long is refused; `nil` for one that has not.

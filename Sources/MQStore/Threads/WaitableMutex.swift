@@ -9,6 +9,8 @@ final class WaitableMutex<State>: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
     private var state: State
+    /// How many threads wait; touched under the lock.
+    private var waiters = 0
 
     init(_ state: State) {
         self.state = state
@@ -36,12 +38,13 @@ final class WaitableMutex<State>: @unchecked Sendable {
         return try body(&state)
     }
 
-    /// Works on the value under the lock and wakes all who wait.
+    /// Works on the value under the lock and wakes all who wait, after it: who is woken finds the lock free.
     func withLockAndWake<Result>(_ body: (inout State) throws -> Result) rethrows -> Result {
         pthread_mutex_lock(mutex)
         defer {
-            pthread_cond_broadcast(condition)
+            let mustWake = waiters > 0
             pthread_mutex_unlock(mutex)
+            if mustWake { pthread_cond_broadcast(condition) }
         }
         return try body(&state)
     }
@@ -55,6 +58,8 @@ final class WaitableMutex<State>: @unchecked Sendable {
     ) rethrows -> Result {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
+        waiters += 1
+        defer { waiters -= 1 }
         if let milliseconds {
             var deadline = timespec()
             clock_gettime(CLOCK_MONOTONIC, &deadline)

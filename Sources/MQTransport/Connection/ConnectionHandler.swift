@@ -5,9 +5,9 @@ import NIOTLS
 
 /// The end of a connection's pipeline: requests go to the handler, answers to those who wait.
 final class ConnectionHandler: ChannelDuplexHandler {
-    typealias InboundIn = IncomingFrame
-    typealias OutboundIn = RemotingCommand
-    typealias OutboundOut = RemotingCommand
+    typealias InboundIn = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
 
     private let limits: ConnectionLimits
     private let requestHandler: (any RemotingRequestHandler)?
@@ -15,7 +15,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private let opened: @Sendable (RemotingConnection) -> Void
     private let closed: @Sendable (RemotingConnection) -> Void
     private let budget: ByteBudget?
-    private let forming: FormingFrame
+    private let forming = FormingFrame()
+    private var intake: FrameIntake
     /// Whether the connection is made only once its TLS is.
     private let awaitsHandshake: Bool
     /// Told when the connection ends before it was made, and why.
@@ -28,7 +29,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private var isAlarmSet = false
 
     init(
-        limits: ConnectionLimits, budget: ByteBudget?, forming: FormingFrame,
+        limits: ConnectionLimits, budget: ByteBudget?,
         requestHandler: (any RemotingRequestHandler)?, logger: Logger,
         opened: @escaping @Sendable (RemotingConnection) -> Void,
         closed: @escaping @Sendable (RemotingConnection) -> Void, awaitsHandshake: Bool,
@@ -38,7 +39,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         self.failed = failed
         self.limits = limits
         self.budget = budget
-        self.forming = forming
+        intake = FrameIntake(limitBytes: limits.frameBytes)
         self.requestHandler = requestHandler
         self.logger = logger
         self.opened = opened
@@ -83,11 +84,25 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard let connection else { return }
-        let frame = unwrapInboundIn(data)
-        let command = frame.command
         connection.heard()
-        if command.isResponse {
-            connection.answered(command)
+        intake.append(unwrapInboundIn(data))
+        do throws(FrameError) {
+            // Handling a frame may end the connection.
+            while self.connection != nil, let frame = try intake.next() {
+                receive(frame, on: connection)
+                // Not before its bytes are the request's.
+                forming.holds(0, now: .now())
+            }
+        } catch {
+            errorCaught(context: context, error: error)
+        }
+        guard self.connection != nil else { return }
+        forming.holds(intake.settle(), now: .now())
+    }
+
+    private func receive(_ frame: IncomingFrame, on connection: RemotingConnection) {
+        if frame.command.isResponse {
+            connection.answered(frame.command)
             return
         }
         // A connection that is about to end reads on only to see its peer's end: no request of it was taken in.
@@ -103,7 +118,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     /// Handles requests that wait, as long as their answers find room; whether none waits any more.
     private func handleWaiting() -> Bool {
-        guard let connection else { return true }
+        guard let connection, !waiting.isEmpty else { return true }
+        defer { requestHandler?.requestsHandled() }
         while !waiting.isEmpty {
             guard connection.mayAnswer else { return false }
             handle(waiting.removeFirst(), on: connection)
@@ -122,6 +138,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
+        requestHandler?.requestsHandled()
         connection?.sweep()
         watchFormingFrame(context)
         context.fireChannelReadComplete()
@@ -195,13 +212,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
         if let idleTimeout = limits.idleTimeout {
             try pipeline.addHandler(IdleStateHandler(allTimeout: TimeAmount(idleTimeout)))
         }
-        let forming = FormingFrame()
-        try pipeline.addHandler(
-            ByteToMessageHandler(FrameIntake(limitBytes: limits.frameBytes, forming: forming)))
-        try pipeline.addHandler(FrameEncoder())
         try pipeline.addHandler(
             ConnectionHandler(
-                limits: limits, budget: budget, forming: forming, requestHandler: requestHandler, logger: logger,
+                limits: limits, budget: budget, requestHandler: requestHandler, logger: logger,
                 opened: opened, closed: closed, awaitsHandshake: awaitsHandshake, failed: failed))
     }
 }

@@ -8,30 +8,50 @@ struct IncomingFrame {
 }
 
 /// Cuts a byte stream into frames and knows how much of the next one is there.
-struct FrameIntake: ByteToMessageDecoder {
-    typealias InboundOut = IncomingFrame
+///
+/// Part of ``ConnectionHandler`` and no handler of its own: a frame then goes from the bytes to its request without being
+/// wrapped on the way. Belongs to the connection's event loop.
+struct FrameIntake {
+    private let limitBytes: Int
+    /// What was read and is no whole frame yet.
+    private var rest = ByteBuffer()
+    /// A frame that can't be read ends the stream: nobody knows where the next one would begin.
+    private var isBroken = false
 
-    let limitBytes: Int
-    let forming: FormingFrame
+    init(limitBytes: Int) { self.limitBytes = limitBytes }
 
-    mutating func decode(context: ChannelHandlerContext, buffer: inout ByteBuffer) throws -> DecodingState {
-        let before = buffer.readableBytes
-        guard let command = try FrameCodec.decode(from: &buffer, limitBytes: limitBytes) else {
-            forming.holds(before, now: .now())
-            return .needMoreData
+    /// Takes over what was read.
+    mutating func append(_ bytes: ByteBuffer) {
+        guard !isBroken else { return }
+        if rest.readableBytes == 0 {
+            rest = bytes
+        } else {
+            rest.writeImmutableBuffer(bytes)
         }
-        // First passed on, so that its bytes are the request's before they are the frame's no more.
-        context.fireChannelRead(
-            Self.wrapInboundOut(IncomingFrame(command: command, bytes: before - buffer.readableBytes)))
-        forming.holds(0, now: .now())
-        return .continue
     }
 
-    /// At the end of the stream whole frames still count; a torn one is dropped with the connection.
-    mutating func decodeLast(
-        context: ChannelHandlerContext, buffer: inout ByteBuffer, seenEOF: Bool
-    ) throws -> DecodingState {
-        try decode(context: context, buffer: &buffer)
+    /// The next whole frame, `nil` when bytes are missing.
+    mutating func next() throws(FrameError) -> IncomingFrame? {
+        guard !isBroken else { return nil }
+        let before = rest.readableBytes
+        do throws(FrameError) {
+            guard let command = try FrameCodec.decode(from: &rest, limitBytes: limitBytes) else { return nil }
+            return IncomingFrame(command: command, bytes: before - rest.readableBytes)
+        } catch {
+            isBroken = true
+            rest = ByteBuffer()
+            throw error
+        }
+    }
+
+    /// What is there of a frame that is not whole; the memory of the frames before it is let go.
+    mutating func settle() -> Int {
+        if rest.readableBytes == 0 {
+            rest = ByteBuffer()
+        } else if rest.readerIndex > 0 {
+            rest.discardReadBytes()
+        }
+        return rest.readableBytes
     }
 }
 

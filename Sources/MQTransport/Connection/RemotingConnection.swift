@@ -11,6 +11,8 @@ public final class RemotingConnection: Sendable {
     public let id: UInt64
     /// The peer, `ip:port`.
     public let remoteAddress: String
+    /// The peer as a record stores it; the loopback address where it has no numeric one.
+    public let remoteHost: RecordHost
     /// Our end, `ip:port`.
     public let localAddress: String
 
@@ -55,6 +57,7 @@ public final class RemotingConnection: Sendable {
     init(channel: any Channel, limits: ConnectionLimits, account: ByteAccount?) {
         id = Self.ids.wrappingAdd(1, ordering: .relaxed).newValue
         remoteAddress = channel.remoteAddress?.hostPort ?? ""
+        remoteHost = channel.remoteAddress.flatMap { RecordHost($0) } ?? .loopback
         localAddress = channel.localAddress?.hostPort ?? ""
         self.channel = channel
         self.limits = limits
@@ -223,16 +226,7 @@ public final class RemotingConnection: Sendable {
             outbox.items = []
             return items
         }
-        if !items.isEmpty {
-            // One promise for all of them: they are sent in order.
-            let last = items.lastIndex { if case .answer = $0 { true } else { false } }
-            var bytes = 0
-            for (index, item) in items.enumerated() {
-                if case .answer(_, let size) = item { bytes += size }
-                write(item, promise: index == last ? takenPromise(bytes: bytes) : nil)
-            }
-            channel.flush()
-        }
+        if !items.isEmpty { write(items) }
         resumeReading()
     }
 
@@ -247,30 +241,49 @@ public final class RemotingConnection: Sendable {
         return promise
     }
 
-    private func write(_ item: Item, promise: EventLoopPromise<Void>?) {
-        switch item {
-        case .command(let command): channel.write(command, promise: nil)
-        case .answer(let command, _): channel.write(command, promise: promise)
-        case .call(let request, let entry):
-            guard channel.isActive else {
-                entry.promise.fail(TransportError.notSent(address: remoteAddress, reason: "the connection is closed"))
-                return
+    /// Writes all of them one behind the other: small frames share buffers, a large body goes out as it is.
+    private func write(_ items: [Item]) {
+        var frames = FrameBatch(allocator: channel.allocator, count: items.count)
+        var answerBytes = 0
+        let now = NIODeadline.now()
+        for item in items {
+            switch item {
+            case .command(let command): frames.append(command)
+            case .answer(let command, let bytes):
+                answerBytes += bytes
+                frames.append(command)
+            case .call(let request, let entry):
+                if expects(request, entry, now: now) { frames.append(request) }
             }
-            guard entry.deadline > .now() else {
-                entry.promise.fail(
-                    TransportError.notSent(address: remoteAddress, reason: "the time was up before it could be sent"))
-                return
-            }
-            guard loopState.value.pending.count < limits.callsInFlight else {
-                entry.promise.fail(
-                    TransportError.notSent(
-                        address: remoteAddress, reason: "\(limits.callsInFlight) requests wait for an answer already"))
-                return
-            }
-            loopState.value.pending.insert(entry, opaque: request.opaque)
-            scheduleExpiry(at: entry.deadline)
-            channel.write(request, promise: nil)
         }
+        // One promise for all of them: they are sent in order.
+        let promise = answerBytes > 0 ? takenPromise(bytes: answerBytes) : nil
+        let buffers = frames.finish()
+        for buffer in buffers.dropLast() { channel.write(buffer, promise: nil) }
+        if let last = buffers.last { channel.write(last, promise: promise) } else { promise?.succeed() }
+        channel.flush()
+    }
+
+    /// Puts a request among those that wait for their answer; `false` when it fails instead.
+    private func expects(_ request: RemotingCommand, _ entry: PendingRequests.Entry, now: NIODeadline) -> Bool {
+        guard channel.isActive else {
+            entry.promise.fail(TransportError.notSent(address: remoteAddress, reason: "the connection is closed"))
+            return false
+        }
+        guard entry.deadline > now else {
+            entry.promise.fail(
+                TransportError.notSent(address: remoteAddress, reason: "the time was up before it could be sent"))
+            return false
+        }
+        guard loopState.value.pending.count < limits.callsInFlight else {
+            entry.promise.fail(
+                TransportError.notSent(
+                    address: remoteAddress, reason: "\(limits.callsInFlight) requests wait for an answer already"))
+            return false
+        }
+        loopState.value.pending.insert(entry, opaque: request.opaque)
+        scheduleExpiry(at: entry.deadline)
+        return true
     }
 
     /// One timer for the nearest deadline instead of one per request: cancelling a timer costs a search.

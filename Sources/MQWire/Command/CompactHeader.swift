@@ -9,29 +9,30 @@ import NIOCore
 /// field: keyLen 2, key, valueLen 4, value; all integers big-endian, texts UTF-8
 /// ```
 enum CompactHeader {
+    /// The bytes of everything but remark and fields.
+    private static let fixedBytes = 21
+
     /// Reads a header from exactly the header's bytes.
-    static func decode(_ header: ByteBuffer) throws(FrameError) -> RemotingCommand {
-        var header = header
-        guard let code = header.readInteger(as: Int16.self), let language = header.readInteger(as: UInt8.self),
-            let version = header.readInteger(as: Int16.self), let opaque = header.readInteger(as: Int32.self),
-            let flag = header.readInteger(as: Int32.self), let remarkLength = header.readInteger(as: Int32.self),
-            remarkLength >= 0, let remark = header.readString(length: Int(remarkLength)),
-            let fieldsLength = header.readInteger(as: Int32.self), fieldsLength >= 0,
-            var fieldBytes = header.readSlice(length: Int(fieldsLength))
+    static func decode(_ bytes: UnsafeRawBufferPointer) throws(FrameError) -> RemotingCommand {
+        var header = ByteCursor(bytes)
+        guard let code = header.integer(as: Int16.self), let language = header.integer(as: UInt8.self),
+            let version = header.integer(as: Int16.self), let opaque = header.integer(as: Int32.self),
+            let flag = header.integer(as: Int32.self), let remarkLength = header.integer(as: Int32.self),
+            let remark = header.string(Int(remarkLength)), let fieldsLength = header.integer(as: Int32.self),
+            var fieldBytes = header.part(Int(fieldsLength))
         else { throw FrameError.malformedHeader(reason: "the compact header is cut short") }
         var fields = ExtFields()
+        if !fieldBytes.isAtEnd { fields.reserve(ExtFields.usualCount) }
         var count = 0
-        while fieldBytes.readableBytes > 0 {
-            guard let keyLength = fieldBytes.readInteger(as: Int16.self), keyLength >= 0,
-                let key = fieldBytes.readString(length: Int(keyLength)),
-                let valueLength = fieldBytes.readInteger(as: Int32.self), valueLength >= 0,
-                let value = fieldBytes.readString(length: Int(valueLength))
+        while !fieldBytes.isAtEnd {
+            guard let keyLength = fieldBytes.integer(as: Int16.self), let key = fieldBytes.string(Int(keyLength)),
+                let valueLength = fieldBytes.integer(as: Int32.self), let value = fieldBytes.string(Int(valueLength))
             else { throw FrameError.malformedHeader(reason: "a field of the compact header is cut short") }
             count += 1
             guard count <= ExtFields.readLimit else {
                 throw FrameError.malformedHeader(reason: "it has more than \(ExtFields.readLimit) fields")
             }
-            fields[key] = value
+            fields.set(key, value)
         }
         return RemotingCommand(
             code: Int32(code), language: LanguageCode(rawValue: language), version: Int32(version), opaque: opaque,
@@ -40,22 +41,76 @@ enum CompactHeader {
 
     /// Appends the header; code and version are cut to the 16 bits that the layout has.
     static func encode(_ command: RemotingCommand, into buffer: inout ByteBuffer) {
-        buffer.writeInteger(Int16(truncatingIfNeeded: command.code))
-        buffer.writeInteger(command.language.rawValue)
-        buffer.writeInteger(Int16(truncatingIfNeeded: command.version))
-        buffer.writeInteger(command.opaque)
-        buffer.writeInteger(command.flag)
         let remark = command.remark ?? ""
-        buffer.writeInteger(Int32(remark.utf8.count))
-        buffer.writeString(remark)
-        let lengthIndex = buffer.writerIndex
-        buffer.writeInteger(Int32(0))
-        for (key, value) in command.extFields.pairs {
-            buffer.writeInteger(Int16(truncatingIfNeeded: key.utf8.count))
-            buffer.writeString(key)
-            buffer.writeInteger(Int32(value.utf8.count))
-            buffer.writeString(value)
+        let fieldBytes = command.extFields.pairs.reduce(0) { $0 + 6 + $1.key.utf8.count + $1.value.utf8.count }
+        let size = fixedBytes + remark.utf8.count + fieldBytes
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: size) { bytes in
+            var header = ByteWriter(bytes)
+            header.integer(Int16(truncatingIfNeeded: command.code))
+            header.integer(command.language.rawValue)
+            header.integer(Int16(truncatingIfNeeded: command.version))
+            header.integer(command.opaque)
+            header.integer(command.flag)
+            header.integer(Int32(remark.utf8.count))
+            header.string(remark)
+            header.integer(Int32(fieldBytes))
+            for (key, value) in command.extFields.pairs {
+                header.integer(Int16(truncatingIfNeeded: key.utf8.count))
+                header.string(key)
+                header.integer(Int32(value.utf8.count))
+                header.string(value)
+            }
+            return header.count
         }
-        buffer.setInteger(Int32(buffer.writerIndex - lengthIndex - 4), at: lengthIndex)
+    }
+}
+
+/// Reads numbers and texts from memory, one behind the other; what does not fit the rest is `nil`.
+private struct ByteCursor {
+    private let bytes: UnsafeRawBufferPointer
+    private var position = 0
+
+    init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+
+    var isAtEnd: Bool { position == bytes.count }
+
+    mutating func integer<Value: FixedWidthInteger>(as type: Value.Type) -> Value? {
+        let end = position + MemoryLayout<Value>.size
+        guard end <= bytes.count else { return nil }
+        defer { position = end }
+        return Value(bigEndian: bytes.loadUnaligned(fromByteOffset: position, as: type))
+    }
+
+    private mutating func take(_ count: Int) -> UnsafeRawBufferPointer? {
+        guard count >= 0, count <= bytes.count - position else { return nil }
+        defer { position += count }
+        return UnsafeRawBufferPointer(rebasing: bytes[position..<(position + count)])
+    }
+
+    mutating func string(_ count: Int) -> String? { take(count).map { String(decoding: $0, as: UTF8.self) } }
+
+    mutating func part(_ count: Int) -> ByteCursor? { take(count).map { ByteCursor($0) } }
+}
+
+/// Writes numbers and texts into memory that was reserved for them.
+private struct ByteWriter {
+    private let bytes: UnsafeMutableRawBufferPointer
+    private(set) var count = 0
+
+    init(_ bytes: UnsafeMutableRawBufferPointer) { self.bytes = bytes }
+
+    mutating func integer(_ value: some FixedWidthInteger) {
+        withUnsafeBytes(of: value.bigEndian) { append($0) }
+    }
+
+    mutating func string(_ text: String) {
+        var text = text
+        text.withUTF8 { append(UnsafeRawBufferPointer($0)) }
+    }
+
+    private mutating func append(_ source: UnsafeRawBufferPointer) {
+        guard !source.isEmpty else { return }
+        UnsafeMutableRawBufferPointer(rebasing: bytes[count..<(count + source.count)]).copyMemory(from: source)
+        count += source.count
     }
 }

@@ -9,6 +9,8 @@ public struct ExtFields: Sendable, Equatable, ExpressibleByDictionaryLiteral {
 
     /// The fields in order.
     public private(set) var pairs: [(key: String, value: String)]
+    /// A bit for each kind of name that there may be: a name whose bit is not set is new.
+    private var kinds: UInt64 = 0
 
     /// No fields.
     public init() { pairs = [] }
@@ -27,14 +29,40 @@ public struct ExtFields: Sendable, Equatable, ExpressibleByDictionaryLiteral {
 
     /// The value of a field; setting `nil` removes it.
     public subscript(key: String) -> String? {
-        get { pairs.first { $0.key == key }?.value }
+        get { place(of: key).map { pairs[$0].value } }
         set {
-            if let index = pairs.firstIndex(where: { $0.key == key }) {
-                if let newValue { pairs[index].value = newValue } else { pairs.remove(at: index) }
-            } else if let newValue {
-                pairs.append((key, newValue))
+            if let newValue {
+                set(key, newValue)
+            } else if let place = place(of: key) {
+                pairs.remove(at: place)
             }
         }
+    }
+
+    /// Sets a field; one whose name cannot be there yet is added without a search.
+    mutating func set(_ key: String, _ value: String) {
+        if kinds & Self.kind(key) != 0, let place = place(of: key) {
+            pairs[place].value = value
+        } else {
+            appendUnchecked(key, value)
+        }
+    }
+
+    /// Makes room for so many fields.
+    mutating func reserve(_ count: Int) { pairs.reserveCapacity(count) }
+
+    /// As many fields as most requests have.
+    static let usualCount = 16
+
+    /// Names of different lengths are different: most are told apart without a look at their bytes.
+    private func place(of key: String) -> Int? {
+        let size = key.utf8.count
+        return pairs.firstIndex { $0.key.utf8.count == size && $0.key == key }
+    }
+
+    /// One of 64 bits, by a name's first byte and length.
+    private static func kind(_ key: String) -> UInt64 {
+        1 << UInt64((Int(key.utf8.first ?? 0) &+ 7 &* key.utf8.count) & 63)
     }
 
     /// Adds a field that the caller knows to be new: decoders and encoders save the search.
@@ -42,7 +70,10 @@ public struct ExtFields: Sendable, Equatable, ExpressibleByDictionaryLiteral {
     public mutating func append(_ key: String, _ value: String) { appendUnchecked(key, value) }
 
     @usableFromInline
-    mutating func appendUnchecked(_ key: String, _ value: String) { pairs.append((key, value)) }
+    mutating func appendUnchecked(_ key: String, _ value: String) {
+        kinds |= Self.kind(key)
+        pairs.append((key, value))
+    }
 
     /// Sets a field to an integer's decimal text.
     public mutating func set(_ key: String, _ value: some BinaryInteger) { self[key] = String(value) }
@@ -75,8 +106,10 @@ public struct ExtFields: Sendable, Equatable, ExpressibleByDictionaryLiteral {
     }
 
     /// A flag that may be absent (`false`); clients write `true`, `false`, `1` and `0`.
-    public func flag(_ key: String) -> Bool {
-        switch self[key] {
+    public func flag(_ key: String) -> Bool { self[key].map(Self.isTrue) ?? false }
+
+    static func isTrue(_ value: String) -> Bool {
+        switch value {
         case "true", "1", "TRUE", "True": true
         default: false
         }

@@ -36,16 +36,19 @@ public enum FrameCodec {
         }
         var command: RemotingCommand
         switch type {
-        case .rocketmq: command = try CompactHeader.decode(header)
-        case .json: command = try decodeJSON(header)
+        case .rocketmq: command = try decode(header, CompactHeader.decode)
+        case .json: command = try decode(header, JSONHeader.decode)
         }
         if frame.readableBytes > 0 { command.body = frame }
         return command
     }
 
-    private static func decodeJSON(_ header: ByteBuffer) throws(FrameError) -> RemotingCommand {
+    @inline(__always)
+    private static func decode(
+        _ header: ByteBuffer, _ read: (UnsafeRawBufferPointer) throws(FrameError) -> RemotingCommand
+    ) throws(FrameError) -> RemotingCommand {
         let result: Result<RemotingCommand, FrameError> = header.withUnsafeReadableBytes { bytes in
-            do throws(FrameError) { return .success(try JSONHeader.decode(bytes)) } catch { return .failure(error) }
+            do throws(FrameError) { return .success(try read(bytes)) } catch { return .failure(error) }
         }
         return try result.get()
     }

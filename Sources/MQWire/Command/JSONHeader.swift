@@ -19,26 +19,63 @@ enum JSONHeader {
         var hasCode = false
         var fieldCount = 0
         repeat {
-            let key = try reader.key()
+            let member = try Member(&reader)
             try reader.expect(UInt8(ascii: ":"))
-            switch key {
-            case "code":
+            switch member {
+            case .code:
                 command.code = try int32(&reader)
                 hasCode = true
-            case "flag": command.flag = try int32(&reader)
-            case "opaque": command.opaque = try int32(&reader)
-            case "version": command.version = try int32(&reader)
-            case "language": command.language = language(try scalar(&reader))
-            case "remark":
+            case .flag: command.flag = try int32(&reader)
+            case .opaque: command.opaque = try int32(&reader)
+            case .version: command.version = try int32(&reader)
+            case .language: command.language = language(try scalar(&reader))
+            case .remark:
                 let remark = try scalar(&reader)
                 command.remark = remark.flatMap { $0.isEmpty ? nil : $0 }
-            case "extFields": try fields(&reader, into: &command.extFields, count: &fieldCount)
-            default: try reader.skipValue()
+            case .extFields: try fields(&reader, into: &command.extFields, count: &fieldCount)
+            case .other: try reader.skipValue()
             }
         } while reader.take(UInt8(ascii: ","))
         try reader.expect(UInt8(ascii: "}"))
         guard hasCode else { throw reader.failure("a member 'code'") }
         return command
+    }
+
+    /// A member of the header by its name.
+    private enum Member {
+        case code, flag, opaque, version, language, remark, extFields, other
+
+        /// Reads a name; one without escapes is compared where it stands.
+        init(_ reader: inout JSONReader) throws(JSONError) {
+            guard let plain = reader.plainString() else {
+                self.init(name: try reader.key())
+                return
+            }
+            self.init(bytes: UnsafeRawBufferPointer(rebasing: reader.bytes[plain]))
+        }
+
+        private init(name: String) {
+            var name = name
+            self = name.withUTF8 { Member(bytes: UnsafeRawBufferPointer($0)) }
+        }
+
+        private init(bytes: UnsafeRawBufferPointer) {
+            func isSame(_ name: StaticString) -> Bool {
+                bytes.count == name.utf8CodeUnitCount
+                    && bytes.elementsEqual(
+                        UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+            }
+            switch bytes.first {
+            case UInt8(ascii: "c") where isSame("code"): self = .code
+            case UInt8(ascii: "f") where isSame("flag"): self = .flag
+            case UInt8(ascii: "o") where isSame("opaque"): self = .opaque
+            case UInt8(ascii: "v") where isSame("version"): self = .version
+            case UInt8(ascii: "l") where isSame("language"): self = .language
+            case UInt8(ascii: "r") where isSame("remark"): self = .remark
+            case UInt8(ascii: "e") where isSame("extFields"): self = .extFields
+            default: self = .other
+            }
+        }
     }
 
     private static func int32(_ reader: inout JSONReader) throws(JSONError) -> Int32 {
@@ -75,44 +112,54 @@ enum JSONHeader {
         }
         try reader.expect(UInt8(ascii: "{"))
         if reader.take(UInt8(ascii: "}")) { return }
+        fields.reserve(ExtFields.usualCount)
         repeat {
             count += 1
             guard count <= ExtFields.readLimit else { throw reader.failure("at most \(ExtFields.readLimit) fields") }
             let key = try reader.key()
             try reader.expect(UInt8(ascii: ":"))
-            if let value = try scalar(&reader) { fields[key] = value }
+            if let value = try scalar(&reader) { fields.set(key, value) }
         } while reader.take(UInt8(ascii: ","))
         try reader.expect(UInt8(ascii: "}"))
     }
 
     /// Appends the header's text, members in the order in which Apache writes them.
     static func encode(_ command: RemotingCommand, into buffer: inout ByteBuffer) {
-        buffer.writeStaticString("{\"code\":")
-        buffer.writeString(String(command.code))
-        if !command.extFields.isEmpty {
-            buffer.writeStaticString(",\"extFields\":{")
-            var isFirst = true
-            for (key, value) in command.extFields.pairs {
-                if !isFirst { buffer.writeInteger(UInt8(ascii: ",")) }
-                isFirst = false
-                buffer.writeJSONString(key)
-                buffer.writeInteger(UInt8(ascii: ":"))
-                buffer.writeJSONString(value)
+        let fixed = 160 + 4 * JSONWriter.integerBytes
+        var longest = fixed + (command.remark.map(JSONWriter.longest) ?? 0)
+        for (key, value) in command.extFields.pairs {
+            longest += JSONWriter.longest(key) + JSONWriter.longest(value) + 2
+        }
+        buffer.writeJSON(longest: longest) { json in
+            json.literal("{\"code\":")
+            json.integer(command.code)
+            if !command.extFields.isEmpty { write(command.extFields, to: &json) }
+            json.literal(",\"flag\":")
+            json.integer(command.flag)
+            json.literal(",\"language\":")
+            json.string(command.language.description)
+            json.literal(",\"opaque\":")
+            json.integer(command.opaque)
+            if let remark = command.remark {
+                json.literal(",\"remark\":")
+                json.string(remark)
             }
-            buffer.writeInteger(UInt8(ascii: "}"))
+            json.literal(",\"serializeTypeCurrentRPC\":\"JSON\",\"version\":")
+            json.integer(command.version)
+            json.byte(UInt8(ascii: "}"))
         }
-        buffer.writeStaticString(",\"flag\":")
-        buffer.writeString(String(command.flag))
-        buffer.writeStaticString(",\"language\":\"")
-        buffer.writeString(command.language.description)
-        buffer.writeStaticString("\",\"opaque\":")
-        buffer.writeString(String(command.opaque))
-        if let remark = command.remark {
-            buffer.writeStaticString(",\"remark\":")
-            buffer.writeJSONString(remark)
+    }
+
+    private static func write(_ fields: ExtFields, to json: inout JSONWriter) {
+        json.literal(",\"extFields\":{")
+        var isFirst = true
+        for (key, value) in fields.pairs {
+            if !isFirst { json.byte(UInt8(ascii: ",")) }
+            isFirst = false
+            json.string(key)
+            json.byte(UInt8(ascii: ":"))
+            json.string(value)
         }
-        buffer.writeStaticString(",\"serializeTypeCurrentRPC\":\"JSON\",\"version\":")
-        buffer.writeString(String(command.version))
-        buffer.writeInteger(UInt8(ascii: "}"))
+        json.byte(UInt8(ascii: "}"))
     }
 }

@@ -59,11 +59,57 @@ public struct SendMessageRequestHeader: CommandHeader, Equatable {
         try self.init(fields: fields, names: .long)
     }
 
-    /// Reads the header of any of the three requests, by its code.
+    /// Reads the header of any of the requests, by its code.
     public init(request: RemotingCommand) throws(HeaderError) {
-        try self.init(
-            fields: request.extFields,
-            names: [.sendMessage, .sendReplyMessage].contains(request.requestCode) ? .long : .short)
+        if [.sendMessage, .sendReplyMessage].contains(request.requestCode) {
+            try self.init(fields: request.extFields, names: .long)
+        } else {
+            try self.init(shortFields: request.extFields)
+        }
+    }
+
+    /// Reads the short names in one pass: nearly every message comes with them.
+    private init(shortFields fields: ExtFields) throws(HeaderError) {
+        self.init(producerGroup: "", topic: "", defaultTopic: "", queueID: 0, bornTimestamp: 0)
+        var seen = 0
+        for (name, value) in fields.pairs where name.utf8.count == 1 {
+            guard let letter = name.utf8.first, (UInt8(ascii: "a")...UInt8(ascii: "n")).contains(letter) else {
+                continue
+            }
+            seen |= 1 << Int(letter - UInt8(ascii: "a"))
+            switch letter {
+            case UInt8(ascii: "a"): producerGroup = value
+            case UInt8(ascii: "b"): topic = value
+            case UInt8(ascii: "c"): defaultTopic = value
+            case UInt8(ascii: "d"): defaultTopicQueueNums = try Self.integer(name, value) ?? defaultTopicQueueNums
+            case UInt8(ascii: "e"): queueID = try Self.required(name, value)
+            case UInt8(ascii: "f"): sysFlag = try Self.integer(name, value) ?? 0
+            case UInt8(ascii: "g"): bornTimestamp = try Self.required(name, value)
+            case UInt8(ascii: "h"): flag = try Self.integer(name, value) ?? 0
+            case UInt8(ascii: "i"): properties = value
+            case UInt8(ascii: "j"): reconsumeTimes = try Self.integer(name, value) ?? 0
+            case UInt8(ascii: "k"): unitMode = ExtFields.isTrue(value)
+            case UInt8(ascii: "l"): maxReconsumeTimes = try Self.integer(name, value)
+            case UInt8(ascii: "m"): batch = ExtFields.isTrue(value)
+            default: brokerName = value
+            }
+        }
+        for (place, name) in [(1, "b"), (4, "e"), (6, "g")] where seen & 1 << place == 0 {
+            throw HeaderError(field: name, value: nil, expected: "a value")
+        }
+    }
+
+    private static func required<Value: FixedWidthInteger>(
+        _ name: String, _ text: String
+    ) throws(HeaderError) -> Value {
+        guard let value = Value(text) else { throw HeaderError.notA(Value.self, field: name, value: text) }
+        return value
+    }
+
+    private static func integer<Value: FixedWidthInteger>(
+        _ name: String, _ text: String
+    ) throws(HeaderError) -> Value? {
+        text.isEmpty ? nil : try required(name, text)
     }
 
     private init(fields: ExtFields, names: Names) throws(HeaderError) {
@@ -91,6 +137,7 @@ public struct SendMessageRequestHeader: CommandHeader, Equatable {
 
     private func encoded(_ names: Names) -> ExtFields {
         var fields = ExtFields()
+        fields.reserve(14)
         fields.append(names.producerGroup, producerGroup)
         fields.append(names.topic, topic)
         fields.append(names.defaultTopic, defaultTopic)
@@ -154,6 +201,7 @@ public struct SendMessageResponseHeader: CommandHeader, Equatable {
     /// The fields, with the region and trace marks that clients expect beside them.
     public var fields: ExtFields {
         var fields = ExtFields()
+        fields.reserve(transactionID == nil ? 5 : 6)
         fields.append("msgId", messageID)
         fields.append("queueId", String(queueID))
         fields.append("queueOffset", String(queueOffset))

@@ -65,6 +65,7 @@ extension JSONReader {
 
     /// Passes over any value without building it.
     mutating func skipValue(depth: Int = 0) throws(JSONError) {
+        if plainString() != nil { return }
         _ = try value(depth: depth)
     }
 }

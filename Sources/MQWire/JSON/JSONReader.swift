@@ -6,6 +6,8 @@
 struct JSONReader {
     /// How deep values may nest: a fixed bound, since parsing recurses.
     static let depthLimit = 64
+    /// Room for most texts with escapes: a message's properties.
+    private static let usualTextBytes = 256
 
     let bytes: UnsafeRawBufferPointer
     var position = 0
@@ -45,7 +47,7 @@ struct JSONReader {
         while position < bytes.count {
             let byte = bytes[position]
             if byte == UInt8(ascii: "\"") {
-                let text = String(decoding: bytes[start..<position], as: UTF8.self)
+                let text = String(decoding: UnsafeRawBufferPointer(rebasing: bytes[start..<position]), as: UTF8.self)
                 position += 1
                 return text
             }
@@ -55,9 +57,28 @@ struct JSONReader {
         throw failure("the closing '\"'")
     }
 
+    /// The places of a quoted string's bytes, if it comes next and has no escape; else nothing is consumed.
+    mutating func plainString() -> Range<Int>? {
+        guard peek() == UInt8(ascii: "\"") else { return nil }
+        let start = position + 1
+        var end = start
+        while end < bytes.count {
+            let byte = bytes[end]
+            if byte == UInt8(ascii: "\"") {
+                position = end + 1
+                return start..<end
+            }
+            if byte == UInt8(ascii: "\\") { return nil }
+            end += 1
+        }
+        return nil
+    }
+
     /// The rest of a string from its first backslash on; the plain beginning is copied as it is.
     private mutating func escapedString(from start: Int) throws(JSONError) -> String {
-        var text = [UInt8](bytes[start..<position])
+        var text: [UInt8] = []
+        text.reserveCapacity(min(bytes.count - start, Self.usualTextBytes))
+        text.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[start..<position]))
         while position < bytes.count {
             let byte = bytes[position]
             position += 1
@@ -76,12 +97,28 @@ struct JSONReader {
             case UInt8(ascii: "b"): text.append(0x08)
             case UInt8(ascii: "f"): text.append(0x0C)
             case UInt8(ascii: "v"): text.append(0x0B)
-            case UInt8(ascii: "u"): text.append(contentsOf: String(try escapedScalar()).utf8)
+            case UInt8(ascii: "u"):
+                if let ascii = controlCharacter() {
+                    text.append(ascii)
+                } else {
+                    text.append(contentsOf: String(try escapedScalar()).utf8)
+                }
             case UInt8(ascii: "x"): text.append(contentsOf: String(UnicodeScalar(UInt8(try hex(2)))).utf8)
             default: text.append(kind)
             }
         }
         throw failure("the closing '\"'")
+    }
+
+    /// The character of `\u00..` below 0x20, as stand between a message's properties; else nothing is consumed.
+    private mutating func controlCharacter() -> UInt8? {
+        guard position + 4 <= bytes.count, bytes[position] == UInt8(ascii: "0"),
+            bytes[position + 1] == UInt8(ascii: "0"), bytes[position + 2] & 0xFE == UInt8(ascii: "0"),
+            let low = Self.hexDigit(bytes[position + 3])
+        else { return nil }
+        let high = bytes[position + 2] - UInt8(ascii: "0")
+        position += 4
+        return high << 4 | UInt8(low)
     }
 
     /// What follows `\u`; a surrogate pair is joined, a lone half becomes U+FFFD.

@@ -163,39 +163,3 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Ex
         self = .object(elements.map { JSONMember($0.0, $0.1) })
     }
 }
-
-extension ByteBuffer {
-    /// Appends `text` as a quoted JSON string: runs without escapes are copied whole.
-    mutating func writeJSONString(_ text: String) {
-        writeInteger(UInt8(ascii: "\""))
-        var text = text
-        text.withUTF8 { utf8 in
-            let bytes = UnsafeRawBufferPointer(utf8)
-            var start = 0
-            for index in bytes.indices {
-                let byte = bytes[index]
-                guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else { continue }
-                writeBytes(UnsafeRawBufferPointer(rebasing: bytes[start..<index]))
-                start = index + 1
-                writeJSONEscape(byte)
-            }
-            writeBytes(UnsafeRawBufferPointer(rebasing: bytes[start...]))
-        }
-        writeInteger(UInt8(ascii: "\""))
-    }
-
-    private mutating func writeJSONEscape(_ byte: UInt8) {
-        switch byte {
-        case UInt8(ascii: "\""): writeStaticString("\\\"")
-        case UInt8(ascii: "\\"): writeStaticString("\\\\")
-        case 0x0A: writeStaticString("\\n")
-        case 0x0D: writeStaticString("\\r")
-        case 0x09: writeStaticString("\\t")
-        default:
-            let digits: StaticString = "0123456789abcdef"
-            writeStaticString("\\u00")
-            writeInteger(digits.utf8Start[Int(byte >> 4)])
-            writeInteger(digits.utf8Start[Int(byte & 15)])
-        }
-    }
-}

@@ -2,14 +2,18 @@
 enum HexText {
     private static let digits = Array("0123456789ABCDEF".utf8)
 
-    /// Two digits for each byte.
-    static func encode(_ bytes: [UInt8]) -> String {
-        String(unsafeUninitializedCapacity: bytes.count * 2) { target in
-            for (index, byte) in bytes.enumerated() {
-                target[2 * index] = digits[Int(byte >> 4)]
-                target[2 * index + 1] = digits[Int(byte & 15)]
+    /// The digits of numbers of so many bytes each, one behind the other.
+    static func encode(_ words: [(value: UInt64, bytes: Int)]) -> String {
+        let count = words.reduce(0) { $0 + 2 * $1.bytes }
+        return String(unsafeUninitializedCapacity: count) { target in
+            var place = 0
+            for word in words {
+                for shift in stride(from: 8 * word.bytes - 4, through: 0, by: -4) {
+                    target[place] = digits[Int(truncatingIfNeeded: word.value >> UInt64(shift)) & 15]
+                    place += 1
+                }
             }
-            return bytes.count * 2
+            return count
         }
     }
 
@@ -34,11 +38,6 @@ enum HexText {
         default: nil
         }
     }
-}
-
-extension FixedWidthInteger {
-    /// The bytes in network order.
-    var bigEndianBytes: [UInt8] { withUnsafeBytes(of: bigEndian) { Array($0) } }
 }
 
 extension Collection where Element == UInt8 {

@@ -3,8 +3,20 @@
 /// A consume queue stores it for a message's tag, and subscriptions carry it, so both sides must agree on it.
 public enum JavaStringHash {
     /// The hash of `text`, exactly as a JVM computes it.
-    public static func hash(_ text: some StringProtocol) -> Int32 {
-        var result: Int32 = 0
+    ///
+    /// - Parameter prefix: the hash of what stands before `text`, whose hash together with it is wanted.
+    public static func hash(_ text: some StringProtocol, after prefix: Int32 = 0) -> Int32 {
+        // ASCII, as nearly every text is, has one unit for each byte.
+        let ascii: Int32?? = text.utf8.withContiguousStorageIfAvailable { bytes in
+            var result = prefix
+            for byte in bytes {
+                if byte >= 0x80 { return nil }
+                result = result &* 31 &+ Int32(byte)
+            }
+            return result
+        }
+        if case .some(.some(let result)) = ascii { return result }
+        var result = prefix
         for unit in text.utf16 { result = result &* 31 &+ Int32(unit) }
         return result
     }

@@ -29,6 +29,9 @@ public struct MessageProperties: Sendable, Hashable, ExpressibleByDictionaryLite
     /// As many properties are searched one by one while they are read; with more, a table pays.
     private static let handful = 16
 
+    /// Room for the properties of most messages, with those that a broker adds.
+    private static let usualCount = 8
+
     /// The properties in their order.
     public private(set) var entries: [Entry]
 
@@ -43,22 +46,29 @@ public struct MessageProperties: Sendable, Hashable, ExpressibleByDictionaryLite
 
     /// Reads the text form; parts without \x01 are skipped, as RocketMQ skips them.
     public init(text: String) {
-        self.init(bytes: text.utf8)
+        var text = text
+        self = text.withUTF8 { MessageProperties(bytes: UnsafeRawBufferPointer($0)) }
     }
 
     /// Reads the encoded form; parts without \x01 are skipped, as RocketMQ skips them.
     public init(_ buffer: ByteBuffer) {
-        self.init(bytes: buffer.readableBytesView)
+        self = buffer.withUnsafeReadableBytes { MessageProperties(bytes: $0) }
     }
 
-    private init(bytes: some Collection<UInt8>) {
+    private init(bytes: UnsafeRawBufferPointer) {
         entries = []
+        entries.reserveCapacity(Self.usualCount)
         // 32 KiB hold thousands of names, and a search for each of them would cost the square of that.
         var places: [String: Int] = [:]
-        for part in bytes.split(separator: Self.entrySeparator) {
+        var start = 0
+        while start < bytes.count {
+            let rest = UnsafeRawBufferPointer(rebasing: bytes[start...])
+            let length = rest.firstIndex(of: Self.entrySeparator) ?? rest.count
+            defer { start += length + 1 }
+            let part = UnsafeRawBufferPointer(rebasing: rest[..<length])
             guard let middle = part.firstIndex(of: Self.nameSeparator) else { continue }
-            let name = String(decoding: part[..<middle], as: UTF8.self)
-            let value = String(decoding: part[part.index(after: middle)...], as: UTF8.self)
+            let name = String(decoding: UnsafeRawBufferPointer(rebasing: part[..<middle]), as: UTF8.self)
+            let value = String(decoding: UnsafeRawBufferPointer(rebasing: part[(middle + 1)...]), as: UTF8.self)
             if entries.count < Self.handful {
                 self[name] = value
                 continue
@@ -88,8 +98,20 @@ public struct MessageProperties: Sendable, Hashable, ExpressibleByDictionaryLite
     }
 
     /// The text form, each property closed by \x02 except the last.
-    public var text: String {
-        entries.map { "\($0.name)\u{1}\($0.value)" }.joined(separator: "\u{2}")
+    public var text: String { String(buffer: encoded) }
+
+    /// The encoded form, each property closed by \x02 except the last.
+    public var encoded: ByteBuffer {
+        let size = entries.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count + 2 }
+        var buffer = ByteBuffer()
+        buffer.reserveCapacity(size)
+        for (index, entry) in entries.enumerated() {
+            if index > 0 { buffer.writeInteger(Self.entrySeparator) }
+            buffer.writeString(entry.name)
+            buffer.writeInteger(Self.nameSeparator)
+            buffer.writeString(entry.value)
+        }
+        return buffer
     }
 
     /// Names and values without their order.
@@ -119,8 +141,10 @@ public struct MessageProperties: Sendable, Hashable, ExpressibleByDictionaryLite
                 var end = start
                 while end < bytes.count, bytes[end] != entrySeparator { end += 1 }
                 let middle = start + wanted.count
-                if middle < end, bytes[middle] == nameSeparator, bytes[start..<middle].elementsEqual(wanted) {
-                    found = (middle + 1)..<end
+                if middle < end, bytes[middle] == nameSeparator {
+                    var index = 0
+                    while index < wanted.count, bytes[start + index] == wanted[index] { index += 1 }
+                    if index == wanted.count { found = (middle + 1)..<end }
                 }
                 start = end + 1
             }

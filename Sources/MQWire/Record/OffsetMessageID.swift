@@ -29,6 +29,6 @@ public struct OffsetMessageID: Sendable, Hashable, CustomStringConvertible {
 
     /// The hex digits.
     public var description: String {
-        HexText.encode(host.address + host.port.bigEndianBytes + logOffset.bigEndianBytes)
+        HexText.encode(host.words + [(UInt64(UInt32(bitPattern: host.port)), 4), (UInt64(bitPattern: logOffset), 8)])
     }
 }

@@ -43,7 +43,8 @@ public struct UniqueMessageID: Sendable, Hashable, CustomStringConvertible {
     /// The hex digits.
     public var description: String {
         HexText.encode(
-            address + processID.bigEndianBytes + loaderHash.bigEndianBytes + monthMilliseconds.bigEndianBytes
-                + counter.bigEndianBytes)
+            address.map { (UInt64($0), 1) } + [
+                (UInt64(processID), 2), (UInt64(loaderHash), 4), (UInt64(monthMilliseconds), 4), (UInt64(counter), 2),
+            ])
     }
 }

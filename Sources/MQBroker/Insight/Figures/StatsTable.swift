@@ -30,11 +30,11 @@ struct StatsTable: Sendable {
 
     mutating func add(_ name: Name, _ key: String, _ value: Int64, times: Int64 = 1, now: Int64) {
         let key = Key(name: name, key: key)
-        if windows[key] == nil {
-            guard windows.count < Self.limit else { return }
-            windows[key] = RateWindow(now: now)
-        }
-        windows[key]?.add(value, times: times)
+        if let index = windows.index(forKey: key) { return windows.values[index].add(value, times: times) }
+        guard windows.count < Self.limit else { return }
+        var window = RateWindow(now: now)
+        window.add(value, times: times)
+        windows[key] = window
     }
 
     /// Takes the samples that are due; to be called every ten seconds.
