@@ -64,10 +64,12 @@ let package = Package(
     ],
     targets: [
         // The message system. Nothing here imports anything of the lab.
-        library("MQWire", [nioCore]),
+        .target(name: "CChecksum"),
+        library("MQWire", ["CChecksum", nioCore]),
         library("MQTransport", ["MQWire", nioCore, nioPosix, nioTLS, logging]),
         library("MQTLS", ["MQTransport", nioCore, nioTLS, nioSSL]),
-        library("MQStore", ["MQWire", nioCore, system, logging]),
+        .target(name: "CStorage"),
+        library("MQStore", ["CStorage", "MQWire", nioCore, system, logging]),
         library("MQNameserver", ["MQWire", "MQTransport", nioCore, nioPosix, logging, system]),
         library("MQMetrics", [metrics, nioCore, nioPosix, nioHTTP]),
         library(
@@ -106,9 +108,10 @@ let package = Package(
         program(
             "mqbench",
             [
-                "MQClient", "MQProgram", "MQTransport", "MQWire", arguments, histogram, logging, nioCore, nioPosix,
-                system,
+                "CMallocCounter", "MQClient", "MQProgram", "MQStore", "MQTransport", "MQWire", arguments, histogram,
+                logging, nioCore, nioPosix, system,
             ]),
+        .target(name: "CMallocCounter"),
         program("seatrial-agent", ["LabAgent", system]),
         program(
             "seatrial",

@@ -55,6 +55,12 @@ public struct BrokerConfiguration: Sendable {
     public var flushIntervalMilliseconds: Int64 = 500
     /// How long an answer waits for a sync, in milliseconds.
     public var syncFlushTimeoutMilliseconds: Int64 = 5000
+    /// An asynchronous flush of fewer pages than this may wait (`flushCommitLogLeastPages`) …
+    public var flushLeastPages: Int64 = 0
+    /// … for so long (`flushCommitLogThoroughInterval`).
+    public var thoroughFlushIntervalMilliseconds: Int64 = 10_000
+    /// Whether the log's next segment gets its space when it is made (`warmMapedFileEnable`).
+    public var allocatesAhead = false
     /// How long messages are kept (`fileReservedTime`, `deleteWhen` in UTC, `diskMaxUsedSpaceRatio`).
     public var retention = RetentionPolicy()
     /// Whether the sum of each body is checked whenever it is read.
@@ -126,7 +132,7 @@ public struct BrokerConfiguration: Sendable {
     /// Keys of Apache's that mean nothing here and deserve no warning.
     public static let ignoredKeys: Set<String> = [
         "rocketmqHome", "traceTopicEnable", "aclEnable",
-        "transientStorePoolEnable", "warmMapedFileEnable", "sendMessageThreadPoolNums", "pullMessageThreadPoolNums",
+        "transientStorePoolEnable", "sendMessageThreadPoolNums", "pullMessageThreadPoolNums",
         "useReentrantLockWhenPutMessage", "storePathConsumeQueue",
         "storePathIndex", "storeCheckpoint", "abortFile", "autoCreateSubscriptionGroup", "slaveReadEnable",
         "messageDelayLevel", "haSendHeartbeatInterval", "haHousekeepingInterval",
@@ -163,6 +169,10 @@ public struct BrokerConfiguration: Sendable {
             "flushIntervalCommitLog", in: 1...60_000, default: flushIntervalMilliseconds)
         syncFlushTimeoutMilliseconds = try settings.integer(
             "syncFlushTimeout", in: 1...600_000, default: syncFlushTimeoutMilliseconds)
+        flushLeastPages = try settings.integer("flushCommitLogLeastPages", in: 0...(1 << 20), default: flushLeastPages)
+        thoroughFlushIntervalMilliseconds = try settings.integer(
+            "flushCommitLogThoroughInterval", in: 1...3_600_000, default: thoroughFlushIntervalMilliseconds)
+        allocatesAhead = try settings.bool("warmMapedFileEnable", default: allocatesAhead)
         retention = try Self.retention(&settings)
         checksOnRead = try settings.bool("checkCRCOnRead", default: checksOnRead)
         indexesKeys = try settings.bool("messageIndexEnable", default: indexesKeys)
@@ -250,6 +260,9 @@ public struct BrokerConfiguration: Sendable {
         store.flushPolicy = flushDiskType == .sync ? .sync : .async
         store.flushIntervalMilliseconds = flushIntervalMilliseconds
         store.syncFlushTimeoutMilliseconds = syncFlushTimeoutMilliseconds
+        store.flushLeastPages = flushLeastPages
+        store.thoroughFlushIntervalMilliseconds = thoroughFlushIntervalMilliseconds
+        store.allocatesAhead = allocatesAhead
         store.retention = retention
         store.checksOnRead = checksOnRead
         store.maximumWaitingAppends = sendQueueCapacity

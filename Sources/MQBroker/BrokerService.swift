@@ -79,9 +79,9 @@ public final class BrokerService: RemotingRequestHandler {
         let metrics = BrokerMetrics(factory)
         let arrivals = ArrivalRelay()
         do {
-            let store = try MessageStore(configuration: configuration.store, now: now, meters: metrics.store) {
-                arrivals.relay($0)
-            }
+            let store = try MessageStore(
+                configuration: configuration.store, now: now, meters: metrics.store,
+                arrivals: { arrivals.relay($0) }, recovering: report)
             report(store.recovery)
             let context: BrokerContext
             do {
@@ -265,6 +265,15 @@ public final class BrokerService: RemotingRequestHandler {
                 context.notifyMembers(of: context.clients.withLock { $0.expire(seenBefore: limit) })
             },
         ]
+    }
+
+    private func report(_ progress: RecoveryProgress) {
+        logger.info(
+            "recovering the store",
+            metadata: [
+                "walkedMiB": "\(progress.walkedBytes >> 20)", "atMostMiB": "\(progress.atMostBytes >> 20)",
+                "records": "\(progress.records)",
+            ])
     }
 
     private func report(_ recovery: RecoveryReport) {

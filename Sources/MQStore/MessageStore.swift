@@ -37,14 +37,16 @@ public final class MessageStore: Sendable {
     /// - Parameters:
     ///   - now: the wall clock in milliseconds since 1970.
     ///   - arrivals: told of new messages, on the writer's thread, after they became visible.
+    ///   - recovering: told about once a second how far the start is, when it takes longer.
     /// - Throws: ``StoreError`` when another process has it open, files do not fit, or the disk fails.
     public convenience init(
         configuration: StoreConfiguration, now: @escaping @Sendable () -> Int64, meters: StoreMeters = StoreMeters(),
-        arrivals: @escaping @Sendable ([QueueArrival]) -> Void = { _ in }
+        arrivals: @escaping @Sendable ([QueueArrival]) -> Void = { _ in },
+        recovering: @escaping (RecoveryProgress) -> Void = { _ in }
     ) throws {
         try self.init(
             configuration: configuration, now: now, uptime: MonotonicClock.nanoseconds, io: SystemStorage(),
-            meters: meters, arrivals: arrivals)
+            meters: meters, arrivals: arrivals, recovering: recovering)
         writer.start(writeLoop)
         flusher.start()
         housekeeper.start()
@@ -57,7 +59,8 @@ public final class MessageStore: Sendable {
     init(
         configuration: StoreConfiguration, now: @escaping @Sendable () -> Int64,
         uptime: @escaping @Sendable () -> Int64, io: any StorageIO, meters: StoreMeters = StoreMeters(),
-        arrivals: @escaping @Sendable ([QueueArrival]) -> Void
+        arrivals: @escaping @Sendable ([QueueArrival]) -> Void,
+        recovering: @escaping (RecoveryProgress) -> Void = { _ in }
     ) throws {
         self.configuration = configuration
         self.io = io
@@ -77,7 +80,7 @@ public final class MessageStore: Sendable {
         try io.touch(configuration.abortMarker)
         let outcome = try Recovery(
             configuration: configuration, log: log, queues: queues, wasCleanStop: wasCleanStop, checkpoint: checkpoint,
-            deleted: deleted.table, io: io
+            deleted: deleted.table, io: io, uptime: uptime, told: recovering
         ).run()
         let report = outcome.report
         try deleted.shorten(to: report.logEnd)

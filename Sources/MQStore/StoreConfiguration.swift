@@ -22,6 +22,14 @@ public struct StoreConfiguration: Sendable {
     public var flushPolicy: FlushPolicy = .async
     /// How often an asynchronous store syncs its log, in milliseconds.
     public var flushIntervalMilliseconds: Int64 = 500
+    /// An asynchronous store leaves out a sync of fewer pages of 4 KiB than this (RocketMQ's `flushCommitLogLeastPages`),
+    /// unless the last one is ``thoroughFlushIntervalMilliseconds`` ago. Here 0: a sync of little costs little.
+    public var flushLeastPages: Int64 = 0
+    /// How long few pages may go without a sync, in milliseconds (`flushCommitLogThoroughInterval`).
+    public var thoroughFlushIntervalMilliseconds: Int64 = 10_000
+    /// Whether the next segment gets its blocks as soon as it is made, in the background (`warmMapedFileEnable`); else it
+    /// is sparse, and takes space as it is written.
+    public var allocatesAhead = false
     /// How often the consume queues and the checkpoint are synced, in milliseconds.
     public var checkpointIntervalMilliseconds: Int64 = 1000
     /// How long a synchronous append waits for its sync before it is answered with a time-out, in milliseconds.

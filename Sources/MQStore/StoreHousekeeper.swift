@@ -81,7 +81,9 @@ final class StoreHousekeeper: Sendable {
     func prepareNextSegment() {
         let end = log.endOffset
         guard end > 0, end - progress.writtenOffset < configuration.segmentBytes / 2 else { return }
-        _ = try? log.segmentForWriting(at: end)
+        guard let segment = try? log.segmentForWriting(at: end), configuration.allocatesAhead else { return }
+        // Without the space for it the segment stays sparse, and writers are told once the disk is full.
+        try? segment.allocate()
     }
 
     /// Whether all that the queues hold is known to be on the disk.

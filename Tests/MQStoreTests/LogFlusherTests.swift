@@ -175,4 +175,44 @@ import Testing
         submit()
         #expect(refusals.withLock { $0 } == [.overloaded])
     }
+
+    /// Few pages wait for more of them, but not for ever.
+    @Test func fewPagesAreSyncedLater() {
+        var configuration = configuration()
+        configuration.flushPolicy = .async
+        configuration.flushIntervalMilliseconds = 1
+        configuration.flushLeastPages = 4
+        configuration.thoroughFlushIntervalMilliseconds = 10_000
+        let pages: Int64 = 4 * 4096
+        let time = Atomic<Int64>(0)
+        let synced = Mutex<[Int64]>([])
+        let flusher = LogFlusher(
+            configuration: configuration, progress: StoreProgress(logEnd: 0, timestamp: 0),
+            sync: { range throws(StoreError) in synced.withLock { $0.append(range.upperBound) } },
+            now: { time.load(ordering: .relaxed) }, onFailure: { _ in })
+        func waits(for ends: [Int64]) -> Bool {
+            let deadline = ContinuousClock.now.advanced(by: .seconds(10))
+            while synced.withLock({ $0 }) != ends {
+                if ContinuousClock.now > deadline { return false }
+                usleep(1000)
+            }
+            return true
+        }
+        flusher.start()
+        flusher.add([], writtenTo: pages - 1, timestamp: 0)
+        // Thirty intervals in which nothing may happen.
+        usleep(30_000)
+        #expect(synced.withLock { $0.isEmpty })
+        flusher.add([], writtenTo: pages, timestamp: 0)
+        #expect(waits(for: [pages]))
+        flusher.add([], writtenTo: pages + 1, timestamp: 0)
+        usleep(30_000)
+        #expect(synced.withLock { $0.count } == 1)
+        time.store(10_000, ordering: .relaxed)
+        #expect(waits(for: [pages, pages + 1]))
+        // What is left is synced at the end, however little.
+        flusher.add([], writtenTo: pages + 2, timestamp: 0)
+        flusher.stop()
+        #expect(synced.withLock { $0 } == [pages, pages + 1, pages + 2])
+    }
 }

@@ -45,6 +45,29 @@ import Testing
         #expect(try bodies(again) == before)
     }
 
+    /// A long walk is no silent one: whoever waits for a start sees how far it is.
+    @Test func aLongWalkTellsHowFarItIs() async throws {
+        let fixture = try StoreFixture()
+        let store = try fixture.open()
+        defer { store.close() }
+        let drafts = (0..<1000).map { message("t", 0, body: "m\($0)") }
+        for _ in 0..<10 { try await store.append(drafts) }
+        let crashed = try fixture.crashed()
+        let time = Atomic<Int64>(0)
+        let told = Mutex<[RecoveryProgress]>([])
+        let again = try MessageStore(
+            configuration: crashed.configuration(), now: { 1_700_000_000_000 },
+            uptime: { time.wrappingAdd(600_000_000, ordering: .relaxed).newValue }, io: SystemStorage(),
+            arrivals: { _ in }, recovering: { progress in told.withLock { $0.append(progress) } })
+        defer { again.close() }
+        // The clock is looked at after every 4096 records, and a second must have gone since the last news.
+        #expect(told.withLock { $0.map(\.records) } == [8192] || told.withLock { $0.map(\.records) } == [4096, 8192])
+        for progress in told.withLock({ $0 }) {
+            #expect(progress.walkedBytes > 0 && progress.walkedBytes < progress.atMostBytes)
+            #expect(progress.atMostBytes % (1 << 20) == 0)
+        }
+    }
+
     @Test(arguments: [1, 40, 90, 92]) func aTornTailIsCutAndReported(lostBytes: Int) async throws {
         let (fixture, store, before) = try await filled()
         defer { store.close() }

@@ -7,6 +7,30 @@ import Testing
 @testable import MQStore
 
 @Suite struct RetentionTests {
+    /// Sparse unless it is asked for; then the next segment has its blocks before anything is written to it.
+    @Test(arguments: [false, true]) func aSegmentGetsItsBlocksAheadWhereWanted(_ isWanted: Bool) async throws {
+        let fixture = try StoreFixture()
+        var configuration = fixture.configuration()
+        configuration.allocatesAhead = isWanted
+        let store = try MessageStore(configuration: configuration, now: { 1_700_000_000_000 })
+        defer { store.close() }
+        // More than half of the first segment: the housekeeper prepares the second one.
+        for _ in 0..<6 { try await store.append([message("t", body: String(repeating: "x", count: 100_000))]) }
+        let next = fixture.root.appending("commitlog").appending("00000000000001048576").string
+        func blocks() -> Int? {
+            var status = stat()
+            return stat(next, &status) == 0 ? Int(status.st_blocks) * 512 : nil
+        }
+        var found: Int?
+        for _ in 0..<500 {
+            found = blocks()
+            if let found, !isWanted || found >= 1 << 20 { break }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        #expect(isWanted ? found ?? 0 >= 1 << 20 : found == 0)
+        #expect(try store.bodies("t", 0).count == 6)
+    }
+
     private static let hour: Int64 = 3_600_000
 
     /// Segments whose newest message is so many hours old, the hour of the day, how full the disk is, how many go.

@@ -16,7 +16,8 @@ let package = Package(
     dependencies: [.package(url: "https://github.com/apple/swift-nio", from: "2.101.2")],
     targets: [
         // A link to the root's own sources: what is fuzzed is what is shipped.
-        .target(name: "MQWire", dependencies: [nioCore], exclude: ["README.md"], swiftSettings: settings),
+        .target(name: "CChecksum"),
+        .target(name: "MQWire", dependencies: ["CChecksum", nioCore], exclude: ["README.md"], swiftSettings: settings),
         .target(name: "CAllocations"),
         .executableTarget(
             name: "fuzz", dependencies: ["MQWire", "CAllocations", nioCore],

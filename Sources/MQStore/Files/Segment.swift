@@ -66,6 +66,9 @@ final class Segment: Sendable {
         if let failure { throw failure }
     }
 
+    /// Gives the whole file blocks, so that no write to it meets a full disk.
+    func allocate() throws(StoreError) { try file.allocate(to: size) }
+
     /// Brings what was written to the disk.
     func sync() throws(StoreError) { try file.sync() }
 

@@ -62,6 +62,8 @@ protocol StorageFile: AnyObject, Sendable {
     func read(into target: UnsafeMutableRawBufferPointer, at offset: Int64) throws(StoreError) -> Int
     /// Cuts the file or extends it with zeros, without writing a block.
     func resize(to size: Int64) throws(StoreError)
+    /// Gives the file blocks up to the size without a change of what it holds; where that is not to be had, nothing.
+    func allocate(to size: Int64) throws(StoreError)
     /// Brings what was written, and the length, to the disk. After an error what the disk holds is unknown, and a
     /// second call proves nothing.
     func sync() throws(StoreError)

@@ -1,3 +1,4 @@
+import CStorage
 import Glibc
 import Synchronization
 import SystemPackage
@@ -128,6 +129,11 @@ final class SystemFile: StorageFile {
         if ftruncate(descriptor, Int(size)) != 0 {
             throw .system("ftruncate to \(size)", path, Errno(rawValue: errno))
         }
+    }
+
+    func allocate(to size: Int64) throws(StoreError) {
+        let status = storage_allocate(descriptor, size)
+        if status != 0 && status != EOPNOTSUPP { throw .system("fallocate", path, Errno(rawValue: status)) }
     }
 
     func sync() throws(StoreError) {

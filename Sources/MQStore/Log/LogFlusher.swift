@@ -3,7 +3,8 @@ import Synchronization
 /// Syncs the commit log on its own thread and answers the appends that wait for it.
 ///
 /// With the synchronous policy each round takes all who wait, syncs once and answers them in one sweep; who comes
-/// during the sync is in the next round. With the asynchronous one it syncs at the interval, and answers at once.
+/// during the sync is in the next round, which waits a little for those whom the last one released (``GroupPatience``).
+/// With the asynchronous one it syncs at the interval, and answers at once.
 ///
 /// A second thread answers those whose time is up, whichever round they are in: the first may hang in a sync for as
 /// long as the disk likes.
@@ -151,13 +152,20 @@ final class LogFlusher: Sendable {
 
     private func run() {
         let isSync = configuration.flushPolicy == .sync
+        var patience = GroupPatience()
+        var lastSync = now()
         while true {
             let isClosed = state.wait(
                 atMostMilliseconds: intervalMilliseconds.load(ordering: .relaxed),
                 until: { $0.isClosed || (isSync && !$0.waiting.isEmpty) }
             ) { $0.isClosed }
-            round()
-            guard isClosed else { continue }
+            if !isSync, !isClosed, mayWait(since: lastSync) { continue }
+            let last = round()
+            lastSync = now()
+            guard isClosed else {
+                if isSync { awaitCompany(last, &patience) }
+                continue
+            }
             // After a failed sync another one proves nothing.
             if state.withLock({ $0.hasFailed || ($0.waiting.isEmpty && $0.writtenTo <= progress.flushedOffset) }) {
                 return
@@ -165,8 +173,40 @@ final class LogFlusher: Sendable {
         }
     }
 
+    /// Whether what is not synced is too little for a sync of its own.
+    private func mayWait(since lastSync: Int64) -> Bool {
+        let unflushed = state.withLock { $0.writtenTo } - progress.flushedOffset
+        return unflushed < configuration.flushLeastPages * Self.pageBytes
+            && now() - lastSync < configuration.thoroughFlushIntervalMilliseconds
+    }
+
+    private static let pageBytes: Int64 = 4096
+
+    /// Waits for those who were just answered, so that they share the next sync, when that has paid before.
+    private func awaitCompany(_ last: Round, _ patience: inout GroupPatience) {
+        let waiting = waiters
+        let limit = patience.patience(
+            answered: last.answered, waiting: waiting, syncNanoseconds: last.syncNanoseconds)
+        guard limit > 0 else { return }
+        let start = MonotonicClock.nanoseconds()
+        state.wait(
+            atMostNanoseconds: limit, until: { $0.isClosed || waiters >= waiting + last.answered }, { _ in })
+        patience.waited(
+            answered: last.answered, arrived: waiters - waiting, nanoseconds: MonotonicClock.nanoseconds() - start,
+            syncNanoseconds: last.syncNanoseconds)
+    }
+
+    /// What a round did.
+    struct Round {
+        var answered = 0
+        /// How long its sync took; 0 when there was none.
+        var syncNanoseconds: Int64 = 0
+    }
+
     /// Takes all who wait, syncs what is written and answers them.
-    func round() {
+    @discardableResult
+    func round() -> Round {
+        var round = Round()
         let (target, timestamp, hasFailed) = state.withLock { state in
             swap(&state.waiting, &state.inFlight)
             state.waiting.removeAll(keepingCapacity: true)
@@ -176,6 +216,7 @@ final class LogFlusher: Sendable {
         if hasFailed {
             outcome = .failed
         } else if target > progress.flushedOffset {
+            let start = MonotonicClock.nanoseconds()
             do throws(StoreError) {
                 try StoreMeters.timed(meters.synced) { () throws(StoreError) in
                     try syncing { () throws(StoreError) in try sync(progress.flushedOffset..<target) }
@@ -187,12 +228,17 @@ final class LogFlusher: Sendable {
                 state.withLock { $0.hasFailed = true }
                 onFailure(error)
             }
+            round.syncNanoseconds = MonotonicClock.nanoseconds() - start
         }
         let covered = state.withLock { state in
             defer { state.inFlight.removeAll(keepingCapacity: true) }
             return state.inFlight
         }
-        for group in covered { answer(group, outcome) }
+        for group in covered {
+            round.answered += group.waiters.count
+            answer(group, outcome)
+        }
+        return round
     }
 
     private func answer(_ group: Group, _ flush: AppendReceipt.Flush) {

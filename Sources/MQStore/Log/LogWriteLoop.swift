@@ -34,6 +34,8 @@ final class LogWriteLoop {
     private var run: Run
     private var finished: [Finished] = []
 
+    /// A run of so many bytes is written before the next append is placed; an append is not split for it.
+    static let usualRunBytes = 256 << 10
     /// The bytes written with one call at most.
     static let runBytes = 4 << 20
     /// A staging buffer that grew beyond this is given back after the batch.
@@ -89,6 +91,8 @@ final class LogWriteLoop {
         // Never backwards: searches by time halve a queue.
         lastTimestamp = max(lastTimestamp, now())
         for append in batch {
+            // What was just encoded is still in the processor's cache: larger pieces are read from memory again.
+            if staging.readableBytes >= Self.usualRunBytes { _ = commit() }
             if let refusal { append.completion(.failure(refusal)) } else { place(append) }
         }
         _ = commit()

@@ -24,6 +24,14 @@ struct Recovery {
     let checkpoint: Checkpoint?
     let deleted: DeletedTopics
     let io: any StorageIO
+    /// A monotonic clock in nanoseconds.
+    let uptime: @Sendable () -> Int64
+    /// Told about once a second how far the walk is.
+    let told: (RecoveryProgress) -> Void
+
+    /// How often progress is told, in nanoseconds, and after how many records the clock is looked at.
+    private static let newsInterval: Int64 = 1_000_000_000
+    private static let recordsPerLook = 4096
 
     /// What the walk found, and the store time of the last record.
     struct Outcome {
@@ -92,12 +100,20 @@ struct Recovery {
             lastStoreTimestamp: 0, flushedTo: start)
         var survey = LogSurvey(log.source, from: start, keepsTail: wasCleanStop)
         var rebuild = QueueRebuild(queues: queues, log: log, isWholeLog: isWholeLog)
+        var lastNews = uptime()
         walking: while true {
             switch try survey.next() {
             case .record(let record):
                 outcome.report.walkedRecords += 1
                 outcome.lastStoreTimestamp = max(outcome.lastStoreTimestamp, record.storeTimestamp)
                 try dispatch(record, into: &rebuild)
+                if outcome.report.walkedRecords % Self.recordsPerLook == 0, uptime() - lastNews >= Self.newsInterval {
+                    lastNews = uptime()
+                    told(
+                        RecoveryProgress(
+                            walkedBytes: record.logOffset - start, atMostBytes: log.endOffset - start,
+                            records: outcome.report.walkedRecords))
+                }
             case .damage(let range, let record):
                 outcome.report.damagedOffsets.append(range.lowerBound)
                 try passOver(range, record, in: &rebuild)

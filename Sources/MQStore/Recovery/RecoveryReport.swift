@@ -1,3 +1,13 @@
+/// How far a start has come with its walk over the log.
+public struct RecoveryProgress: Sendable, Hashable {
+    /// The bytes that are walked.
+    public var walkedBytes: Int64
+    /// The bytes up to the end of the last segment, which need not be full: there is no more to walk than this.
+    public var atMostBytes: Int64
+    /// The records that were read.
+    public var records: Int
+}
+
 /// What a start found and did.
 public struct RecoveryReport: Sendable, Hashable {
     /// Whether the last stop was a clean one.

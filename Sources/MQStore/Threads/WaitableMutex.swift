@@ -56,15 +56,23 @@ final class WaitableMutex<State>: @unchecked Sendable {
         atMostMilliseconds milliseconds: Int64? = nil, until isReady: (State) -> Bool,
         _ body: (inout State) throws -> Result
     ) rethrows -> Result {
+        try wait(atMostNanoseconds: milliseconds.map { $0 * 1_000_000 }, until: isReady, body)
+    }
+
+    /// The same with a limit in nanoseconds.
+    func wait<Result>(
+        atMostNanoseconds limit: Int64?, until isReady: (State) -> Bool,
+        _ body: (inout State) throws -> Result
+    ) rethrows -> Result {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         waiters += 1
         defer { waiters -= 1 }
-        if let milliseconds {
+        if let limit {
             var deadline = timespec()
             clock_gettime(CLOCK_MONOTONIC, &deadline)
-            let nanoseconds = Int64(deadline.tv_nsec) + milliseconds % 1000 * 1_000_000
-            deadline.tv_sec += Int(milliseconds / 1000 + nanoseconds / 1_000_000_000)
+            let nanoseconds = Int64(deadline.tv_nsec) + limit % 1_000_000_000
+            deadline.tv_sec += Int(limit / 1_000_000_000 + nanoseconds / 1_000_000_000)
             deadline.tv_nsec = Int(nanoseconds % 1_000_000_000)
             while !isReady(state) {
                 if pthread_cond_timedwait(condition, mutex, &deadline) != 0 { break }

@@ -91,26 +91,3 @@ private struct ByteCursor {
 
     mutating func part(_ count: Int) -> ByteCursor? { take(count).map { ByteCursor($0) } }
 }
-
-/// Writes numbers and texts into memory that was reserved for them.
-private struct ByteWriter {
-    private let bytes: UnsafeMutableRawBufferPointer
-    private(set) var count = 0
-
-    init(_ bytes: UnsafeMutableRawBufferPointer) { self.bytes = bytes }
-
-    mutating func integer(_ value: some FixedWidthInteger) {
-        withUnsafeBytes(of: value.bigEndian) { append($0) }
-    }
-
-    mutating func string(_ text: String) {
-        var text = text
-        text.withUTF8 { append(UnsafeRawBufferPointer($0)) }
-    }
-
-    private mutating func append(_ source: UnsafeRawBufferPointer) {
-        guard !source.isEmpty else { return }
-        UnsafeMutableRawBufferPointer(rebasing: bytes[count..<(count + source.count)]).copyMemory(from: source)
-        count += source.count
-    }
-}

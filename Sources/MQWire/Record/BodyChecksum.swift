@@ -1,10 +1,12 @@
+import CChecksum
 public import NIOCore
 
 /// CRC-32 as `java.util.zip.CRC32` computes it (IEEE 802.3, reflected polynomial 0xEDB88320).
 ///
 /// RocketMQ clears the highest bit before it stores the sum (`bodyCRC`), so that Java reads it as a non-negative
-/// `int`; ``body(_:)`` does the same and is what a record carries. Eight bytes are taken at a time ("slicing by 8",
-/// Kounavis and Berry, Intel 2005), because every record is summed on the way in and again in recovery.
+/// `int`; ``body(_:)`` does the same and is what a record carries. Every record is summed on the way in and again in
+/// recovery: where the processor multiplies without carries 64 bytes are taken at a time, elsewhere 8 ("slicing by 8",
+/// Kounavis and Berry, Intel 2005).
 public enum BodyChecksum {
     /// The sum that a record stores for `body`: CRC-32 without its highest bit.
     public static func body(_ body: ByteBuffer) -> UInt32 {
@@ -18,8 +20,22 @@ public enum BodyChecksum {
 
     /// The plain CRC-32 of these bytes.
     public static func crc32(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
+        guard canFold, bytes.count >= foldedBytes, let start = bytes.baseAddress else {
+            return ~sliced(bytes, from: 0xFFFF_FFFF)
+        }
+        let whole = bytes.count - bytes.count % 16
+        let sum = checksum_fold(0xFFFF_FFFF, start, whole)
+        return ~sliced(UnsafeRawBufferPointer(rebasing: bytes[whole...]), from: sum)
+    }
+
+    private static let canFold = checksum_can_fold() != 0
+    /// The fewest bytes that are folded.
+    private static let foldedBytes = 64
+
+    /// Carries the inverted sum on over these bytes by tables.
+    static func sliced(_ bytes: UnsafeRawBufferPointer, from inverted: UInt32) -> UInt32 {
         tables.withUnsafeBufferPointer { table in
-            var sum: UInt32 = 0xFFFF_FFFF
+            var sum = inverted
             var index = 0
             let wide = bytes.count - bytes.count % 8
             while index < wide {
@@ -37,7 +53,7 @@ public enum BodyChecksum {
                 sum = table[Int((sum ^ UInt32(bytes[index])) & 0xFF)] ^ (sum >> 8)
                 index += 1
             }
-            return ~sum
+            return sum
         }
     }
 

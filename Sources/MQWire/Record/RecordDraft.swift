@@ -78,21 +78,31 @@ public struct RecordDraft: Sendable {
         if bornHost.isIPv6 { flags.insert(.bornHostIPv6) } else { flags.remove(.bornHostIPv6) }
         if storeHost.isIPv6 { flags.insert(.storeHostIPv6) } else { flags.remove(.storeHostIPv6) }
 
-        let start = buffer.writerIndex
-        buffer.reserveCapacity(minimumWritableBytes: size)
-        buffer.writeMultipleIntegers(
-            Int32(size), RecordLayout.magic, BodyChecksum.body(body), queueID, flag, queueOffset, logOffset,
-            flags.rawValue, bornTimestamp)
-        buffer.writeRecordHost(bornHost)
-        buffer.writeInteger(storeTimestamp)
-        buffer.writeRecordHost(storeHost)
-        buffer.writeMultipleIntegers(reconsumeTimes, preparedTransactionOffset, Int32(body.readableBytes))
-        buffer.writeImmutableBuffer(body)
-        buffer.writeInteger(UInt8(topic.utf8.count))
-        buffer.writeString(topic)
-        buffer.writeInteger(Int16(properties.readableBytes))
-        buffer.writeImmutableBuffer(properties)
-        assert(buffer.writerIndex - start == size, "record of \(buffer.writerIndex - start) bytes, \(size) announced")
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: size) { bytes in
+            var record = ByteWriter(bytes)
+            record.integer(Int32(size))
+            record.integer(RecordLayout.magic)
+            record.integer(BodyChecksum.body(body))
+            record.integer(queueID)
+            record.integer(flag)
+            record.integer(queueOffset)
+            record.integer(logOffset)
+            record.integer(flags.rawValue)
+            record.integer(bornTimestamp)
+            record.host(bornHost)
+            record.integer(storeTimestamp)
+            record.host(storeHost)
+            record.integer(reconsumeTimes)
+            record.integer(preparedTransactionOffset)
+            record.integer(Int32(body.readableBytes))
+            record.buffer(body)
+            record.integer(UInt8(topic.utf8.count))
+            record.string(topic)
+            record.integer(Int16(properties.readableBytes))
+            record.buffer(properties)
+            precondition(record.count == size, "record of \(record.count) bytes, \(size) announced")
+            return size
+        }
         return size
     }
 }

@@ -3,8 +3,8 @@ public import NIOCore
 /// An address and a port as a record stores them: 4 or 16 address bytes, then the port in 4 bytes.
 public struct RecordHost: Sendable, Hashable, CustomStringConvertible {
     // Numbers and no array: every message carries two of these.
-    private let high: UInt64
-    private let low: UInt64
+    fileprivate let high: UInt64
+    fileprivate let low: UInt64
     /// The TCP port.
     public let port: Int32
     /// Whether the address has 16 bytes; `sysFlag` must then say so.
@@ -63,14 +63,6 @@ public struct RecordHost: Sendable, Hashable, CustomStringConvertible {
     /// How many bytes this host takes in a record: 8 or 20.
     public var encodedSize: Int { isIPv6 ? 20 : 8 }
 
-    fileprivate func write(into buffer: inout ByteBuffer) {
-        if isIPv6 {
-            buffer.writeMultipleIntegers(high, low, port)
-        } else {
-            buffer.writeMultipleIntegers(UInt32(truncatingIfNeeded: low), port)
-        }
-    }
-
     /// The address without its port, `10.0.0.1` or `fe80:0:…`.
     public var addressText: String {
         let address = address
@@ -84,11 +76,20 @@ public struct RecordHost: Sendable, Hashable, CustomStringConvertible {
     public var description: String { isIPv6 ? "[\(addressText)]:\(port)" : "\(addressText):\(port)" }
 }
 
-extension ByteBuffer {
-    /// Appends the address bytes and the port in 4 bytes.
-    public mutating func writeRecordHost(_ host: RecordHost) {
-        host.write(into: &self)
+extension ByteWriter {
+    /// The address bytes, and the port in 4 bytes.
+    mutating func host(_ host: RecordHost) {
+        if host.isIPv6 {
+            integer(host.high)
+            integer(host.low)
+        } else {
+            integer(UInt32(truncatingIfNeeded: host.low))
+        }
+        integer(host.port)
     }
+}
+
+extension ByteBuffer {
 
     /// Reads 8 or 20 bytes; `nil`, and nothing consumed, when fewer are there.
     public mutating func readRecordHost(ipv6: Bool) -> RecordHost? {

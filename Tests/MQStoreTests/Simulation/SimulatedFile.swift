@@ -89,6 +89,10 @@ final class SimulatedFile: StorageFile {
         try with("ftruncate") { inode, _ in inode.setLength(Int(size)) }
     }
 
+    func allocate(to size: Int64) throws(StoreError) {
+        try with("fallocate") { _, _ in }
+    }
+
     func sync() throws(StoreError) {
         try with("fdatasync") { inode, state throws(StoreError) in
             if state.sabotage?(path.string) == true { return }

@@ -1,0 +1,12 @@
+#define _GNU_SOURCE
+#include "CStorage.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+int storage_allocate(int descriptor, int64_t size) {
+    while (fallocate(descriptor, 0, 0, size) != 0) {
+        if (errno != EINTR) return errno;
+    }
+    return 0;
+}

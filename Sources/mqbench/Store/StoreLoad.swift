@@ -1,0 +1,139 @@
+import Glibc
+import MQStore
+import MQWire
+import NIOCore
+import Synchronization
+import SystemPackage
+
+/// What a store is loaded with: the same records again and again, as a broker hands them over.
+struct StoreLoad: Sendable {
+    static let topic = "bench"
+    static let queues = 4
+
+    let folder: FilePath
+    let bodyBytes: Int
+    let policy: FlushPolicy
+
+    /// The record that is stored over and over, in this queue.
+    func draft(_ queue: Int) -> RecordDraft {
+        let id = "7F0000010A0B18B4AAC2105100000000"
+        let properties: MessageProperties = ["UNIQ_KEY": id, "CLUSTER": "DefaultCluster"]
+        return RecordDraft(
+            topic: Self.topic, queueID: Int32(queue % Self.queues), bornTimestamp: 1_700_000_000_000,
+            bornHost: RecordHost.loopback, storeHost: RecordHost.loopback,
+            body: ByteBuffer(repeating: 0x61, count: bodyBytes), properties: properties.encoded)
+    }
+
+    /// So many records are handed over in one breath.
+    private static let breath = 64
+
+    /// What the draft becomes in the log.
+    var recordBytes: Int { draft(0).encodedSize }
+
+    func open() throws -> MessageStore {
+        var configuration = StoreConfiguration(root: folder)
+        configuration.flushPolicy = policy
+        return try MessageStore(configuration: configuration, now: Self.wallClock)
+    }
+
+    @Sendable static func wallClock() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+    }
+
+    /// Appends so many records, as many on their way at once as `inFlight` says, and waits for the last answer.
+    ///
+    /// Whoever answers makes room; the appending thread hands over what fits in one breath, as a broker's event loop does.
+    func append(_ count: Int, to store: MessageStore, inFlight: Int) throws {
+        let drafts = (0..<Self.queues).map(draft)
+        let waiting = Waiting()
+        var sent = 0
+        while sent < count {
+            waiting.room(for: Self.breath, of: inFlight)
+            for _ in 0..<min(Self.breath, count - sent) {
+                store.append([drafts[sent % Self.queues]], wakesWriter: false) { waiting.answered($0) }
+                sent += 1
+                waiting.sent()
+            }
+            store.wakeWriter()
+        }
+        waiting.drain()
+        if let failure = waiting.failure { throw failure }
+    }
+
+    /// Appends from so many producers, each of which sends its next record when its last one is answered, until the
+    /// window closes; how many were answered in it.
+    func append(producers: Int, to store: MessageStore, seconds: Double) throws -> Int {
+        let lane = ClosedLoop(store: store, drafts: (0..<Self.queues).map(draft))
+        let start = ContinuousClock.now
+        for producer in 0..<producers { lane.send(producer) }
+        while ContinuousClock.now < start + .seconds(seconds) { usleep(1000) }
+        return try lane.stop()
+    }
+}
+
+/// Counts what is on its way; the one appending thread sleeps in it until there is room.
+private final class Waiting: Sendable {
+    private struct State {
+        var inFlight = 0
+        var failure: StoreError?
+    }
+
+    private let state = Mutex(State())
+
+    var failure: StoreError? { state.withLock { $0.failure } }
+
+    func sent() { state.withLock { $0.inFlight += 1 } }
+
+    func answered(_ result: Result<AppendReceipt, StoreError>) {
+        state.withLock { state in
+            state.inFlight -= 1
+            if case .failure(let error) = result, state.failure == nil { state.failure = error }
+        }
+    }
+
+    /// Waits until so many of the places are free.
+    func room(for count: Int, of limit: Int) {
+        while state.withLock({ $0.inFlight }) + count > max(limit, count) { usleep(20) }
+    }
+
+    func drain() { while state.withLock({ $0.inFlight }) > 0 { usleep(50) } }
+}
+
+/// Producers that each have one record on its way.
+private final class ClosedLoop: Sendable {
+    private let store: MessageStore
+    private let drafts: [RecordDraft]
+    private let answered = Atomic(0)
+    private let open = Atomic(0)
+    private let isStopped = Atomic(false)
+    private let failure = Mutex<StoreError?>(nil)
+
+    init(store: MessageStore, drafts: [RecordDraft]) {
+        self.store = store
+        self.drafts = drafts
+    }
+
+    func send(_ producer: Int) {
+        open.wrappingAdd(1, ordering: .relaxed)
+        store.append([drafts[producer % drafts.count]]) { [self] result in
+            switch result {
+            case .success(let receipt) where receipt.flush == .flushed:
+                answered.wrappingAdd(1, ordering: .relaxed)
+                if !isStopped.load(ordering: .relaxed) { send(producer) }
+            case .success: failure.withLock { $0 = StoreError(.overloaded, message: "a sync did not come in time") }
+            case .failure(let error): failure.withLock { $0 = error }
+            }
+            open.wrappingSubtract(1, ordering: .relaxed)
+        }
+    }
+
+    func stop() throws -> Int {
+        let count = answered.load(ordering: .relaxed)
+        isStopped.store(true, ordering: .relaxed)
+        while open.load(ordering: .relaxed) > 0 { usleep(100) }
+        if let failure = failure.withLock({ $0 }) { throw failure }
+        return count
+    }
+}
