@@ -238,6 +238,7 @@ public struct BrokerConfiguration: Sendable {
         let percent: Int = try settings.integer(
             "diskMaxUsedSpaceRatio", in: 10...95, default: Int((retention.usedRatioLimit * 100).rounded()))
         retention.usedRatioLimit = Double(percent) / 100
+        if !(try settings.bool("cleanFileForciblyEnable", default: true)) { retention.forcedRatio = nil }
         if let text = settings.string("deleteWhen") {
             let times = text.split(separator: ";").map { Int($0) }
             let hours = Set(times.compactMap { $0 })

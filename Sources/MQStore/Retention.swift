@@ -9,8 +9,9 @@ public struct RetentionPolicy: Sendable, Equatable {
     public var hours: Set<Int> = [4]
     /// How full the disk may be before what is too old goes at any hour (`diskMaxUsedSpaceRatio`, in percent).
     public var usedRatioLimit = 0.75
-    /// How full it may be before the oldest goes whatever its age (RocketMQ's `diskSpaceCleanForciblyRatio`).
-    public var forcedRatio = 0.85
+    /// How full it may be before the oldest goes whatever its age (RocketMQ's `diskSpaceCleanForciblyRatio`); `nil` when
+    /// nothing goes before its time, and writers are refused instead (`cleanFileForciblyEnable=false`).
+    public var forcedRatio: Double? = 0.85
 
     /// RocketMQ's defaults.
     public init() {}
@@ -32,7 +33,7 @@ public struct RetentionPolicy: Sendable, Equatable {
             count = newest.prefix { $0 < now - keptMilliseconds }.count
         }
         // One at a time: the next round sees what it brought.
-        if used >= forcedRatio, count == 0, !newest.isEmpty { count = 1 }
+        if let forcedRatio, used >= forcedRatio, count == 0, !newest.isEmpty { count = 1 }
         return min(count, Self.segmentsPerRound)
     }
 }

@@ -44,6 +44,16 @@ import Testing
         #expect(RetentionPolicy().segmentsToRemove(newest: newest, usedRatio: used, now: now) == count)
     }
 
+    /// Where nothing goes before its time a full disk refuses writers instead.
+    @Test func nothingIsForcedOutWhereThatIsNotWanted() {
+        var policy = RetentionPolicy()
+        let now: Int64 = 1_700_000_000_000
+        #expect(policy.segmentsToRemove(newest: [now - 1000], usedRatio: 0.99, now: now) == 1)
+        policy.forcedRatio = nil
+        #expect(policy.segmentsToRemove(newest: [now - 1000], usedRatio: 0.99, now: now) == 0)
+        #expect(policy.segmentsToRemove(newest: [now - 73 * 3_600_000], usedRatio: 0.99, now: now) == 1)
+    }
+
     private func filled(_ disk: SimulatedDisk, _ clock: SimulatedClock) throws -> SteppedStore {
         var configuration = StoreConfiguration(root: "/disk/store")
         configuration.segmentBytes = 4096

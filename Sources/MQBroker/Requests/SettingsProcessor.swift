@@ -68,6 +68,7 @@ struct SettingsProcessor: RequestProcessor {
             ("flushIntervalCommitLog", String(live.flushIntervalMilliseconds)),
             ("syncFlushTimeout", String(settings.syncFlushTimeoutMilliseconds)),
             ("fileReservedTime", String(settings.retention.keptMilliseconds / 3_600_000)),
+            ("cleanFileForciblyEnable", String(settings.retention.forcedRatio != nil)),
             ("checkCRCOnRead", String(settings.checksOnRead)),
             ("flushCommitLogLeastPages", String(settings.flushLeastPages)),
             ("flushCommitLogThoroughInterval", String(settings.thoroughFlushIntervalMilliseconds)),
