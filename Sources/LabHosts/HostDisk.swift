@@ -89,6 +89,17 @@ struct HostDisk: Sendable {
         }
     }
 
+    /// Waits until nothing holds an image any more: what is mounted again before that is the old, dead filesystem.
+    static func awaitRelease(of image: FilePath) throws(LocalHostsError) {
+        let deadline = MonotonicClock.now() + 5_000_000_000
+        while let loop = loops(in: image.removingLastComponent()).first(where: { $0.image == image.string }) {
+            guard MonotonicClock.now() < deadline else {
+                throw LocalHostsError(.stillThere, "/dev/\(loop.device) still holds \(image); see 'losetup -l'")
+            }
+            usleep(1_000)
+        }
+    }
+
     /// Mount points of such loop devices in this process's mount namespace.
     static func mounts(of loops: [(device: String, image: String)]) -> [String] {
         let devices = Set(loops.map { "/dev/\($0.device)" })

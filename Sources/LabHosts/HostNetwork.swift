@@ -91,6 +91,13 @@ struct HostNetwork: Sendable {
         }
     }
 
+    /// Silences one host: from here on nothing that it sends arrives anywhere.
+    func silence(_ index: Int) throws(LocalHostsError) {
+        let link = identity.link(index)
+        guard HostFiles.exists(FilePath("/sys/class/net/\(link)")) else { return }
+        try HostProgram.start(["ip", "link", "set", link, "down"]).finish()
+    }
+
     /// Removes the cable of one host that is to boot again.
     func unplug(_ index: Int) throws(LocalHostsError) {
         let link = identity.link(index)

@@ -101,8 +101,15 @@ struct HostProcesses: Sendable {
     }
 }
 
-/// The kernel's steady clock.
+/// The kernel's steady clocks.
 enum MonotonicClock {
+    /// Nanoseconds since boot, those included in which the machine slept.
+    static func sinceBoot() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_BOOTTIME, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+
     /// Nanoseconds since boot.
     static func now() -> Int64 {
         var time = timespec()

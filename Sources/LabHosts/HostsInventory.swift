@@ -10,7 +10,9 @@ enum HostsInventory {
 
     /// Ansible's YAML. The first hosts are nameservers (one of up to three hosts, two of up to seven, else three), the
     /// last one is the client, those between are brokers; of one or two hosts the last is both.
-    static func yaml(names: [String], addresses: [String], key: FilePath, knownHosts: FilePath) -> String {
+    static func yaml(
+        names: [String], addresses: [String], key: FilePath, knownHosts: FilePath, power: PowerCommand
+    ) -> String {
         precondition(
             names.count == addresses.count && !names.isEmpty, "\(names.count) names, \(addresses.count) addresses")
         let roles = roles(names.count)
@@ -25,12 +27,14 @@ enum HostsInventory {
                 ansible_ssh_private_key_file: \(quoted(key.string))
                 ansible_ssh_common_args: \(quoted("-o UserKnownHostsFile=\(knownHosts.string)"))
                 seatrial_dir: /srv/seatrial
-                seatrial_allow: [reboot, clock, disk]
+                seatrial_allow: [reboot, clock, disk, power]
               hosts:
 
             """
         for (name, address) in zip(names, addresses) {
             text += "    \(name):\n      ansible_host: \(address)\n      seatrial_address: \(address)\n"
+            text += "      seatrial_power_off: \(quoted(power.line(power.off(name, seconds: "{seconds}"))))\n"
+            text += "      seatrial_power_on: \(quoted(power.line(power.on(name))))\n"
         }
         text += "  children:\n"
         text +=

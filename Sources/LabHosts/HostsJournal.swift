@@ -12,8 +12,20 @@ struct HostsJournal: Codable, Sendable, Equatable {
         var index: Int
         /// False from before the first deed for it until its `sshd` answered.
         var isUp: Bool
+        /// Whether its power is meant to be off: from before the cut until before the boot.
+        var isOff = false
+        /// Who brings the power back, and when; nil when nobody does, or it is on.
+        var loan: Loan?
         /// Its name.
         var name: String { "n\(index)" }
+    }
+
+    /// A cut that ends by itself: a detached process boots the host when it is due, unless another loan took its place.
+    struct Loan: Codable, Sendable, Equatable {
+        /// Tells this loan from an earlier one of the same host.
+        var uid: String
+        /// `CLOCK_BOOTTIME`, in nanoseconds: no clock that is set moves it.
+        var dueAtBoot: Int64
     }
 
     /// The subnet in use.
@@ -40,5 +52,16 @@ struct HostsJournal: Codable, Sendable, Equatable {
             throw LocalHostsError(.state, "\(path): the journal can't be written as JSON: \(error)")
         }
         try HostFiles.replace(path, Array(bytes), mode: 0o600)
+    }
+}
+
+extension HostsJournal.Entry {
+    /// A journal of a version that knew nothing of power is read, too: its hosts are meant to be on.
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        index = try container.decode(Int.self, forKey: .index)
+        isUp = try container.decode(Bool.self, forKey: .isUp)
+        isOff = try container.decodeIfPresent(Bool.self, forKey: .isOff) ?? false
+        loan = try container.decodeIfPresent(HostsJournal.Loan.self, forKey: .loan)
     }
 }

@@ -12,14 +12,18 @@ struct HostsLab: Sendable {
     let directory: FilePath
     let network: HostNetwork
     let keys: HostKeys
+    /// What switches a host's power, for inventories and loans.
+    let power: PowerCommand
 
-    init(stateDirectory: FilePath) {
+    /// - Parameter program: whose `hosts power` it is; this very program's when nil.
+    init(stateDirectory: FilePath, program: FilePath? = nil) {
         // The real path, so that one directory is one lab however it is named; what does not exist yet has none.
         let absolute = Self.absolute(stateDirectory)
         identity = LabIdentity(stateDirectory: absolute)
         directory = absolute.appending("hosts")
         network = HostNetwork(identity: identity)
         keys = HostKeys(directory: directory.appending("keys"))
+        power = PowerCommand(program: program ?? ProgramPath.executable, stateDirectory: absolute)
     }
 
     var journalPath: FilePath { directory.appending("lab.json") }
@@ -102,6 +106,7 @@ struct HostsLab: Sendable {
         }
         journal.subnet = subnet
         found.removeAll { process in healthy.contains { "n\($0)" == process.host } }
+        for entry in known?.hosts ?? [] where entry.isOff { try cut(entry, found) }
         try HostProcesses.end(found, identity)
         for entry in dropped { try remove(entry) }
 
@@ -140,13 +145,13 @@ struct HostsLab: Sendable {
         }
     }
 
-    private func isHealthy(_ name: String, _ found: [HostProcesses.Found], address: String?) -> Bool {
+    func isHealthy(_ name: String, _ found: [HostProcesses.Found], address: String?) -> Bool {
         guard HostFiles.exists(FilePath(keys.host(name).string + ".pub")) else { return false }
         guard let address, let host = found.first(where: { $0.host == name && $0.isInit }) else { return false }
         return HostProbe.listens(host.pid) && HostProbe.greets(address, milliseconds: 2_000)
     }
 
-    private func boot(_ indices: [Int], _ journal: HostsJournal, _ progress: (String) -> Void) throws(LocalHostsError) {
+    func boot(_ indices: [Int], _ journal: HostsJournal, _ progress: (String) -> Void) throws(LocalHostsError) {
         let disk = HostDisk(directory: disksPath, filesystem: journal.filesystem, bytes: journal.diskBytes)
         try keys.prepare(hosts: indices.map { "n\($0)" })
         if !indices.isEmpty { try disk.prepareTemplate() }
@@ -191,7 +196,7 @@ struct HostsLab: Sendable {
         removeBootFiles(entry.name)
     }
 
-    private func writeInventory(_ journal: HostsJournal) throws(LocalHostsError) {
+    func writeInventory(_ journal: HostsJournal) throws(LocalHostsError) {
         var knownHosts = ""
         for entry in journal.hosts {
             let key = try HostKeys.text(FilePath(keys.host(entry.name).string + ".pub"))
@@ -201,7 +206,7 @@ struct HostsLab: Sendable {
         try HostFiles.replace(knownHostsPath, Array(knownHosts.utf8), mode: 0o644)
         let text = HostsInventory.yaml(
             names: journal.hosts.map(\.name), addresses: journal.hosts.map { journal.subnet.address($0.index) },
-            key: keys.client, knownHosts: knownHostsPath)
+            key: keys.client, knownHosts: knownHostsPath, power: power)
         try HostFiles.makeDirectory(inventoryPath.removingLastComponent())
         try HostFiles.replace(inventoryPath, Array(text.utf8), mode: 0o644)
     }
@@ -220,7 +225,7 @@ struct HostsLab: Sendable {
         let start = MonotonicClock.now()
         try LocalHosts.requireRoot(for: "hosts down")
         let isKnown = HostFiles.exists(directory)
-        if !isKnown && remains(livingHosts: []).isEmpty {
+        if !isKnown && remains().isEmpty {
             return HostsDownReport(hosts: [], removed: [], duration: .nanoseconds(MonotonicClock.now() - start))
         }
         try HostFiles.makeDirectory(directory)
@@ -239,7 +244,7 @@ struct HostsLab: Sendable {
 
     /// Removes all that is there of the lab, journal last, so that a kill in between leaves it to the next call.
     private func clear() throws(LocalHostsError) -> [Leftover] {
-        let removed = remains(livingHosts: [])
+        let removed = remains()
         try HostProcesses.endAll(identity)
         try network.lower()
         try HostDisk.release(in: disksPath)
@@ -261,7 +266,10 @@ struct HostsLab: Sendable {
     // MARK: looking
 
     var isHalfUp: Bool {
-        HostsJournal.load(journalPath).map { $0.isGoingDown || $0.hosts.contains { !$0.isUp } } ?? false
+        guard let journal = HostsJournal.load(journalPath) else { return false }
+        if journal.isGoingDown || journal.hosts.contains(where: { !$0.isUp && !$0.isOff }) { return true }
+        let off = Set(journal.hosts.filter(\.isOff).map(\.name))
+        return !off.isEmpty && HostProcesses.find(identity).contains { off.contains($0.host) }
     }
 
     func list() -> [LocalHost] {
@@ -270,35 +278,38 @@ struct HostsLab: Sendable {
         return journal.hosts.map { entry in
             let first = found.first { $0.host == entry.name && $0.isInit }
             let isUp = first.map { HostProbe.listens($0.pid) } ?? false
+            let isOff = entry.isOff && !found.contains { $0.host == entry.name }
             return LocalHost(
                 name: entry.name, address: journal.subnet.address(entry.index), pid: first?.pid,
-                state: isUp ? .up : .down, disk: disksPath.appending("\(entry.name).img"))
+                state: isOff ? .off : isUp && !entry.isOff ? .up : .down, disk: disksPath.appending("\(entry.name).img")
+            )
         }
     }
 
     func leftovers() -> [Leftover] {
-        guard let journal = HostsJournal.load(journalPath), !journal.isGoingDown else {
-            return remains(livingHosts: [])
-        }
+        guard let journal = HostsJournal.load(journalPath), !journal.isGoingDown else { return remains() }
         let found = HostProcesses.find(identity)
         let living = journal.hosts.filter { entry in
             entry.isUp && found.contains { $0.host == entry.name && $0.isInit }
         }
-        return remains(livingHosts: living)
+        return remains(living: living, off: journal.hosts.filter(\.isOff))
     }
 
-    /// Everything of the lab that does not belong to these hosts; bridge and route belong to all of them.
-    private func remains(livingHosts: [HostsJournal.Entry]) -> [Leftover] {
-        let names = Set(livingHosts.map(\.name))
-        let images = Set(livingHosts.map { disksPath.appending("\($0.name).img").string })
-        var links = Set(livingHosts.map { identity.link($0.index) })
-        if !names.isEmpty { links.insert(identity.bridge) }
+    /// Everything of the lab that does not belong to these hosts; bridge and route belong to all of them. One that is
+    /// off has its disk, and whoever waits to boot it.
+    private func remains(living: [HostsJournal.Entry] = [], off: [HostsJournal.Entry] = []) -> [Leftover] {
+        let hosts = living + off
+        let names = Set(living.map(\.name) + off.filter { $0.loan != nil }.map { PowerCommand.timer($0.name) })
+        let images = Set(living.map { disksPath.appending("\($0.name).img").string })
+        let kept = images.union(off.map { disksPath.appending("\($0.name).img").string })
+        var links = Set(living.map { identity.link($0.index) })
+        if !hosts.isEmpty { links.insert(identity.bridge) }
         var result: [Leftover] = []
         for process in HostProcesses.find(identity) where !names.contains(process.host) {
             result.append(.init(kind: .process, name: "\(process.pid) of host \(process.host)"))
         }
         for link in network.links() where !links.contains(link) { result.append(.init(kind: .link, name: link)) }
-        if names.isEmpty, network.hasRoute() {
+        if hosts.isEmpty, network.hasRoute() {
             result.append(.init(kind: .route, name: "unreachable 198.18.0.0/15 metric \(identity.routeMetric)"))
         }
         let loops = HostDisk.loops(in: disksPath)
@@ -306,7 +317,7 @@ struct HostsLab: Sendable {
         for loop in loops where !images.contains(loop.image) {
             result.append(.init(kind: .loop, name: "/dev/\(loop.device) (\(loop.image))"))
         }
-        for image in HostDisk.images(in: disksPath) where !images.contains(image.string) {
+        for image in HostDisk.images(in: disksPath) where !kept.contains(image.string) {
             result.append(.init(kind: .image, name: image.string))
         }
         return result

@@ -16,6 +16,8 @@ public struct LocalHost: Sendable, Equatable {
         case up
         /// The journal knows it, but it does not run.
         case down
+        /// Its power was cut on purpose; `powerOn` and `up` boot it again.
+        case off
     }
 
     /// `n1`, `n2`, …; also its hostname.

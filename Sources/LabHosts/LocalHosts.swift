@@ -16,8 +16,9 @@ public struct LocalHosts: Sendable {
     private let lab: HostsLab
 
     /// The hosts of a project's state directory (`.seatrial`), which need not exist yet.
-    public init(stateDirectory: FilePath) {
-        lab = HostsLab(stateDirectory: stateDirectory)
+    /// - Parameter program: whose `hosts power` switches a host's power for others; this very program's when nil.
+    public init(stateDirectory: FilePath, program: FilePath? = nil) {
+        lab = HostsLab(stateDirectory: stateDirectory, program: program)
     }
 
     /// The Ansible inventory that `up` writes.
@@ -79,6 +80,34 @@ public struct LocalHosts: Sendable {
     ) async throws(LocalHostsError) -> HostsDownReport {
         let lab = lab
         return try await OwnThread.run { () throws(LocalHostsError) in try lab.down(progress: progress) }
+    }
+
+    /// Cuts the power of one host, as a plug that is pulled: what it has not synced is gone, and nobody hears it go.
+    ///
+    /// Again is harmless, and so is a `kill -9` in the middle: `powerOn` and `up` bring back a host whose cut was never
+    /// finished, too. The latest call says when the power comes back.
+    /// - Parameter seconds: the power comes back by itself after so long, whatever becomes of this program; nil for never.
+    /// - Returns: whether anything had to be done to the host.
+    @discardableResult
+    public func powerOff(_ name: String, for seconds: Double? = nil) async throws(LocalHostsError) -> Bool {
+        let lab = lab
+        return try await OwnThread.run { () throws(LocalHostsError) in try lab.powerOff(name, for: seconds) }
+    }
+
+    /// Boots a host whose power was cut, or that died, with its disk, address and keys; returns when its `sshd` has
+    /// greeted. One that is up stays as it is.
+    /// - Returns: whether it had to be booted.
+    @discardableResult
+    public func powerOn(_ name: String) async throws(LocalHostsError) -> Bool {
+        let lab = lab
+        return try await OwnThread.run { () throws(LocalHostsError) in try lab.powerOn(name) }
+    }
+
+    /// The whole life of the process that ends a loan: sleeps until it is due and boots the host; returns at once when
+    /// the loan is over or another has taken its place. What fails is tried again, told on standard error.
+    public func powerOnWhenDue(_ name: String, loan uid: String) async {
+        let lab = lab
+        _ = try? await OwnThread.run { () throws(LocalHostsError) in lab.powerOnWhenDue(name, loan: uid) }
     }
 
     /// Whether an `up` or `down` was killed in the middle, or still runs.

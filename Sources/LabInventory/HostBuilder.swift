@@ -14,6 +14,7 @@ struct HostBuilder {
 
     private static let known = [
         "seatrial_address", "seatrial_ha_address", "seatrial_allow", "seatrial_dir",
+        "seatrial_power_off", "seatrial_power_on",
     ]
 
     /// What of Ansible's is read.
@@ -62,7 +63,7 @@ struct HostBuilder {
         return InventoryHost(
             name: name, groups: groups, variables: variables.mapValues(\.value), connection: connection,
             seatrialAddress: address, seatrialHAAddress: try text("seatrial_ha_address", variables) ?? address,
-            allow: try allow(variables), directory: directory,
+            allow: try allow(variables), power: try power(variables), directory: directory,
             file: place.file)
     }
 
@@ -73,14 +74,44 @@ struct HostBuilder {
             throw InventoryError(
                 .invalid,
                 "seatrial_allow: nothing is called '\(word)'"
-                    + "\(Nearest.aside(for: word, among: InventoryHost.allowable)) (expected reboot, clock or disk)",
+                    + "\(Nearest.aside(for: word, among: InventoryHost.allowable)) (expected reboot, clock, disk or power)",
                 at: placed.place)
         }
         guard placed.value.texts != nil else {
             throw InventoryError(
-                .invalid, "seatrial_allow: expected a list of reboot, clock and disk", at: placed.place)
+                .invalid, "seatrial_allow: expected a list of reboot, clock, disk and power", at: placed.place)
         }
         return Set(words)
+    }
+
+    /// Both commands or none: a power that can be cut and not brought back is no loan.
+    private func power(_ variables: [String: PlacedValue]) throws(InventoryError) -> HostPower? {
+        let (off, on) = (try command("seatrial_power_off", variables), try command("seatrial_power_on", variables))
+        guard let off else {
+            guard let on else { return nil }
+            throw InventoryError(.invalid, "seatrial_power_on: seatrial_power_off is missing beside it", at: on.place)
+        }
+        guard let on else {
+            throw InventoryError(.invalid, "seatrial_power_off: seatrial_power_on is missing beside it", at: off.place)
+        }
+        guard off.words.contains(where: { $0.contains(HostPower.secondsMark) }) else {
+            throw InventoryError(
+                .invalid,
+                "seatrial_power_off: '\(HostPower.secondsMark)' is missing in it: the command is told there for how long "
+                    + "the power may be off, and has to bring it back by itself then", at: off.place)
+        }
+        return HostPower(off: off.words, on: on.words)
+    }
+
+    private func command(
+        _ name: String, _ variables: [String: PlacedValue]
+    ) throws(InventoryError) -> (words: [String], place: Place)? {
+        guard let line = try text(name, variables), let place = variables[name]?.place else { return nil }
+        let words = try ShellWords.split(line, at: place)
+        guard words.first?.isEmpty == false else {
+            throw InventoryError(.invalid, "\(name): expected a command and its words", at: place)
+        }
+        return (words, place)
     }
 
     private mutating func connection(

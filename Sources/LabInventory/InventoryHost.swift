@@ -1,7 +1,7 @@
 /// A host with everything that the inventory says about it, precedence already applied.
 public struct InventoryHost: Sendable, Hashable, Identifiable {
     /// The destructive faults that a host can allow with `seatrial_allow`.
-    public static let allowable = ["reboot", "clock", "disk"]
+    public static let allowable = ["reboot", "clock", "disk", "power"]
 
     /// Its name in the inventory.
     public var name: String
@@ -17,6 +17,8 @@ public struct InventoryHost: Sendable, Hashable, Identifiable {
     public var seatrialHAAddress: String
     /// The destructive faults that may be done to it (`seatrial_allow`).
     public var allow: Set<String>
+    /// How its power is switched from outside (`seatrial_power_off`, `seatrial_power_on`); nil when nobody said.
+    public var power: HostPower?
     /// The folder on the host in which the lab works (`seatrial_dir`).
     public var directory: String
     /// The file that names it first.

@@ -53,11 +53,14 @@ import Testing
     @Test(arguments: roles) func theInventoryPlacesRoles(_ count: Int, _ brokers: [String]) {
         let names = (1...count).map { "n\($0)" }
         let text = HostsInventory.yaml(
-            names: names, addresses: names.map { "198.18.0.\($0.dropFirst())" }, key: "/k", knownHosts: "/o'h")
+            names: names, addresses: names.map { "198.18.0.\($0.dropFirst())" }, key: "/k", knownHosts: "/o'h",
+            power: PowerCommand(program: "/bin/seatrial", stateDirectory: "/a b"))
         let expected = "    brokers:\n      hosts:\n" + brokers.map { "        \($0):\n" }.joined() + "    clients:\n"
         #expect(text.contains(expected))
         #expect(text.contains("    clients:\n      hosts:\n        n\(count):\n"))
         #expect(text.contains("'-o UserKnownHostsFile=/o''h'"))
+        let power = "'/bin/seatrial hosts power off n1 --state ''/a b'' --for {seconds}'"
+        #expect(text.contains("seatrial_power_off: \(power)\n"))
     }
 
     @Test func aHostsFailureNamesTheWayOut() throws {

@@ -15,11 +15,15 @@ import Testing
 
     /// A lab in a directory of its own, taken down and shown to leave nothing, also after a failure.
     func withLab(_ body: (LocalHosts, FilePath) async throws -> Void) async throws {
+        try await Self.withLab(body)
+    }
+
+    static func withLab(_ body: (LocalHosts, FilePath) async throws -> Void) async throws {
         var template = Array("/tmp/seatrial-hosts-XXXXXX".utf8CString)
         try #require(mkdtemp(&template) != nil)
         let base = FilePath(template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) })
         let state = base.appending(".seatrial")
-        let hosts = LocalHosts(stateDirectory: state)
+        let hosts = LocalHosts(stateDirectory: state, program: driver)
         let outcome: Result<Void, any Error>
         do {
             try await body(hosts, state)
@@ -27,12 +31,16 @@ import Testing
         } catch { outcome = .failure(error) }
         try await hosts.down()
         #expect(await hosts.check().isEmpty)
-        _ = try await run("/bin/rm", "-r", base.string)
+        _ = try await run(["/bin/rm", "-r", base.string])
         try outcome.get()
     }
 
     /// Runs a program; its status and stdout.
     func run(_ arguments: String...) async throws -> (isSuccess: Bool, output: String) {
+        try await Self.run(arguments)
+    }
+
+    static func run(_ arguments: [String]) async throws -> (isSuccess: Bool, output: String) {
         let result = try await Subprocess.run(
             .path(FilePath(arguments[0])), arguments: Arguments(Array(arguments.dropFirst())),
             output: .string(limit: 1 << 20), error: .string(limit: 1 << 20))
@@ -43,9 +51,16 @@ import Testing
     func ssh(_ hosts: LocalHosts, _ address: String, _ command: String) async throws -> (
         isSuccess: Bool, output: String
     ) {
-        try await run(
+        try await Self.ssh(hosts, address, command)
+    }
+
+    static func ssh(_ hosts: LocalHosts, _ address: String, _ command: String) async throws -> (
+        isSuccess: Bool, output: String
+    ) {
+        try await run([
             "/usr/bin/ssh", "-o", "BatchMode=yes", "-o", "UserKnownHostsFile=\(hosts.knownHostsPath)", "-i",
-            hosts.keyPath.string, "root@\(address)", command)
+            hosts.keyPath.string, "root@\(address)", command,
+        ])
     }
 
     @Test func hostsComeUpAnswerAndGo() async throws {
@@ -191,7 +206,7 @@ import Testing
         async throws
     {
         try await withLab { hosts, state in
-            try spawnAndKill(state, "up", after: milliseconds)
+            try Self.spawnAndKill([state.string, "up", "3"], after: milliseconds)
             let isEven = milliseconds % 2 == 0
             if isEven {
                 try await hosts.down()
@@ -207,7 +222,7 @@ import Testing
     @Test(arguments: [5, 12, 25, 50, 90]) func aKillInTheMiddleOfDownIsCleanedUp(_ milliseconds: Int) async throws {
         try await withLab { hosts, state in
             _ = try await hosts.up(count: 3)
-            try spawnAndKill(state, "down", after: milliseconds)
+            try Self.spawnAndKill([state.string, "down", "3"], after: milliseconds)
             let up = try await hosts.up(count: 3)
             #expect(up.hosts.allSatisfy { $0.state == .up })
             #expect(await hosts.check().isEmpty)
@@ -251,9 +266,9 @@ import Testing
         }
     }
 
-    /// Starts `up 3` or `down` in a process of its own and kills that, and only that, after a time.
-    private func spawnAndKill(_ state: FilePath, _ command: String, after milliseconds: Int) throws {
-        let arguments = [Self.driver.string, state.string, command, "3"]
+    /// Starts the driver in a process of its own and kills that, and only that, after a time.
+    static func spawnAndKill(_ words: [String], after milliseconds: Int) throws {
+        let arguments = [driver.string] + words
         var argv: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
         argv.append(nil)
         defer { for pointer in argv { free(pointer) } }

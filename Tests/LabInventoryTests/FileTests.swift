@@ -167,11 +167,27 @@ import Testing
         ),
         (
             "i.yaml", "a:\n  hosts:\n    h: { seatrial_allow: [rebot] }\n",
-            "i.yaml:3: seatrial_allow: nothing is called 'rebot' (did you mean 'reboot'?) (expected reboot, clock or disk)"
+            "i.yaml:3: seatrial_allow: nothing is called 'rebot' (did you mean 'reboot'?) (expected reboot, clock, disk or power)"
         ),
         (
             "i.yaml", "a:\n  hosts:\n    h: { seatrial_dir: lab }\n",
             "i.yaml:3: seatrial_dir 'lab' is not a folder of its own (expected an absolute path)"
+        ),
+        (
+            "i.yaml", "a:\n  hosts:\n    h: { seatrial_power_off: 'off {seconds}' }\n",
+            "i.yaml:3: seatrial_power_off: seatrial_power_on is missing beside it"
+        ),
+        (
+            "i.yaml", "a:\n  hosts:\n    h: { seatrial_power_on: 'on' }\n",
+            "i.yaml:3: seatrial_power_on: seatrial_power_off is missing beside it"
+        ),
+        (
+            "i.yaml", "a:\n  hosts:\n    h: { seatrial_power_off: 'off h', seatrial_power_on: 'on h' }\n",
+            "i.yaml:3: seatrial_power_off: '{seconds}' is missing in it: the command is told there for how long the power may be off, and has to bring it back by itself then"
+        ),
+        (
+            "i.yaml", "a:\n  hosts:\n    h: { seatrial_power_off: '', seatrial_power_on: 'on h' }\n",
+            "i.yaml:3: seatrial_power_off: expected a command and its words"
         ),
         (
             "i.yaml", "a:\n  hosts:\n    h: { ansible_connection: winrm }\n",
@@ -189,6 +205,17 @@ import Testing
         let folder = try TestFolder([name: text])
         let error = #expect(throws: InventoryError.self) { try folder.load(name) }
         #expect(folder.line(error) == line)
+    }
+
+    @Test func powerIsSwitchedByCommands() throws {
+        let inventory = try Inventory.of(
+            "a: { hosts: { h: { seatrial_allow: [power], seatrial_power_off: \"plug '3 a' --for={seconds}\", "
+                + "seatrial_power_on: plug on 3 }, i: } }")
+        let host = try #require(inventory.host("h"))
+        #expect(host.allow == ["power"] && inventory.warnings.isEmpty)
+        #expect(host.power?.off(seconds: 2.5) == ["plug", "3 a", "--for=2.5"])
+        #expect(host.power?.on == ["plug", "on", "3"])
+        #expect(inventory.host("i")?.power == nil)
     }
 
     @Test func aMistypedAddressIsRecognized() throws {

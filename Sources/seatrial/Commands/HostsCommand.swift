@@ -10,10 +10,11 @@ struct HostsCommand: AsyncParsableCommand {
             Examples:
               seatrial hosts up 3      three hosts, reached over SSH like any VM
               seatrial hosts list      their names and addresses
+              seatrial hosts power off n2 --for 30   pull a host's plug; it boots by itself after 30 s
               seatrial hosts check     what a lab left behind (exit status 1 if anything)
               seatrial hosts down      take them away
             """,
-        subcommands: [Up.self, Down.self, List.self, Check.self])
+        subcommands: [Up.self, Down.self, List.self, HostsPowerCommand.self, Check.self])
 
     private static func filesystem(_ name: String) throws -> HostFilesystem {
         guard let filesystem = HostFilesystem(rawValue: name) else {
@@ -131,7 +132,7 @@ struct HostsCommand: AsyncParsableCommand {
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "The hosts, their addresses and whether they are up.",
+            abstract: "The hosts, their addresses and whether they are up, off or down.",
             usage: "seatrial hosts list [<options>]", discussion: "Example: seatrial hosts list --json")
 
         @OptionGroup var place: PlaceOptions
