@@ -38,12 +38,13 @@ struct LiveSettings: Sendable, Equatable {
         for entry in entries where !Self.keys.contains(entry.key) {
             throw ConfigurationError(
                 file: "the request", line: entry.line,
-                problem: "\(entry.key) does not change while the broker runs (change its file and restart it; "
-                    + "what changes: \(Self.keys.sorted().joined(separator: ", ")))")
+                problem: "\(entry.key) is no setting that changes while the broker runs (those are: "
+                    + "\(Self.keys.sorted().joined(separator: ", ")); others stand in its file, and need a restart)")
         }
         var settings = Settings(
             file: nil,
-            commandLine: Dictionary(entries.map { ($0.key, $0.value) }, uniquingKeysWith: { _, last in last }))
+            commandLine: Dictionary(entries.map { ($0.key, $0.value) }, uniquingKeysWith: { _, last in last }),
+            source: "the request")
         var changed = self
         let bits: Int32 = try settings.integer("brokerPermission", in: 0...7, default: permission.rawValue)
         changed.permission = TopicPermission(rawValue: bits)

@@ -17,16 +17,23 @@ public enum ProgramLine {
             }
         } catch {
             guard root.exitCode(for: error) == .validationFailure else { root.exit(withError: error) }
-            Console.complain(usageLine(for: root, message: root.message(for: error)))
+            let words = ArraySlice(CommandLine.arguments.dropFirst())
+            Console.complain(usageLine(for: root, words: words, message: root.message(for: error)))
             exit(ExitCode.validationFailure.rawValue)
         }
     }
 
-    /// `mqbroker: unknown option '--confg'; see 'mqbroker --help'`
-    static func usageLine(for root: any ParsableCommand.Type, message: String) -> String {
+    /// `mqadmin: unknown option '--tpic'; see 'mqadmin topicRoute --help'`
+    static func usageLine(
+        for root: any ParsableCommand.Type, words: ArraySlice<String>, message: String
+    ) -> String {
         let name = root._commandName
+        // The help that there is for what was meant.
+        let isKnown = root.configuration.groupedSubcommands.flatMap(\.subcommands) + root.configuration.subcommands
+        let meant = words.first.flatMap { word in isKnown.first { $0._commandName == word }?._commandName }
+        let help = meant.map { "\(name) \($0)" } ?? name
         let first = message.split(separator: "\n").first.map(String.init) ?? "wrong words"
         let clause = first.prefix(1).lowercased() + first.dropFirst()
-        return "\(name): \(clause)\(clause.hasSuffix("?") ? " See" : "; see") '\(name) --help'"
+        return "\(name): \(clause)\(clause.hasSuffix("?") ? " See" : "; see") '\(help) --help'"
     }
 }

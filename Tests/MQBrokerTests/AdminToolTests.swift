@@ -59,7 +59,8 @@ import Testing
                 #expect(try cluster.admin("sendMessage", "-t", "letters", "-p", text).status == 0)
             }
             let fixed = try cluster.admin("updateBrokerConfig", "-c", "sea", "-k", "listenPort", "-v", "1")
-            #expect(fixed.status != 0 && fixed.errors.contains("change its file and restart it"), "\(fixed)")
+            #expect(
+                fixed.status != 0 && fixed.errors.contains("others stand in its file, and need a restart"), "\(fixed)")
             let none = try cluster.admin("updateBrokerConfig", "-k", "x", "-v", "1")
             #expect(none.status != 0 && none.errors.contains("either -b host:port or -c cluster"), "\(none)")
 
@@ -118,6 +119,44 @@ import Testing
             #expect(try cluster.json("topicRoute", "-t", "orders").first?["writeQueues"] as? Int == 0)
             #expect(try cluster.admin("deleteTopic", "-c", "sea", "-t", "orders").status == 0)
             #expect(try cluster.admin("topicRoute", "-t", "orders").errors.contains("no broker alive has topic orders"))
+        }
+    }
+
+    /// The flags that RocketMQ's tool has beside the ones most people type.
+    @Test func anOperatorChoosesQueuesTimesAndClusters() async throws {
+        try await withCluster { cluster in
+            let broker = "127.0.0.1:\(cluster.place.port)"
+            #expect(try cluster.admin("updateTopic", "-c", "sea", "-t", "t", "-r", "4", "-w", "4").status == 0)
+            let name = try #require(try cluster.json("clusterList").first?["broker"] as? String)
+            let sent = try cluster.admin("sendMessage", "-t", "t", "-p", "x", "-b", name, "-i", "3", "--json")
+            #expect(sent.status == 0 && sent.output.contains("\"queue\":3"), "\(sent)")
+            let nowhere = try cluster.admin("sendMessage", "-t", "t", "-p", "x", "-b", name, "-i", "9")
+            #expect(nowhere.status == 1 && nowhere.errors.contains("there are: \(name) 0"), "\(nowhere)")
+            #expect(
+                try cluster.json("consumeMessage", "-t", "t", "-s", "2020-01-01#00:00:00:000", "-e", "now").count == 1)
+            #expect(try cluster.json("consumeMessage", "-t", "t", "-e", "2020-01-01#00:00:00:000").isEmpty)
+            for wrong in ["2020-13-01#00:00:00:000", "2020-02-30#00:00:00:000", "yesterday", "2020-01-01"] {
+                let outcome = try cluster.admin("consumeMessage", "-t", "t", "-s", wrong)
+                #expect(
+                    outcome.status == 64 && outcome.errors.contains("see 'mqadmin consumeMessage --help'"), "\(outcome)"
+                )
+            }
+            #expect(try cluster.admin("getBrokerConfig", "-c", "sea").output.hasPrefix("# \(broker)\n"))
+            #expect(try cluster.admin("brokerStatus", "-c", "sea").output.contains("brokerVersionDesc"))
+            // Reading made the group's topic of retries, by which groups are known.
+            #expect(try cluster.json("consumerProgress").contains { $0["group"] as? String == "TOOLS_CONSUMER" })
+            let listed = try cluster.json("topicList", "-c").first { $0["topic"] as? String == "t" }
+            #expect(listed?["cluster"] as? String == "sea")
+            // Without the permission to write the route has no queues to write.
+            #expect(try cluster.admin("updateTopic", "-b", broker, "-t", "t", "-p", "4").status == 0)
+            var writable: Int?
+            for _ in 0..<100 {
+                writable = try cluster.json("topicRoute", "-t", "t").first?["writeQueues"] as? Int
+                if writable == 0 { break }
+                try await Task.sleep(for: .milliseconds(50))
+            }
+            #expect(writable == 0)
+            #expect(try cluster.admin("updateTopic", "-b", broker, "-t", "t", "-p", "5").status == 64)
         }
     }
 

@@ -87,6 +87,28 @@ extension MQAdmin {
         return all.sorted { $0.queue < $1.queue }
     }
 
+    /// The groups that have consumed something or tried to, by name: each has a topic for its retries.
+    public func consumerGroups() async throws(MQClientError) -> [String] {
+        try await topicNames().filter { $0.hasPrefix(Self.retryPrefix) }.map {
+            String($0.dropFirst(Self.retryPrefix.count))
+        }
+    }
+
+    /// The groups that have a place in a topic, on any master that has it, by name.
+    public func consumerGroups(ofTopic topic: String) async throws(MQClientError) -> [String] {
+        var groups: Set<String> = []
+        for set in try await topicRoute(topic).brokers.values {
+            guard let address = set.masterAddress else { continue }
+            let answer = try await ask(
+                .request(.queryTopicConsumeByWho, TopicRequestHeader(topic: topic)), of: address)
+            let names = try Self.json(answer, from: address)["groupList"]?.arrayValue ?? []
+            groups.formUnion(names.compactMap(\.stringValue))
+        }
+        return groups.sorted()
+    }
+
+    private static let retryPrefix = "%RETRY%"
+
     /// Who reads for a group, as the first master says that knows it; nil when none does.
     public func consumers(of group: String) async throws(MQClientError) -> GroupMembers? {
         for address in try await masterAddresses() {

@@ -18,12 +18,19 @@ public struct MQAdmin: Sendable {
     /// Creates a topic on one broker, or changes its queue counts.
     ///
     /// The broker tells the nameservers; their routes have it a moment later, see ``topicRoute(_:)``.
+    ///
+    /// - Parameter isOrdered: whether its order is configured; such a topic is not sent to a broker that lacks the write
+    ///   permission.
     public func createTopic(
-        _ name: String, readQueues: Int32, writeQueues: Int32, on brokerAddress: String
+        _ name: String, readQueues: Int32, writeQueues: Int32, mayBeRead: Bool = true, mayBeWritten: Bool = true,
+        isOrdered: Bool = false, on brokerAddress: String
     ) async throws(MQClientError) {
+        var permission: TopicPermission = []
+        if mayBeRead { permission.insert(.read) }
+        if mayBeWritten { permission.insert(.write) }
         let header = CreateTopicRequestHeader(
-            topic: name, readQueueNums: readQueues, writeQueueNums: writeQueues,
-            perm: TopicPermission.readWrite.rawValue)
+            topic: name, readQueueNums: readQueues, writeQueueNums: writeQueues, perm: permission.rawValue,
+            order: isOrdered)
         let answer = try await client.call(.request(.updateAndCreateTopic, header), to: brokerAddress)
         guard answer.responseCode == .success else { throw MQClientError(refusal: answer, by: brokerAddress) }
     }

@@ -15,12 +15,16 @@ public struct Settings: Sendable {
     private var known: Set<String> = []
 
     /// Settings from a file, if there is one, and from the command line.
-    public init(file: PropertiesFile?, commandLine: [String: String] = [:]) {
+    ///
+    /// - Parameter source: what complaints about the latter call their place.
+    public init(
+        file: PropertiesFile?, commandLine: [String: String] = [:], source: String = "command line"
+    ) {
         var values: [String: Value] = [:]
         for entry in file?.entries ?? [] {
             values[entry.key] = Value(text: entry.value, file: file?.name ?? "", line: entry.line)
         }
-        for (key, text) in commandLine { values[key] = Value(text: text, file: "command line", line: nil) }
+        for (key, text) in commandLine { values[key] = Value(text: text, file: source, line: nil) }
         self.values = values
         entries = file?.entries ?? []
         self.file = file?.name ?? ""

@@ -78,8 +78,37 @@ struct Columns: CustomStringConvertible {
     }
 }
 
-/// A moment as people read it, in UTC.
+/// A moment as people read and write it, in UTC.
 enum Moment {
+    /// What ``milliseconds(_:)`` takes, in words.
+    static let accepted = "now, milliseconds since 1970, or yyyy-MM-dd#HH:mm:ss:SSS (UTC)"
+
+    /// Reads a moment as RocketMQ's tools take it.
+    static func milliseconds(_ text: String) throws -> Int64 {
+        if text == "now" || text == "currentTimeMillis" {
+            var time = timespec()
+            clock_gettime(CLOCK_REALTIME, &time)
+            return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+        }
+        if let number = Int64(text), number >= 0 { return number }
+        let parts = text.split(whereSeparator: { "-#:".contains($0) }).map { Int32($0) }
+        let shape = text.map { $0.isNumber ? "0" : String($0) }.joined()
+        guard shape == "0000-00-00#00:00:00:000", let year = parts[0], let month = parts[1], let day = parts[2],
+            let hour = parts[3], let minute = parts[4], let second = parts[5], let fraction = parts[6],
+            (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60, second < 60
+        else { throw ValidationError("'\(text)' is no time (expected \(accepted))") }
+        var moment = tm()
+        (moment.tm_year, moment.tm_mon, moment.tm_mday) = (year - 1900, month - 1, day)
+        (moment.tm_hour, moment.tm_min, moment.tm_sec) = (hour, minute, second)
+        let seconds = timegm(&moment)
+        // What is no day of its month has become one of the next.
+        guard moment.tm_mday == day else { throw ValidationError("'\(text)' is no day of the calendar") }
+        return Int64(seconds) * 1000 + Int64(fraction)
+    }
+
+    /// The same, or -1.
+    static func millisecondsOrEnd(_ text: String) throws -> Int64 { text == "-1" ? -1 : try milliseconds(text) }
+
     static func text(_ milliseconds: Int64) -> String {
         guard milliseconds > 0 else { return "-" }
         var seconds = time_t(milliseconds / 1000)

@@ -2,7 +2,7 @@ import ArgumentParser
 import MQClient
 import MQWire
 
-/// Which brokers a command changes: one, or the masters of a cluster.
+/// Which brokers a command asks or changes: one, or the masters of a cluster.
 struct BrokerChoice: ParsableArguments {
     @Option(name: [.customShort("b"), .customLong("brokerAddr")], help: "One broker, host:port.")
     var broker: String?
@@ -18,6 +18,26 @@ struct BrokerChoice: ParsableArguments {
     func addresses(_ admin: MQAdmin) async throws(MQClientError) -> [String] {
         if let broker { return [broker] }
         return try await admin.masters(ofCluster: cluster ?? "")
+    }
+
+    /// Shows names and values of each: of one broker alone, of a cluster's under their addresses.
+    func show(
+        _ admin: MQAdmin, json: Bool, _ values: (String) async throws(MQClientError) -> [(String, String)],
+        text: ([(String, String)]) -> [String]
+    ) async throws(MQClientError) {
+        var objects: [JSONMember] = []
+        for (index, address) in try await addresses(admin).enumerated() {
+            let values = try await values(address)
+            if json {
+                objects.append(
+                    JSONMember(address, .object(values.map { JSONMember($0.0, .string($0.1)) })))
+                continue
+            }
+            if cluster != nil { print("\(index == 0 ? "" : "\n")# \(address)") }
+            for line in text(values) { print(line) }
+        }
+        guard json else { return }
+        print(cluster == nil ? objects.first?.value.text ?? "{}" : JSONValue.object(objects).text)
     }
 }
 

@@ -40,21 +40,22 @@ struct ClusterList: AsyncParsableCommand {
 struct BrokerStatus: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "brokerStatus", abstract: "What a broker tells of itself now.",
-        discussion: "Example: mqadmin brokerStatus -b 127.0.0.1:10911")
+        discussion: """
+            Examples:
+              mqadmin brokerStatus -b 127.0.0.1:10911
+              mqadmin brokerStatus -c DefaultCluster
+            """)
 
-    @Option(name: [.customShort("b"), .customLong("brokerAddr")], help: "The broker, host:port.")
-    var broker: String
+    @OptionGroup var choice: BrokerChoice
     @OptionGroup var target: AdminTarget
 
     func run() async throws {
         try await target.run { (admin, _) async throws(MQClientError) in
-            let values = try await admin.runtimeInfo(of: broker).sorted { $0.key < $1.key }
-            if target.isForMachine {
-                return print(JSONValue.object(values.map { JSONMember($0.key, .string($0.value)) }).text)
-            }
-            let width = values.map(\.key.count).max() ?? 0
-            for (key, value) in values {
-                print("\(key)\(String(repeating: " ", count: width - key.count)) : \(value)")
+            try await choice.show(admin, json: target.isForMachine) { (address) async throws(MQClientError) in
+                try await admin.runtimeInfo(of: address).sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+            } text: { values in
+                let width = values.map(\.0.count).max() ?? 0
+                return values.map { "\($0)\(String(repeating: " ", count: width - $0.count)) : \($1)" }
             }
         }
     }
@@ -64,21 +65,25 @@ struct BrokerStatus: AsyncParsableCommand {
 struct GetBrokerConfig: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "getBrokerConfig", abstract: "A broker's settings, as its .properties would have them.",
-        discussion: "Example: mqadmin getBrokerConfig -b 127.0.0.1:10911")
+        discussion: """
+            Examples:
+              mqadmin getBrokerConfig -b 127.0.0.1:10911
+              mqadmin getBrokerConfig -c DefaultCluster
+            """)
 
-    @Option(name: [.customShort("b"), .customLong("brokerAddr")], help: "The broker, host:port.")
-    var broker: String
+    @OptionGroup var choice: BrokerChoice
     @OptionGroup var target: AdminTarget
 
     func run() async throws {
         try await target.run { (admin, _) async throws(MQClientError) in
-            let text = try await admin.configuration(of: broker)
-            guard target.isForMachine else { return print(text, terminator: "") }
-            let members = text.split(separator: "\n").compactMap { line -> JSONMember? in
-                guard let equals = line.firstIndex(of: "=") else { return nil }
-                return JSONMember(String(line[..<equals]), .string(String(line[line.index(after: equals)...])))
+            try await choice.show(admin, json: target.isForMachine) { (address) async throws(MQClientError) in
+                try await admin.configuration(of: address).split(separator: "\n").compactMap { line in
+                    guard let equals = line.firstIndex(of: "=") else { return nil }
+                    return (String(line[..<equals]), String(line[line.index(after: equals)...]))
+                }
+            } text: { values in
+                values.map { "\($0)=\($1)" }
             }
-            print(JSONValue.object(members).text)
         }
     }
 }

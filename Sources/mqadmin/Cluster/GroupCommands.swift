@@ -6,16 +6,21 @@ import MQWire
 struct ConsumerProgress: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "consumerProgress", abstract: "How far a group is, by queue, and how much is still to come.",
-        discussion: "Example: mqadmin consumerProgress -g billing")
+        discussion: """
+            Without a group all of them are listed that have consumed something, or tried to.
+
+            Example: mqadmin consumerProgress -g billing
+            """)
 
     @Option(name: [.customShort("g"), .customLong("groupName")], help: "The consumer group.")
-    var group: String
+    var group: String?
     @Option(name: [.customShort("t"), .customLong("topic")], help: "Only this topic.")
     var topic: String?
     @OptionGroup var target: AdminTarget
 
     func run() async throws {
         try await target.run { (admin, _) async throws(MQClientError) in
+            guard let group else { return try await showAll(admin) }
             let backlog = try await admin.consumerProgress(group, topic: topic)
             var table = Columns("Topic", "Broker Name", "QID", "Broker Offset", "Consumer Offset", "Diff", "LastTime")
             var rows: [JSONValue] = []
@@ -34,6 +39,22 @@ struct ConsumerProgress: AsyncParsableCommand {
             print(table)
             print("\nDiff Total: \(backlog.reduce(0) { $0 + $1.difference })")
         }
+    }
+
+    /// One line for each group: who is there, and how much is still to come.
+    private func showAll(_ admin: MQAdmin) async throws(MQClientError) {
+        var table = Columns("Group", "Count", "Model", "Diff Total")
+        var rows: [JSONValue] = []
+        for group in try await admin.consumerGroups() {
+            let members = try await admin.consumers(of: group)
+            let difference = try await admin.consumerProgress(group, topic: topic).reduce(0) { $0 + $1.difference }
+            let count = members?.connections.count ?? 0
+            table.add(group, "\(count)", members?.messageModel ?? "OFFLINE", "\(difference)")
+            rows.append([
+                "group": .string(group), "members": .integer(Int64(count)), "diff": .integer(difference),
+            ])
+        }
+        print(target.isForMachine ? JSONValue.array(rows).text : table.description)
     }
 }
 
@@ -89,7 +110,8 @@ struct ResetOffsetByTime: AsyncParsableCommand {
         commandName: "resetOffsetByTime", abstract: "Sets a group back to a time; its members must be online.",
         discussion: """
             Examples:
-              mqadmin resetOffsetByTime -g billing -t orders -s 1700000000000
+              mqadmin resetOffsetByTime -g billing -t orders -s 2026-11-23#08:30:00:000
+              mqadmin resetOffsetByTime -g billing -t orders -s now --force
               mqadmin resetOffsetByTime -g billing -t orders -s -1 --force     on, to the end
             """)
 
@@ -99,7 +121,7 @@ struct ResetOffsetByTime: AsyncParsableCommand {
     var topic: String
     @Option(
         name: [.customShort("s"), .customLong("timestamp")], parsing: .unconditional,
-        help: "Milliseconds since 1970; -1 for the end.")
+        help: "The time: \(Moment.accepted); -1 for the end.", transform: Moment.millisecondsOrEnd)
     var timestamp: Int64
     @Flag(name: [.customShort("f"), .customLong("force")], help: "Move the group on, too.")
     var isForced = false

@@ -88,7 +88,11 @@ struct QueryMessageByOffset: AsyncParsableCommand {
 struct SendMessage: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sendMessage", abstract: "Sends one message.",
-        discussion: "Example: mqadmin sendMessage -t orders -p 'hello' -k order-4711 -c created")
+        discussion: """
+            Examples:
+              mqadmin sendMessage -t orders -p 'hello' -k order-4711 -c created
+              mqadmin sendMessage -t orders -p 'hello' -b broker-a -i 0
+            """)
 
     @Option(name: [.customShort("t"), .customLong("topic")], help: "The topic.")
     var topic: String
@@ -98,13 +102,36 @@ struct SendMessage: AsyncParsableCommand {
     var key: String?
     @Option(name: [.customShort("c"), .customLong("tags")], help: "Its tag.")
     var tags: String?
+    @Option(name: [.customShort("b"), .customLong("broker")], help: "Only to a queue of this broker, by its name.")
+    var broker: String?
+    @Option(name: [.customShort("i"), .customLong("qid")], help: "Only to this queue; needs -b.")
+    var queue: Int32?
     @OptionGroup var target: AdminTarget
+
+    func validate() throws {
+        guard queue == nil || broker != nil else { throw ValidationError("which broker's queue? (-i needs -b)") }
+    }
+
+    /// The queue that was asked for; `nil` when any will do.
+    private func wish(_ producer: Producer) async throws(MQClientError) -> MessageQueue? {
+        guard let broker else { return nil }
+        let queues = try await producer.queues(for: topic)
+        guard
+            let found = queues.first(where: { $0.brokerName == broker && (queue == nil || $0.queueID == queue) })
+        else {
+            throw .invalid(
+                reason: "topic \(topic) has no such queue to write (there are: "
+                    + queues.map { "\($0.brokerName) \($0.queueID)" }.joined(separator: ", ") + ")")
+        }
+        return found
+    }
 
     func run() async throws {
         try await target.run { (_, client) async throws(MQClientError) in
             let producer = Producer(group: "TOOLS_PRODUCER", client: client)
             let receipt = try await producer.send(
-                Message(topic: topic, body: Array(body.utf8), tags: tags, keys: key.map { [$0] } ?? []))
+                Message(topic: topic, body: Array(body.utf8), tags: tags, keys: key.map { [$0] } ?? []),
+                to: try await wish(producer))
             if target.isForMachine {
                 let values: JSONValue = [
                     "status": .string(receipt.status.rawValue), "broker": .string(receipt.queue.brokerName),
@@ -145,10 +172,11 @@ struct ConsumeMessage: AsyncParsableCommand {
     var group = "TOOLS_CONSUMER"
     @Option(
         name: [.customShort("s"), .customLong("beginTimestamp")],
-        help: "From this time on, milliseconds since 1970.")
+        help: "From this time on: \(Moment.accepted).", transform: Moment.milliseconds)
     var begin: Int64?
     @Option(
-        name: [.customShort("e"), .customLong("endTimestamp")], help: "Up to this time, milliseconds since 1970.")
+        name: [.customShort("e"), .customLong("endTimestamp")], help: "Up to this time, written likewise.",
+        transform: Moment.milliseconds)
     var end: Int64?
     @Option(name: [.customShort("c"), .customLong("MessageNumber")], help: "How many at most.")
     var count: Int = 128

@@ -6,16 +6,41 @@ import MQWire
 struct TopicList: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "topicList", abstract: "The topics that the nameserver knows.",
-        discussion: "Example: mqadmin topicList -n 127.0.0.1:9876")
+        discussion: """
+            Examples:
+              mqadmin topicList -n 127.0.0.1:9876
+              mqadmin topicList -c
+            """)
 
+    @Flag(name: [.customShort("c"), .customLong("clusterModel")], help: "With their clusters and consumer groups.")
+    var showsClusters = false
     @OptionGroup var target: AdminTarget
 
     func run() async throws {
         try await target.run { (admin, _) async throws(MQClientError) in
             let names = try await admin.topicNames()
+            if showsClusters { return try await show(names, admin) }
             if target.isForMachine { return print(JSONValue.array(names.map { .string($0) }).text) }
             for name in names { print(name) }
         }
+    }
+
+    private func show(_ names: [String], _ admin: MQAdmin) async throws(MQClientError) {
+        var table = Columns("Cluster Name", "Topic", "Consumer Group")
+        var rows: [JSONValue] = []
+        for name in names {
+            // One that is deleted meanwhile, or a name that is no topic's, has no route.
+            guard let route = try? await admin.topicRoute(name) else { continue }
+            let readers = try await admin.consumerGroups(ofTopic: name)
+            for cluster in Set(route.brokers.values.map(\.cluster)).sorted() {
+                for reader in readers.isEmpty ? [""] : readers { table.add(cluster, name, reader) }
+                rows.append([
+                    "cluster": .string(cluster), "topic": .string(name),
+                    "groups": .array(readers.map { .string($0) }),
+                ])
+            }
+        }
+        print(target.isForMachine ? JSONValue.array(rows).text : table.description)
     }
 }
 
@@ -100,23 +125,31 @@ struct UpdateTopic: AsyncParsableCommand {
     var readQueues: Int32 = 8
     @Option(name: [.customShort("w"), .customLong("writeQueueNums")], help: "Queues to write.")
     var writeQueues: Int32 = 8
+    @Option(
+        name: [.customShort("p"), .customLong("perm")], help: "What may be done: 2 to write, 4 to read, 6 for both.")
+    var permission: Int32 = 6
+    @Option(name: [.customShort("o"), .customLong("order")], help: "Whether its order is configured: true or false.")
+    var isOrdered = false
     @OptionGroup var target: AdminTarget
 
     func validate() throws {
         guard (cluster == nil) != (broker == nil) else {
             throw ValidationError("name a cluster with -c, or one broker with -b")
         }
+        guard [2, 4, 6].contains(permission) else {
+            throw ValidationError("-p \(permission) is no permission (expected 2, 4 or 6)")
+        }
     }
 
     func run() async throws {
         try await target.run { (admin, _) async throws(MQClientError) in
-            var addresses: [String] = []
-            if let broker {
-                try await admin.createTopic(topic, readQueues: readQueues, writeQueues: writeQueues, on: broker)
-                addresses = [broker]
-            } else if let cluster {
-                addresses = try await admin.createTopic(
-                    topic, readQueues: readQueues, writeQueues: writeQueues, inCluster: cluster)
+            let addresses =
+                if let broker { [broker] } else { try await admin.masters(ofCluster: cluster ?? "") }
+            for address in addresses {
+                try await admin.createTopic(
+                    topic, readQueues: readQueues, writeQueues: writeQueues,
+                    mayBeRead: permission & 4 != 0, mayBeWritten: permission & 2 != 0, isOrdered: isOrdered, on: address
+                )
             }
             let all = addresses.map { JSONValue.string($0) }
             print(
