@@ -131,7 +131,7 @@ final class StoreHousekeeper: Sendable {
     func removeBeginning(before offset: Int64) {
         for queue in queues.all { try? queue.removeBeginning(beforeLogOffset: offset) }
         try? index?.removeBeginning(before: offset)
-        _ = try? log.removeBeginning(before: offset)
+        _ = try? log.removeBeginning(before: offset, durably: true)
     }
 
     /// Lets writers in again once a disk that was full has space.

@@ -63,7 +63,7 @@ import Testing
             #expect(nameserver.codes.filter { $0 == .registerBroker }.count == 1)
             // A new topic is another version, and is told without a question.
             _ = try await test.send("T")
-            #expect(nameserver.codes.filter { $0 == .registerBroker }.count == 2)
+            #expect(await eventually { nameserver.codes.filter { $0 == .registerBroker }.count == 2 })
             // A nameserver that was started anew knows nothing, says so, and is told.
             nameserver.forget()
             #expect(await eventually { nameserver.codes.contains(.registerBroker) })

@@ -45,6 +45,28 @@ import Testing
         #expect(again.store.recovery.walkedRecords < 10)
     }
 
+    /// All of it in the millisecond of the checkpoint, and into the next segment: none of that is vouched for.
+    @Test func aSegmentOfTheCheckpointsOwnMillisecondIsWalked() throws {
+        let store = try open()
+        func send(_ numbers: Range<Int>) {
+            for index in numbers {
+                _ = store.append([message("t", body: "m\(index)" + String(repeating: "x", count: 200))])
+                store.write()
+            }
+        }
+        send(0..<3)
+        store.flush()
+        store.writeCheckpoint()
+        send(3..<30)
+        #expect(store.store.maximumLogOffset > 8192 && store.store.flushedLogOffset < 4096)
+        disk.kill()
+        let again = try open()
+        #expect(try bodies(again).count == 30)
+        again.flush()
+        disk.cutPower()
+        #expect(try bodies(open()).count == 30)
+    }
+
     /// Full index files are believed after a power cut, so that their syncs must be real: with a disk that lies about
     /// them keys are lost, and with an honest one never.
     @Test(arguments: [false, true]) func fullIndexFilesNeedTheirSync(isLying: Bool) throws {

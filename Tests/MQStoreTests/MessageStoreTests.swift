@@ -12,14 +12,15 @@ import Testing
     @Test func whatIsAppendedIsReadInItsOrder() async throws {
         let fixture = try StoreFixture()
         let arrivals = Mutex<[QueueArrival]>([])
-        let store = try MessageStore(configuration: fixture.configuration(), now: { 5 }) { new in
+        let now: Int64 = 1_700_000_000_005
+        let store = try MessageStore(configuration: fixture.configuration(), now: { now }) { new in
             arrivals.withLock { $0 += new }
         }
         defer { store.close() }
         let first = try await store.append([message("t", body: "a"), message("t", body: "b")])
         let second = try await store.append([message("t", body: "c", properties: ["TAGS": "x"])])
         #expect(first.queueOffset == 0 && first.logOffsets.count == 2 && second.queueOffset == 2)
-        #expect(first.flush == .notAwaited && first.storeTimestamp == 5)
+        #expect(first.flush == .notAwaited && first.storeTimestamp == now)
         #expect(try store.bodies("t") == ["a", "b", "c"])
         #expect(try store.record(atLogOffset: second.logOffsets[0]).map { String(buffer: $0.body) } == "c")
         #expect(try store.record(atLogOffset: second.logOffsets[0] + 1) == nil)
@@ -107,8 +108,9 @@ import Testing
     @Test func searchByTimeFindsTheNearest() async throws {
         let fixture = try StoreFixture()
         let clock = Atomic<Int64>(0)
+        let start: Int64 = 1_700_000_000_000
         let store = try MessageStore(
-            configuration: fixture.configuration(), now: { clock.load(ordering: .relaxed) })
+            configuration: fixture.configuration(), now: { start + clock.load(ordering: .relaxed) })
         defer { store.close() }
         for time in [100, 200, 200, 400] as [Int64] {
             clock.store(time, ordering: .relaxed)
@@ -116,7 +118,9 @@ import Testing
         }
         let key = QueueKey(topic: "t", queueID: 0)
         let table: [(Int64, Int64)] = [(0, 0), (100, 0), (149, 0), (160, 1), (200, 1), (290, 2), (310, 3), (999, 3)]
-        for (time, offset) in table { #expect(try store.offset(of: key, nearestTo: time) == offset, "at \(time)") }
+        for (time, offset) in table {
+            #expect(try store.offset(of: key, nearestTo: start + time) == offset, "at \(time)")
+        }
     }
 
     @Test func aDeletedTopicIsGoneAndBeginsAnew() async throws {

@@ -35,8 +35,10 @@ import Testing
 @Suite struct LogWalkTests {
     @Test func eachReadingHasItsStep() throws {
         var buffer = ByteBuffer()
-        message("t", body: "x").encode(into: &buffer, queueOffset: 0, logOffset: 500, storeTimestamp: 0)
+        message("t", body: "x").encode(into: &buffer, queueOffset: 0, logOffset: 500, storeTimestamp: 1 << 40)
         guard case .record(let record) = StoredRecord.read(from: &buffer) else { return #expect(Bool(false)) }
+        var torn = record
+        torn.storeTimestamp = 600_488_372_399
         func name(_ reading: StoredRecord.Reading, at position: Int64 = 500) -> String {
             switch LogWalk.judge(reading, position: position, segmentEnd: 1000) {
             case .record: "record"
@@ -48,6 +50,7 @@ import Testing
         }
         #expect(name(.record(record)) == "record")
         #expect(name(.record(record), at: 400) == "torn")
+        #expect(name(.record(torn)) == "damaged")
         #expect(name(.checksumMismatch(record)) == "damaged")
         #expect(name(.checksumMismatch(record), at: 400) == "torn")
         #expect(name(.blank(size: 500)) == "next 1000")

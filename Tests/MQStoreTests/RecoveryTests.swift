@@ -45,6 +45,32 @@ import Testing
         #expect(try bodies(again) == before)
     }
 
+    /// What stopped cleanly has no torn tail: the last record's own size, or magic, went bad since, and its place stays.
+    @Test(arguments: [0, 3, 4, 7]) func aLastHeaderThatGoesBadAfterACleanStopIsDamage(byte: UInt64) async throws {
+        let (fixture, store, before) = try await filled()
+        let receipt = try await store.append([message("t", 0, body: "the last one")])
+        let end = store.maximumLogOffset
+        store.close()
+        try fixture.overwrite([0x55], at: UInt64(receipt.logOffsets[0]) + byte)
+        let again = try fixture.open()
+        #expect(again.recovery.wasCleanStop && again.recovery.tornReason == nil)
+        #expect(again.recovery.damagedOffsets == [receipt.logOffsets[0]] && again.recovery.logEnd == end)
+        // Served to nobody, and its place given to nobody else.
+        #expect(try bodies(again) == before)
+        let key = QueueKey(topic: "t", queueID: 0)
+        #expect(again.maximumOffset(of: key) == 101)
+        let next = try await again.append([message("t", 0, body: "next")])
+        #expect(next.queueOffset == 101 && next.logOffsets == [end])
+        #expect(try again.read(QueueRequest(key: key, offset: 100, maximumCount: 10)).nextOffset == 102)
+        // The next starts know it as damage in the middle.
+        let crashed = try fixture.crashed()
+        again.close()
+        for store in [try fixture.open(), try crashed.open()] {
+            #expect(try store.bodies("t", 0) == before[0] + ["next"])
+            store.close()
+        }
+    }
+
     /// A long walk is no silent one: whoever waits for a start sees how far it is.
     @Test func aLongWalkTellsHowFarItIs() async throws {
         let fixture = try StoreFixture()
@@ -132,16 +158,18 @@ import Testing
         let fixture = try StoreFixture()
         var configuration = fixture.configuration(segmentBytes: 32 << 20)
         configuration.checkpointIntervalMilliseconds = 250
-        let clock = Atomic<Int64>(1000)
+        let start: Int64 = 1_700_000_000_000
+        let clock = Atomic<Int64>(start)
         let store = try MessageStore(configuration: configuration, now: { clock.load(ordering: .relaxed) })
         let body = String(repeating: "x", count: 100_000)
         for index in 0..<120 {
-            clock.store(Int64(1000 + index), ordering: .relaxed)
+            clock.store(start + Int64(index), ordering: .relaxed)
             try await store.append([message("t", Int32(index % 2), body: body)])
         }
         // The checkpoint covers the last message once the housekeeper has been round.
         let deadline = ContinuousClock.now.advanced(by: .seconds(10))
-        while try Checkpoint.read(from: configuration.checkpointFile, io: SystemStorage())?.safeTimestamp != 1119,
+        while try Checkpoint.read(from: configuration.checkpointFile, io: SystemStorage())?.safeTimestamp != start
+            + 119,
             ContinuousClock.now < deadline
         {
             try await Task.sleep(for: .milliseconds(50))
@@ -150,7 +178,7 @@ import Testing
         store.close()
         for (copy, isClean) in [(crashed, false), (fixture, true)] {
             configuration = copy.configuration(segmentBytes: 32 << 20)
-            let again = try MessageStore(configuration: configuration, now: { 5000 })
+            let again = try MessageStore(configuration: configuration, now: { start + 4000 })
             #expect(again.recovery.wasCleanStop == isClean && again.recovery.logEnd == store.maximumLogOffset)
             #expect(again.recovery.walkedRecords == (isClean ? 10 : 2))
             #expect(try again.bodies("t", 0).count == 60 && again.bodies("t", 1).count == 60)

@@ -97,6 +97,36 @@ import Testing
         }
     }
 
+    /// A deletion is remembered until no power cut can bring the topic's records back.
+    @Test func aSegmentThatComesBackRaisesNoDeletedTopic() throws {
+        for seed in 1...20 as ClosedRange<UInt64> {
+            let disk = SimulatedDisk(seed: seed)
+            let clock = SimulatedClock()
+            let store = try filled(disk, clock)
+            func send(_ topic: String) {
+                for index in 0..<10 {
+                    _ = store.append([message(topic, 0, body: "m\(index)" + String(repeating: "x", count: 200))])
+                }
+                store.write()
+                store.flush()
+            }
+            func delete(_ topic: String) {
+                store.store.deleteTopic(topic) { _ in }
+                store.write()
+            }
+            send("gone")
+            delete("gone")
+            send("t")
+            store.store.housekeeper.removeBeginning(before: 4096)
+            #expect(store.store.minimumLogOffset == 4096)
+            // Writes the table of deletions anew.
+            delete("another")
+            disk.cutPower()
+            let again = try filled(disk, clock)
+            #expect(again.store.maximumOffset(of: QueueKey(topic: "gone", queueID: 0)) == 0, "seed \(seed)")
+        }
+    }
+
     @Test func whoReadsASegmentReadsItToItsEnd() throws {
         let fixture = try StoreFixture()
         let io = SystemStorage()

@@ -13,6 +13,7 @@ final class SegmentChain: Sendable {
     private let io: any StorageIO
     private let names: NameJournal
     private let segments: Mutex<[Segment]>
+    private let gone = Atomic<Int64>(0)
 
     /// Opens what is in the directory; refuses gaps and files of another size.
     ///
@@ -39,6 +40,8 @@ final class SegmentChain: Sendable {
 
     /// The absolute offset of the first byte there is, 0 when there is none.
     var firstOffset: Int64 { segments.withLock { $0.first?.baseOffset ?? 0 } }
+    /// What is before this offset is gone for good: no power cut brings it back.
+    var durableStart: Int64 { gone.load(ordering: .acquiring) }
     /// The end of the last segment, 0 when there is none.
     var endOffset: Int64 { segments.withLock { $0.last?.endOffset ?? 0 } }
     /// All segments in their order.
@@ -126,8 +129,8 @@ final class SegmentChain: Sendable {
 
     /// Removes the oldest segments that end at or before the offset, at most `limit` of them, never the last.
     ///
-    /// Who reads one of them holds its file, and reads on to its end.
-    func removeBeginning(before offset: Int64, limit: Int = .max) throws(StoreError) -> Int {
+    /// Who reads one of them holds its file, and reads on to its end. Removed `durably`, it moves ``durableStart``.
+    func removeBeginning(before offset: Int64, limit: Int = .max, durably: Bool = false) throws(StoreError) -> Int {
         let removed = segments.withLock { segments in
             let removed = Array(segments.dropLast().prefix { $0.endOffset <= offset }.prefix(limit))
             segments.removeFirst(removed.count)
@@ -136,6 +139,10 @@ final class SegmentChain: Sendable {
         // The first one first: a crash in between leaves a chain without a gap.
         if !removed.isEmpty { names.note([directory]) }
         for segment in removed { try io.removeFile(segment.path) }
+        if durably, let last = removed.last {
+            try names.sync()
+            gone.store(last.endOffset, ordering: .releasing)
+        }
         return removed.count
     }
 

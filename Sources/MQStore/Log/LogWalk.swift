@@ -40,9 +40,11 @@ enum LogWalk {
         }
     }
 
-    /// Whether topic and properties hold no zero byte: the writer refuses those.
+    /// Whether topic and properties hold no zero byte, which the writer refuses, and the header a whole time.
     private static func isWhole(_ record: StoredRecord) -> Bool {
-        !record.topic.isEmpty && !record.topic.utf8.contains(0) && !hasZero(record.encodedProperties)
+        record.storeTimestamp >= RecordLayout.earliestStoreTimestamp && !record.topic.isEmpty
+            && !record.topic.utf8.contains(0)
+            && !hasZero(record.encodedProperties)
     }
 
     /// Whether any byte is zero.

@@ -89,7 +89,7 @@ final class LogWriteLoop {
     func write(_ batch: [Append]) {
         guard !batch.isEmpty else { return }
         // Never backwards: searches by time halve a queue.
-        lastTimestamp = max(lastTimestamp, now())
+        lastTimestamp = max(lastTimestamp, now(), RecordLayout.earliestStoreTimestamp)
         for append in batch {
             // What was just encoded is still in the processor's cache: larger pieces are read from memory again.
             if staging.readableBytes >= Self.usualRunBytes { _ = commit() }
@@ -117,7 +117,7 @@ final class LogWriteLoop {
     /// Forgets a topic's queues; first notes durably that its records up to here are dead.
     func delete(topic: String) -> StoreError? {
         do throws(StoreError) {
-            try deleted.delete(topic, logStart: log.firstOffset, logEnd: assigner.logOffset)
+            try deleted.delete(topic, logStart: log.durableStart, logEnd: assigner.logOffset)
             assigner.forget(topic: topic)
             try queues.remove(topic: topic)
             return nil

@@ -8,8 +8,8 @@ import SystemPackage
 /// 2. After a crash the walk begins with the last record older than the checkpoint: everything before is synced. Queue
 ///    entries of walked records are forgotten and written anew.
 /// 3. The walk ends where nothing sound follows any more (``LogSurvey``). What is there is zeroed, or a later crash could
-///    take a stale record for a new one. Damage before that is kept, named, and its places in the queues are made such
-///    that no reader is served from them.
+///    take a stale record for a new one; but after a clean stop, what the queues know of was whole once. Damage before
+///    that is kept, named, and its places in the queues are made such that no reader is served from them.
 /// 4. A queue that lacks entries from before the walk (its files were lost) makes the walk begin at the log's start.
 /// 5. After a crash what was walked is written over with itself: the process before may have met a failed sync, after
 ///    which pages are called clean that the disk does not have.
@@ -124,6 +124,12 @@ struct Recovery {
             }
         }
         try rebuild.finish()
+        if wasCleanStop, let end = try queuesEnd(), end > outcome.report.logEnd {
+            // It was whole when the store stopped: what cannot be read of it any more is damage, and not a torn tail.
+            outcome.report.damagedOffsets.append(outcome.report.logEnd)
+            outcome.report.logEnd = end
+            outcome.report.tornReason = nil
+        }
         outcome.flushedTo = outcome.report.logEnd
         outcome.report.rebuiltEntries = rebuild.writtenEntries
         if !wasCleanStop || outcome.report.tornReason != nil { try log.cut(at: outcome.report.logEnd, durably: true) }
@@ -192,6 +198,20 @@ struct Recovery {
         try queue.cutTail(atLogOffset: start) { entry, offset throws(StoreError) in
             try reading.record(of: entry, in: queue.key, at: offset) != nil
         }
+    }
+
+    /// The end of the last record that the queues know of; `nil` when they know none. What an entry could not have said
+    /// when it was written counts for nothing.
+    private func queuesEnd() throws(StoreError) -> Int64? {
+        var end: Int64?
+        for queue in queues.all {
+            guard let last = try queue.entries(from: queue.maximumOffset - 1, count: 1).first, !last.isBlank,
+                last.logOffset >= log.firstOffset, last.end <= log.endOffset,
+                last.logOffset / log.segmentBytes == (last.end - 1) / log.segmentBytes
+            else { continue }
+            end = max(end ?? 0, last.end)
+        }
+        return end
     }
 
     /// A queue may point behind the log's end when the log lost more than the queue.

@@ -20,8 +20,9 @@ struct RecoveryStart {
         let safe = checkpoint?.safeTimestamp ?? 0
         for segment in log.all.reversed() {
             guard let timestamp = try Self.firstStoreTimestamp(of: segment) else { continue }
-            // After a clean stop a prepared, empty segment may follow the last one in use; it is passed over.
-            if wasCleanStop || timestamp <= safe { return segment.baseOffset }
+            // After a clean stop a prepared, empty segment may follow the last one in use; it is passed over. After a
+            // crash strictly before: of the checkpoint's own millisecond, what came after its sync may fill segments.
+            if wasCleanStop || timestamp < safe { return segment.baseOffset }
         }
         return log.firstOffset
     }

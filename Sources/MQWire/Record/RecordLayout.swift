@@ -12,6 +12,9 @@ public enum RecordLayout {
     public static let minimumSize = fixedSize + 16
     /// The longest topic (RocketMQ's `Validators` and the signed length byte).
     public static let maximumTopicBytes = 127
+    /// The earliest store time a record has, in Unix milliseconds: late in 2004. The writer gives no earlier one, so that a
+    /// time of which a power cut took the first bytes is known by what is left.
+    public static let earliestStoreTimestamp: Int64 = 1 << 40
     /// Where a record's `queueId` stands.
     public static let queueIDOffset = 12
     /// Where a record's `queueOffset` stands.

@@ -10,7 +10,7 @@ struct HostsCommand: AsyncParsableCommand {
             Examples:
               seatrial hosts up 3      three hosts, reached over SSH like any VM
               seatrial hosts list      their names and addresses
-              seatrial hosts power off n2 --for 30   pull a host's plug; it boots by itself after 30 s
+              seatrial hosts power off n2   pull a host's plug, to bring it back with 'on'
               seatrial hosts check     what a lab left behind (exit status 1 if anything)
               seatrial hosts down      take them away
             """,
