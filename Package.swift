@@ -86,12 +86,15 @@ let package = Package(
         library("LabSSH", ["CLibSSH2", system, logging]),
         library("LabAgent", [system]),
         library("LabHosts", [system, subprocess]),
-        library("LabCluster", ["LabText", "LabInventory", "LabSSH", "LabAgent", system]),
+        library("LabCluster", ["LabText", "LabInventory", "LabSSH", "LabAgent", subprocess, system]),
         library("LabChaos", ["LabCluster", "LabAgent", "LabInventory"]),
         library("LabHistory"),
         library(
             "LabTrials",
-            ["MQClient", "LabChaos", "LabCluster", "LabAgent", "LabSSH", "LabInventory", "LabHistory", system]),
+            [
+                "MQClient", "LabChaos", "LabCluster", "LabAgent", "LabSSH", "LabInventory", "LabHistory", "LabText",
+                system,
+            ]),
         library("LabReport", ["LabHistory"]),
         library("LabCourse", ["LabTrials", "LabHistory", "LabReport", "LabText", system]),
 

@@ -13,6 +13,8 @@ public struct FaultPlan: Sendable, Equatable, Decodable {
     public enum Kind: String, Sendable, Equatable, Decodable, CaseIterable {
         case processSignal = "process-signal"
         case storeWipe = "store-wipe"
+        /// The power of the host on which the daemon runs.
+        case powerLoss = "power-loss"
     }
 
     /// `process-signal KILL`, `store-wipe`: how histories and reports name what is done.

@@ -4,18 +4,20 @@ import LabInventory
 
 /// The faults of one run: carries out on the hosts what `FaultMachine` decides, and tells every edge.
 public actor FaultSession {
-    private struct Open {
+    struct Open {
         var plan: FaultPlan
         var uid: String
         var daemon: DaemonPlan
+        /// On the run's clock.
+        var askedAt: Int64
         var machine: FaultMachine
     }
 
-    private let cluster: Cluster
-    private let now: @Sendable () -> Int64
+    let cluster: Cluster
+    let now: @Sendable () -> Int64
     private let tell: @Sendable (FaultNews) -> Void
     /// In the order of injection; healed in the reverse one.
-    private var faults: [Open] = []
+    var faults: [Open] = []
 
     /// Exchanges with a host for one calibration of its clock; it is taken anew for each edge, so that no drift adds up.
     static let clockSamples = 3
@@ -38,14 +40,25 @@ public actor FaultSession {
         guard let daemon = cluster.plan.daemon(named: plan.target) else {
             throw ChaosError(.badPlan, "no daemon '\(plan.target)' to strike")
         }
-        let link = try cluster.fleet.link(daemon.host)
         // Unique on its host among the remains of earlier runs.
         let uid = "\(plan.id)-\(UInt32.random(in: 0...UInt32.max))"
-        let loan = try Self.loan(plan, uid: uid, daemon: daemon)
-        var fault = Open(plan: plan, uid: uid, daemon: daemon, machine: FaultMachine())
+        let kind = try Self.kind(plan, daemon)
+        var fault = Open(plan: plan, uid: uid, daemon: daemon, askedAt: now(), machine: FaultMachine())
         perform(fault.machine.handle(.asked), on: fault)
         faults.append(fault)
         let place = faults.count - 1
+        if let kind {
+            let loan = FaultLoan(uid: uid, kind: kind, ttlMilliseconds: Int64(plan.ttlSeconds * 1000))
+            try await lend(loan, at: place)
+        } else {
+            try await cutPower(at: place)
+        }
+    }
+
+    /// Lets the host's agent do it.
+    private func lend(_ loan: FaultLoan, at place: Int) async throws {
+        let (plan, uid, daemon) = (faults[place].plan, loan.uid, faults[place].daemon)
+        let link = try cluster.fleet.link(daemon.host)
         let report: FaultRecord
         do {
             report = try await link.agent.injectFault(loan)
@@ -91,6 +104,7 @@ public actor FaultSession {
     }
 
     private func heal(at place: Int) async {
+        guard faults[place].plan.kind != .powerLoss else { return await restorePower(at: place) }
         let fault = faults[place]
         let input: FaultMachine.Input
         var time: HostTime?
@@ -126,7 +140,7 @@ public actor FaultSession {
         return ClockCalibration(samples: samples).map { HostTime(host: host, $0, notAfter: known) }
     }
 
-    private func perform(_ action: FaultMachine.Action, on fault: Open, at time: HostTime? = nil) {
+    func perform(_ action: FaultMachine.Action, on fault: Open, at time: HostTime? = nil) {
         switch action {
         case .inject: record(fault, .asked, "ttl \(fault.plan.ttlSeconds) s", time)
         case .recordArmed: record(fault, .armed, "ttl \(fault.plan.ttlSeconds) s", time)
@@ -140,19 +154,18 @@ public actor FaultSession {
         }
     }
 
-    private static func loan(_ plan: FaultPlan, uid: String, daemon: DaemonPlan) throws(ChaosError) -> FaultLoan {
-        let kind: FaultKind
+    /// What the daemon's host is asked for; nil for what is done to the host from outside.
+    private static func kind(_ plan: FaultPlan, _ daemon: DaemonPlan) throws(ChaosError) -> FaultKind? {
         switch plan.kind {
         case .processSignal:
             guard let name = plan.signal, let number = SignalName.number(name) else {
                 throw ChaosError(
                     .badPlan, "fault '\(plan.id)': signal '\(plan.signal ?? "")' is none of \(SignalName.known)")
             }
-            kind = .processSignal(daemon: daemon.name, signal: number)
-        case .storeWipe:
-            kind = .storeWipe(path: daemon.storePath)
+            return .processSignal(daemon: daemon.name, signal: number)
+        case .storeWipe: return .storeWipe(path: daemon.storePath)
+        case .powerLoss: return nil
         }
-        return FaultLoan(uid: uid, kind: kind, ttlMilliseconds: Int64(plan.ttlSeconds * 1000))
     }
 
     /// What the host itself saw, in its own words where it has some.

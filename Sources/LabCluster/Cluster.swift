@@ -46,7 +46,7 @@ public struct Cluster: Sendable {
         }
     }
 
-    private func upload(to host: InventoryHost) async throws {
+    func upload(to host: InventoryHost) async throws {
         let link = try fleet.link(host)
         do {
             let roles = Set(plan.daemons.filter { $0.host.name == host.name }.map(\.role))
@@ -74,7 +74,7 @@ public struct Cluster: Sendable {
 
     public func scanner(on host: InventoryHost) -> String { "\(host.directory)/bin/mqadmin" }
 
-    private func start(_ daemon: DaemonPlan) async throws {
+    func start(_ daemon: DaemonPlan) async throws {
         let link = try fleet.link(daemon.host)
         do {
             try await link.agent.startDaemon(

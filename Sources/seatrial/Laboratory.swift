@@ -15,7 +15,22 @@ struct TrialOptions: ParsableArguments {
     @Flag(help: "Leave the cluster up afterwards ('seatrial destroy' removes it).") var keep = false
 }
 
-/// What `lab run` and `grade` share: from a trial's plan and the user's options to a run, a verdict and a grade.
+/// A run that came to its end, and what it proved.
+struct JudgedRun {
+    var folder: RunFolder
+    var verdict: Verdict
+    var manifest: RunManifest
+    var startedAtMilliseconds: Int64
+}
+
+/// A run that the lab could not bring to its end.
+struct UnjudgedRun: Error {
+    var cause: any Error
+    /// Whether its folder holds what happened until then.
+    var isRecorded: Bool
+}
+
+/// What `lab run`, `trial run` and `grade` share: from a trial's plan and the user's options to a run, a verdict and a grade.
 struct Laboratory {
     private let trial: TrialOptions
     private let inventory: InventoryOptions
@@ -52,40 +67,58 @@ struct Laboratory {
     func grade(
         _ submission: Submission, of lab: Lab, by plan: TrialPlan, control: String? = nil
     ) async throws -> GradeReport {
+        let progress = ProgressLines()
+        let run: JudgedRun
+        do {
+            run = try await judge(plan, as: lab.name, control: control) { progress.show($0) }
+        } catch let error as UnjudgedRun {
+            progress.end()
+            let hint = error.isRecorded ? "; 'seatrial check last' shows what was recorded" : ""
+            Terminal.progress("nothing was graded\(hint)")
+            throw error.cause
+        }
+        progress.end()
+        var report = Grader.grade(lab, submission, verdict: run.verdict, facts: RunFacts.of(run.verdict, run.manifest))
+        report.runFolder = run.folder.path.string
+        report.gradedAtMilliseconds = run.startedAtMilliseconds
+        report.durationMilliseconds = Self.wallClockMilliseconds() - run.startedAtMilliseconds
+        try run.folder.write(grade: JSONReport.text(report))
+        return report
+    }
+
+    /// Runs the trial and judges its history.
+    /// - Parameters:
+    ///   - name: of the lab or the plan; the run's folder is named by it.
+    ///   - seed: instead of the one of the options.
+    /// - Throws: `UnjudgedRun` when there is nothing to judge.
+    func judge(
+        _ plan: TrialPlan, as name: String, control: String? = nil, seed: UInt64? = nil,
+        observe: @escaping @Sendable (TrialProgress) -> Void
+    ) async throws -> JudgedRun {
         try check(plan)
         CleanUp.begin()
         let started = Self.wallClockMilliseconds()
-        let progress = ProgressLines()
         let isRecorded = Atomic(false)
         let runner = TrialRunner(
             plan: plan,
             setting: .init(
-                lab: lab.name, deployment: try deployment(of: plan), subject: try Subject.ours(in: place.programFolder),
+                lab: name, deployment: try deployment(of: plan), subject: try Subject.ours(in: place.programFolder),
                 agent: try place.agentBinary, runsFolder: place.runsFolder,
-                seed: trial.seed ?? UInt64.random(in: 1...999_999), startedAtMilliseconds: started,
+                seed: seed ?? trial.seed ?? UInt64.random(in: 1...999_999), startedAtMilliseconds: started,
                 controllerPID: getpid(), keep: trial.keep, control: control),
             observe: { news in
                 if case .folder = news { isRecorded.store(true, ordering: .relaxed) }
-                progress.show(news)
+                observe(news)
             })
         let folder: RunFolder
         do {
             folder = try await runner.run()
         } catch {
-            progress.end()
-            let hint = isRecorded.load(ordering: .relaxed) ? "; 'seatrial check last' shows what was recorded" : ""
-            Terminal.progress("nothing was graded\(hint)")
-            throw error
+            throw UnjudgedRun(cause: error, isRecorded: isRecorded.load(ordering: .relaxed))
         }
-        progress.end()
         let (verdict, manifest) = try Judgement.judge(folder)
         try folder.write(verdict: JSONReport.text(verdict))
-        var report = Grader.grade(lab, submission, verdict: verdict, facts: RunFacts.of(verdict, manifest))
-        report.runFolder = folder.path.string
-        report.gradedAtMilliseconds = started
-        report.durationMilliseconds = Self.wallClockMilliseconds() - started
-        try folder.write(grade: JSONReport.text(report))
-        return report
+        return JudgedRun(folder: folder, verdict: verdict, manifest: manifest, startedAtMilliseconds: started)
     }
 
     private static func wallClockMilliseconds() -> Int64 {

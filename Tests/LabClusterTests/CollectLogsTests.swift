@@ -14,7 +14,7 @@ import Testing
                 #"{"mode":"m","title":"t","cluster":"c","nameservers":1,"brokers":[{"name":"broker-a"}]}"#.utf8))
         let plan = try Placement.plan(topology, nameservers: [Self.host("n1")], brokers: [Self.host("n2")])
         let subject = Subject(name: "s", nameserver: "/n", broker: "/b", scanner: "/s")
-        let cluster = Cluster(plan: plan, subject: subject, fleet: Fleet(links: [:]))
+        let cluster = Cluster(plan: plan, subject: subject, fleet: Fleet(links: [:], agent: "/a"))
         let missing = await cluster.collectLogs(into: "/nonexistent")
         #expect(Set(missing.keys) == ["ns-1", "broker-a"])
         #expect(missing["broker-a"]?.contains("host 'n2'") == true, "\(missing)")

@@ -20,7 +20,7 @@ struct Fixture: Sendable, CustomTestStringConvertible {
 }
 
 extension Fixture {
-    static let all = legal + losses + strays + orders + proofs + drains + places + plans
+    static let all = legal + losses + strays + orders + proofs + drains + places + plans + tails
 
     /// Legal runs, and legal look-alikes of anomalies.
     static let legal: [Fixture] = [

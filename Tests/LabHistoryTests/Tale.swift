@@ -28,9 +28,10 @@ struct Tale {
     }
 
     /// Writes into the header whether losses are permitted.
-    mutating func permitLosses(_ isAllowed: Bool) {
+    mutating func permitLosses(_ isAllowed: Bool, tailMilliseconds: Int64? = nil) {
         guard case .run(var header) = events[0].body else { return }
         header.lossAllowed = isAllowed
+        header.tailNanoseconds = tailMilliseconds.map { $0 * 1_000_000 }
         events[0].body = .run(header)
     }
 
@@ -63,12 +64,13 @@ struct Tale {
     }
 
     mutating func complete(
-        _ operation: Int, _ outcome: SendOutcome, offset: Int64? = nil, queue: Int = 0, broker: String = "broker-a"
+        _ operation: Int, _ outcome: SendOutcome, offset: Int64? = nil, queue: Int = 0, broker: String = "broker-a",
+        offsetID: String? = nil
     ) {
         let stored = offset.map {
             StoredAt(
                 broker: broker, queueID: queue, queueOffset: $0, uniqueID: String(repeating: "A", count: 32),
-                offsetID: String(repeating: "B", count: 32))
+                offsetID: offsetID ?? Self.offsetID(log: $0 * 300))
         }
         let status: [SendOutcome: String] = [
             .ok: "SEND_OK", .weak: "FLUSH_DISK_TIMEOUT", .fail: "connection-refused", .info: "timeout",
@@ -77,6 +79,12 @@ struct Tale {
             .complete(
                 SendCompletion(
                     operation: operation, outcome: outcome, status: status[outcome] ?? "", stored: stored)))
+    }
+
+    /// 198.18.0.12:10911 and a place in the log.
+    static func offsetID(log: Int64) -> String {
+        let digits = String(log, radix: 16, uppercase: true)
+        return "C612000C00002A9F" + String(repeating: "0", count: 16 - digits.count) + digits
     }
 
     /// An attempt and its completion.
@@ -106,12 +114,12 @@ struct Tale {
 
     mutating func drain(
         first: Int64 = 0, reached: Int64, max: Int64, messages: Int? = nil, complete: Bool = true,
-        broker: String = "broker-a"
+        broker: String = "broker-a", queue: Int = 0
     ) {
         add(
             .drained(
                 QueueDrain(
-                    broker: broker, queueID: 0, firstOffset: first, reachedOffset: reached, maxOffset: max,
+                    broker: broker, queueID: queue, firstOffset: first, reachedOffset: reached, maxOffset: max,
                     messages: messages, complete: complete, detail: complete ? "" : "15 s were over")))
     }
 

@@ -224,7 +224,7 @@ struct MistakeTests {
     @Test(arguments: [
         "", "hosts", "hosts up", "hosts down", "hosts list", "hosts check", "inventory", "inventory list",
         "inventory graph", "trust", "deploy", "status", "destroy", "upload", "lab", "lab list", "lab show", "lab run",
-        "grade", "check", "runs",
+        "grade", "check", "runs", "trial", "trial run", "hosts power", "hosts power off", "hosts power on",
     ])
     func everyCommandHelpsWithAnExample(_ command: String) async throws {
         let outcome = try await Program.run("seatrial", command.split(separator: " ").map(String.init) + ["--help"])

@@ -1,10 +1,19 @@
 public import LabInventory
+import Synchronization
 public import SystemPackage
 
 /// The hosts of one command, connected to at the same time.
-public struct Fleet: Sendable {
-    /// By host name.
-    public let links: [String: HostLink]
+public final class Fleet: Sendable {
+    private let agent: FilePath
+    private let held: Mutex<[String: HostLink]>
+
+    /// By host name, as they are now: a host that lost its power has another link after its boot.
+    public var links: [String: HostLink] { held.withLock { $0 } }
+
+    init(links: [String: HostLink], agent: FilePath) {
+        self.agent = agent
+        held = Mutex(links)
+    }
 
     /// Connects to all hosts at once; if one fails, the others are closed again.
     /// - Throws: `ClusterError` of the first host that failed, in the hosts' order.
@@ -17,7 +26,7 @@ public struct Fleet: Sendable {
             case .failure(let error): failure = failure ?? error
             }
         }
-        let fleet = Fleet(links: links)
+        let fleet = Fleet(links: links, agent: agent)
         if let failure {
             await fleet.close()
             throw failure
@@ -34,6 +43,14 @@ public struct Fleet: Sendable {
         guard let link = links[host.name] else {
             throw ClusterError(.unreachableHost, "host '\(host.name)': not connected in this command")
         }
+        return link
+    }
+
+    /// Connects anew to a host that was dead in between; the agent is sent again where it was lost.
+    func reopen(_ host: InventoryHost) async throws -> HostLink {
+        await held.withLock { $0.removeValue(forKey: host.name) }?.abandon()
+        let link = try await HostLink.open(host, agent: agent)
+        held.withLock { $0[host.name] = link }
         return link
     }
 }

@@ -73,4 +73,10 @@ public struct HostLink: Sendable {
         await agent.close()
         await session.close()
     }
+
+    /// Lets go of a host that is dead: the session first, so that nobody waits for an answer to a farewell.
+    func abandon() async {
+        await session.close()
+        await agent.close()
+    }
 }

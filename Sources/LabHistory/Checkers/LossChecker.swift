@@ -48,6 +48,16 @@ struct LossChecker: Checker {
         return findings
     }
 
+    /// Visits every value that is lost, by producer and sequence.
+    func forEachLost(_ known: Known, _ body: (ValueKey) -> Void) {
+        known.ledger.forEachValue { key, flags in
+            guard !flags.contains(.delivered), isOwed(flags, known), fate(of: key, flags, known) == .lost else {
+                return
+            }
+            body(key)
+        }
+    }
+
     /// What was not read to its end can hide anything: a late duplicate, a stray, a damaged body. Told only where no
     /// message is missing because of it, for then that message tells it.
     private func unread(_ known: Known, _ counts: [Fate: Int]) -> [Finding] {

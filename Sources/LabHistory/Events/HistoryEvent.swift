@@ -45,11 +45,14 @@ public struct RunHeader: Sendable, Equatable {
     public var plan: PlanSize?
     /// Whether the mode permits losses under the planned faults; nil before format 3, which does not say.
     public var lossAllowed: Bool?
+    /// How long before its fault a lost message may have been acknowledged; nil where nobody bounds it.
+    public var tailNanoseconds: Int64?
 
     public init(
         formatVersion: Int, runID: String, seed: UInt64, startedAtMilliseconds: Int64, topic: String,
-        plan: PlanSize? = nil, lossAllowed: Bool? = nil
+        plan: PlanSize? = nil, lossAllowed: Bool? = nil, tailNanoseconds: Int64? = nil
     ) {
+        self.tailNanoseconds = tailNanoseconds
         self.plan = plan
         self.lossAllowed = lossAllowed
         self.formatVersion = formatVersion
@@ -146,6 +149,15 @@ public struct StoredAt: Sendable, Equatable {
     public var uniqueID: String
     /// The broker's offset id (32 hex digits for IPv4).
     public var offsetID: String
+
+    /// Where the record stands in its broker's log: the last 16 digits of the offset id; nil when they are no offset.
+    public var logOffset: Int64? {
+        let digits = offsetID.utf8.suffix(16)
+        guard digits.count == 16, let bits = UInt64(String(decoding: digits, as: UTF8.self), radix: 16) else {
+            return nil
+        }
+        return Int64(exactly: bits)
+    }
 
     public init(broker: String, queueID: Int, queueOffset: Int64, uniqueID: String, offsetID: String) {
         self.broker = broker

@@ -27,7 +27,7 @@ public enum HistoryFormat {
                     "format": .count(run.formatVersion), "run": .text(run.runID), "seed": .text(String(run.seed)),
                     "started_ms": .number(run.startedAtMilliseconds), "topic": .text(run.topic),
                     "planned_faults": .maybeCount(run.plan?.faults), "planned_scans": .maybeCount(run.plan?.scans),
-                    "loss_allowed": .maybeFlag(run.lossAllowed),
+                    "loss_allowed": .maybeFlag(run.lossAllowed), "tail_ns": .maybeNumber(run.tailNanoseconds),
                 ]
             )
         case .planned(.fault(let fault)):

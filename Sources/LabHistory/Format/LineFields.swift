@@ -57,7 +57,7 @@ struct LineFields {
             startedAtMilliseconds: try integer("started_ms"), topic: try text("topic"),
             plan: version == 1
                 ? nil : PlanSize(faults: try count("planned_faults"), scans: try count("planned_scans")),
-            lossAllowed: try optionalFlag("loss_allowed"))
+            lossAllowed: try optionalFlag("loss_allowed"), tailNanoseconds: try optionalInteger("tail_ns"))
     }
 
     private func invocation() throws(HistoryError) -> SendInvocation {

@@ -6,6 +6,7 @@ public struct HistoryJudge: Sendable {
     private var known: Known
     private var counts = CountTaker()
     private var loss = LossChecker()
+    private var tail = TailChecker()
     private var unexpected = UnexpectedChecker()
     private var corruption = CorruptionChecker()
     private var damage = DamageChecker()
@@ -50,7 +51,8 @@ public struct HistoryJudge: Sendable {
     /// What the events so far prove.
     public func verdict() -> Verdict {
         let findings =
-            loss.conclude(known) + unexpected.conclude(known) + corruption.conclude(known) + damage.conclude(known)
+            loss.conclude(known) + tail.conclude(known) + unexpected.conclude(known) + corruption.conclude(known)
+            + damage.conclude(known)
             + offsets.conclude(known) + sendOrder.conclude(known) + pollOrder.conclude(known)
             + outage.conclude(known) + proof.conclude(known) + plan.conclude(known)
         let believed = proof.isDamaged && known.rules.has(.damageExplains) ? findings.map(Self.doubted) : findings
@@ -77,6 +79,7 @@ public struct HistoryJudge: Sendable {
     private mutating func take(_ sighting: Sighting, _ moment: Moment) {
         counts.consume(sighting, at: moment, known)
         loss.consume(sighting, at: moment, known)
+        tail.consume(sighting, at: moment, known)
         unexpected.consume(sighting, at: moment, known)
         corruption.consume(sighting, at: moment, known)
         damage.consume(sighting, at: moment, known)

@@ -11,7 +11,10 @@ struct Known: Sendable {
     }
 
     /// What was promised: what the history says of it, else what the caller said.
-    var promises: Promises { run.header?.lossAllowed.map { Promises(lossAllowed: $0) } ?? given }
+    var promises: Promises {
+        guard let header = run.header, let lossAllowed = header.lossAllowed else { return given }
+        return Promises(lossAllowed: lossAllowed, tailNanoseconds: header.tailNanoseconds)
+    }
 }
 
 /// One event as the checkers see it: with what the ledger knows of its value.

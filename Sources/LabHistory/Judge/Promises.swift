@@ -4,7 +4,11 @@ public struct Promises: Sendable, Equatable {
     /// are the offsets that are given out again because of it.
     public var lossAllowed: Bool
 
-    public init(lossAllowed: Bool) {
+    /// How long before its fault a lost message may have been acknowledged; nil for no bound in time.
+    public var tailNanoseconds: Int64?
+
+    public init(lossAllowed: Bool, tailNanoseconds: Int64? = nil) {
         self.lossAllowed = lossAllowed
+        self.tailNanoseconds = tailNanoseconds
     }
 }

@@ -41,6 +41,13 @@ extension RunRecord {
         return acknowledgingBrokers.isSubset(of: Set(plannedScans.values.map(\.broker)))
     }
 
+    /// When faults began and became active, in the order of the lines that say the latter.
+    var openings: [(beganAt: Int64, activeLine: Int)] {
+        faults.flatMap { fault in
+            fault.edges.filter { $0.edge == .active }.map { (fault.edges[0].atNanoseconds, $0.line) }
+        }.sorted { $0.1 < $1.1 }
+    }
+
     /// The broker of which this is a replica: by the plan, or of the same name.
     func broker(of replica: String) -> String { plannedScans[replica]?.broker ?? replica }
 }

@@ -2,6 +2,8 @@
 public enum AnomalyClass: String, Sendable, Equatable, CaseIterable {
     /// Acknowledged, and in no replica's log after a complete drain and scan.
     case lost
+    /// Lost where losses are permitted, and yet not of the unflushed end of its log.
+    case lostBeforeTail = "lost-before-tail"
     /// Acknowledged and found in a log, but not delivered by a drain that came to its end.
     case undelivered
     /// Acknowledged, not delivered, and the drain did not get that far.

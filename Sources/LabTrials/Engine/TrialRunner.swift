@@ -136,7 +136,8 @@ public struct TrialRunner: Sendable {
                 RunHeader(
                     formatVersion: HistoryFormat.version, runID: setting.runID, seed: setting.seed,
                     startedAtMilliseconds: setting.startedAtMilliseconds, topic: plan.topic.name,
-                    plan: PlanSize(planned), lossAllowed: plan.promises.lost == .measured)))
+                    plan: PlanSize(planned), lossAllowed: plan.promises.lost == .measured,
+                    tailNanoseconds: plan.promises.tailSeconds.map { Int64($0 * 1e9) })))
         for item in planned { recorder.record(.planned(item)) }
         let flusher = Task { await recorder.keepFlushing() }
         defer { flusher.cancel() }

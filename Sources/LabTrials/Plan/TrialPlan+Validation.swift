@@ -1,5 +1,6 @@
 import LabChaos
 public import LabCluster
+import LabInventory
 
 extension TrialPlan {
     /// Numbers past which a plan is likelier a mistake than an intention.
@@ -11,6 +12,7 @@ extension TrialPlan {
         static let ratePerSecond = 0.001...100_000.0
         static let drainSeconds = 1.0...24 * 3600.0
         static let phaseSeconds = 24.0 * 3600
+        static let tailSeconds = 0.0...3600.0
     }
 
     /// Refuses a plan that can't be run, before a host is touched.
@@ -22,6 +24,14 @@ extension TrialPlan {
         try check(1...Limits.bodyBytes, workload.bodyBytes, "workload.body_bytes")
         try check(Limits.ratePerSecond, workload.ratePerSecond, "workload.rate_per_second")
         try check(Limits.drainSeconds, drainTimeoutSeconds, "drain_timeout_seconds")
+        if let tail = promises.tailSeconds {
+            try check(Limits.tailSeconds, tail, "promises.tail_seconds")
+            guard promises.lost == .measured else {
+                throw TrialError(
+                    .badPlan, "promises.tail_seconds: it bounds a loss that 'lost: none' forbids (take one of them out)"
+                )
+            }
+        }
         var open: Set<String> = []
         var known: Set<String> = []
         try validateDurations()
@@ -76,13 +86,16 @@ extension TrialPlan {
     private func validate(
         _ fault: FaultPlan, at place: Int, against deployment: DeploymentPlan
     ) throws(TrialError) {
-        guard deployment.daemon(named: fault.target) != nil else {
+        guard let daemon = deployment.daemon(named: fault.target) else {
             let names = deployment.daemons.map(\.name).joined(separator: ", ")
             throw TrialError(
                 .badPlan, "schedule[\(place)]: no daemon '\(fault.target)' in this mode (there are: \(names))")
         }
         guard fault.ttlSeconds > 0, fault.ttlSeconds <= Limits.phaseSeconds else {
             throw TrialError(.badPlan, "schedule[\(place)]: ttl_seconds: \(fault.ttlSeconds) (above 0)")
+        }
+        if fault.kind == .powerLoss, let reason = daemon.host.reasonAgainstPowerLoss {
+            throw TrialError(.badPlan, "schedule[\(place)]: fault '\(fault.id)' is a power-loss, and \(reason)")
         }
         guard fault.kind == .processSignal else { return }
         guard let signal = fault.signal, SignalName.number(signal) != nil else {

@@ -2,7 +2,7 @@ public import LabChaos
 
 /// A trial as data: which cluster, which load, what is done to it, and what must hold.
 ///
-/// Decoded from the `trial:` part of a `lab.yaml`. A plan is valid by itself: `validate()` refuses what the engine
+/// Decoded from the `trial:` part of a `lab.yaml`, or from a file of its own (`labs/trials/`). A plan is valid by itself: `validate()` refuses what the engine
 /// could not run, before a host is touched.
 public struct TrialPlan: Sendable, Equatable, Decodable {
     /// Name of a file in `labs/modes/`, without `.yaml`.
@@ -13,7 +13,7 @@ public struct TrialPlan: Sendable, Equatable, Decodable {
     public var drainTimeoutSeconds: Double
     public var promises: PromisePlan
 
-    enum CodingKeys: String, CodingKey {
+    enum CodingKeys: String, CodingKey, CaseIterable {
         case mode, topic, workload, schedule, promises
         case drainTimeoutSeconds = "drain_timeout_seconds"
     }
@@ -97,8 +97,22 @@ public enum TrialStep: Sendable, Equatable, Decodable {
 
 /// What the trial holds the cluster to.
 public struct PromisePlan: Sendable, Equatable, Decodable {
-    /// `none`: no acknowledged message may be lost. `measured`: loss is permitted and counted.
+    /// `none`: no acknowledged message may be lost. `measured`: loss is permitted and counted, as far as it is the tail
+    /// of a broker's log.
     public var lost: Loss
+    /// With `measured`: how long before its fault a lost message may have been acknowledged at most, which is what the
+    /// flush interval and one flush take; nil for no bound in time.
+    public var tailSeconds: Double?
 
     public enum Loss: String, Sendable, Equatable, Decodable { case none, measured }
+
+    enum CodingKeys: String, CodingKey {
+        case lost
+        case tailSeconds = "tail_seconds"
+    }
+
+    public init(lost: Loss, tailSeconds: Double? = nil) {
+        self.lost = lost
+        self.tailSeconds = tailSeconds
+    }
 }

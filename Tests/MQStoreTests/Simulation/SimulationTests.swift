@@ -51,7 +51,7 @@ private func onThread<Result: Sendable>(_ body: @escaping @Sendable () -> Result
 
     @Test func everyPromiseIsKeptInEveryLife() async {
         let first = Self.number("SEED") ?? 1
-        let count = Self.number("COUNT") ?? 120
+        let count = Self.number("COUNT") ?? 500
         var options = StoreSimulation.Options()
         options.isTraced = Self.number("TRACE") != nil
         let outcome = await Self.violations(first..<first + count, options)

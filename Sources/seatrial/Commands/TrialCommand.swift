@@ -1,0 +1,92 @@
+import ArgumentParser
+import LabHistory
+import LabTrials
+import SystemPackage
+
+struct TrialCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "trial",
+        abstract: "Trials without a lesson: a plan, run as often as you like.",
+        discussion: """
+            Examples:
+              seatrial trial run labs/trials/power-loss-sync.yaml
+              seatrial trial run labs/trials/power-loss-async.yaml --rounds 20 --seed 1
+            """,
+        subcommands: [Run.self])
+
+    struct Run: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Run a trial's plan in rounds, and judge each.",
+            usage: "seatrial trial run <plan> [<options>]",
+            discussion: """
+                Every round is a run of its own, with its own seed; 'seatrial check' judges it again.
+                The exit status is that of the worst round.
+
+                Examples:
+                  seatrial trial run labs/trials/power-loss-sync.yaml --rounds 20
+                  seatrial trial run labs/trials/kill-async.yaml --rounds 50 --json
+                  seatrial trial run labs/trials/kill-sync.yaml --dry-run
+                """)
+
+        @Argument(help: ArgumentHelp("A trial's plan, as it stands under 'trial:' in a lab.yaml.", valueName: "plan"))
+        var plan: String
+        @Option(help: "How many rounds.") var rounds = 1
+        @Flag(name: .customLong("dry-run"), help: "Print what would be deployed and done, and do nothing.") var dryRun =
+            false
+        @OptionGroup var trial: TrialOptions
+        @OptionGroup var output: OutputOptions
+        @OptionGroup var inventory: InventoryOptions
+        @OptionGroup var place: PlaceOptions
+
+        func validate() throws {
+            guard (1...100_000).contains(rounds) else { throw ValidationError("--rounds \(rounds): 1 to 100000") }
+            guard rounds == 1 || !trial.keep else {
+                throw ValidationError("--keep leaves the cluster up, which the next round can't use (--rounds 1)")
+            }
+        }
+
+        func run() async throws {
+            let file = FilePath(plan)
+            let plan = try TrialPlan.load(file)
+            let laboratory = try Laboratory(trial: trial, inventory: inventory, place: place)
+            guard !dryRun else {
+                print(try laboratory.deployment(of: plan))
+                print(ScheduleText(plan))
+                return
+            }
+            try laboratory.check(plan)
+            try await laboratory.checkHosts(plan)
+            let first = trial.seed ?? UInt64.random(in: 1...999_999)
+            var table = RoundTable(plan: file.stem ?? "trial", firstSeed: first)
+            if !output.json { print(RoundTable.header) }
+            for round in 1...rounds {
+                let row = try await self.round(round, of: plan, in: laboratory, seed: first &+ UInt64(round - 1))
+                table.rows.append(row)
+                if output.json { Terminal.progress("round \(row)") } else { print(row) }
+                Terminal.flushOutput()
+            }
+            if output.json { try output.print(table) } else { print(table.summary) }
+            throw ExitCode(table.status.exitStatus)
+        }
+
+        private func round(
+            _ round: Int, of plan: TrialPlan, in laboratory: Laboratory, seed: UInt64
+        ) async throws -> RoundTable.Row {
+            try Task.checkCancellation()
+            let lines = ProgressLines()
+            let isAlone = rounds == 1
+            let start = ContinuousClock.now
+            defer { lines.end() }
+            do {
+                let run = try await laboratory.judge(plan, as: FilePath(self.plan).stem ?? "trial", seed: seed) {
+                    news in
+                    if isAlone { lines.show(news) } else if case .load = news { lines.show(news) }
+                }
+                return RoundTable.Row(round, run, seconds: start.duration(to: .now))
+            } catch let error as UnjudgedRun {
+                if error.isRecorded { Terminal.progress("'seatrial check last' shows what was recorded") }
+                throw error.cause
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+import LabHistory
+import LabTrials
+
+/// What the rounds of one plan came to.
+struct RoundTable: Encodable {
+    struct Row: Encodable, CustomStringConvertible {
+        var round: Int
+        var seed: UInt64
+        var verdict: String
+        var ok: Int
+        var delivered: Int
+        var lost: Int
+        var seconds: Double
+        var run: String
+        /// Why it is no pass; nil where it is one.
+        var why: String?
+        private var status: VerdictStatus { VerdictStatus(rawValue: verdict) ?? .error }
+
+        init(_ round: Int, _ run: JudgedRun, seconds: Duration) {
+            self.round = round
+            seed = run.manifest.seed
+            verdict = run.verdict.status.rawValue
+            ok = run.verdict.counts.ok
+            delivered = run.verdict.counts.deliveredValues
+            lost = run.verdict.counts.lost
+            self.seconds = (seconds / .milliseconds(100)).rounded() / 10
+            self.run = run.manifest.runID
+            why = run.verdict.status == .pass ? nil : run.verdict.headline
+        }
+
+        var description: String {
+            let cells = ["\(round)", "\(seed)", verdict, "\(ok)", "\(delivered)", "\(lost)", "\(seconds)"]
+            return RoundTable.line(cells) + (why.map { "  \($0); \(run)" } ?? "")
+        }
+    }
+
+    struct Summary: Encodable {
+        var pass = 0
+        var fail = 0
+        var inconclusive = 0
+        var error = 0
+        var ok = 0
+        var lost = 0
+        /// Rounds that lost something, and the most that one of them lost.
+        var roundsWithLoss = 0
+        var mostLost = 0
+        var seconds = 0.0
+
+        enum CodingKeys: String, CodingKey {
+            case pass, fail, inconclusive, error, ok, lost, seconds
+            case roundsWithLoss = "rounds_with_loss"
+            case mostLost = "most_lost"
+        }
+    }
+
+    var plan: String
+    var firstSeed: UInt64
+    var rows: [Row] = []
+
+    enum CodingKeys: String, CodingKey { case plan, rounds, summary, status, firstSeed = "first_seed" }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(plan, forKey: .plan)
+        try container.encode(firstSeed, forKey: .firstSeed)
+        try container.encode(status.rawValue, forKey: .status)
+        try container.encode(rows, forKey: .rounds)
+        try container.encode(total, forKey: .summary)
+    }
+
+    /// The worst of all rounds.
+    var status: VerdictStatus {
+        rows.reduce(.pass) { $0.merged(with: VerdictStatus(rawValue: $1.verdict) ?? .error) }
+    }
+
+    var total: Summary {
+        rows.reduce(into: Summary()) { total, row in
+            switch VerdictStatus(rawValue: row.verdict) {
+            case .pass: total.pass += 1
+            case .fail: total.fail += 1
+            case .inconclusive: total.inconclusive += 1
+            case .error, nil: total.error += 1
+            }
+            total.ok += row.ok
+            total.lost += row.lost
+            total.roundsWithLoss += row.lost > 0 ? 1 : 0
+            total.mostLost = max(total.mostLost, row.lost)
+            total.seconds = ((total.seconds + row.seconds) * 10).rounded() / 10
+        }
+    }
+
+    var summary: String {
+        let total = total
+        let others = [("fail", total.fail), ("inconclusive", total.inconclusive), ("error", total.error)]
+            .filter { $0.1 > 0 }.map { ", \($0.1) \($0.0)" }.joined()
+        let loss =
+            total.lost == 0
+            ? "none lost" : "\(total.lost) lost in \(Self.rounds(total.roundsWithLoss)), \(total.mostLost) at most"
+        return
+            "\(plan): \(Self.rounds(rows.count)) from seed \(firstSeed): \(total.pass) pass\(others); \(total.ok) acknowledged, \(loss); \(total.seconds) s"
+    }
+
+    private static func rounds(_ count: Int) -> String { count == 1 ? "1 round" : "\(count) rounds" }
+
+    static let header = line(["ROUND", "SEED", "VERDICT", "OK", "DELIVERED", "LOST", "SECONDS"])
+
+    /// Columns of fixed width, since a line is printed before the next one is known.
+    private static func line(_ cells: [String]) -> String {
+        let widths = [5, 8, 12, 8, 9, 6, 7]
+        return zip(cells, widths).map { $0 + String(repeating: " ", count: max(0, $1 - $0.count)) }
+            .joined(separator: "  ")
+    }
+}

@@ -1,0 +1,130 @@
+import Glibc
+import Subprocess
+import SystemPackage
+import Testing
+
+/// Trials that cut a host's power under load, from the command line.
+@Suite(.serialized, .timeLimit(.minutes(10)))
+struct PowerLossTests {
+    /// What `trial run --json` says of its rounds.
+    private struct Rounds {
+        var outcome: Program.Outcome
+        var losses: [Int]
+
+        init(_ outcome: Program.Outcome) {
+            self.outcome = outcome
+            losses = outcome.output.matches(of: /"lost"\s*:\s*(\d+)/).compactMap { Int($0.1) }
+        }
+    }
+
+    private static func plan(_ name: String) -> FilePath { Program.checkout.appending("labs/trials/\(name).yaml") }
+
+    /// A plan of the course, changed.
+    private static func plan(_ name: String, in rig: Rig, _ change: (inout String) -> Void) throws -> FilePath {
+        let file = try FileDescriptor.open(plan(name), .readOnly)
+        var bytes = [UInt8](repeating: 0, count: 1 << 16)
+        let count = try file.closeAfter { try bytes.withUnsafeMutableBytes { try file.read(into: $0) } }
+        var text = String(decoding: bytes[..<count], as: UTF8.self)
+        let before = text
+        change(&text)
+        try #require(text != before, "the plan has changed")
+        let path = rig.state.appending("plan.yaml")
+        let made = try FileDescriptor.open(
+            path, .writeOnly, options: [.create, .truncate], permissions: [.ownerReadWrite])
+        _ = try made.closeAfter { try made.writeAll(text.utf8) }
+        return path
+    }
+
+    /// Of what was synced nothing is missing; of what was not, the end of the log is, in one round of three at least.
+    @Test(arguments: ["ext4", "xfs"]) func aPowerCutTakesTheUnflushedTailAndNothingElse(_ filesystem: String)
+        async throws
+    {
+        try await Rig.with(hosts: 0) { rig in
+            let up = try await rig.seatrial("hosts", "up", "2", "--filesystem", filesystem)
+            try #require(up.status == 0, "\(up)")
+            let sync = Rounds(
+                try await rig.seatrial("trial", "run", Self.plan("power-loss-sync").string, "--rounds", "2", "--json"))
+            #expect(sync.outcome.status == 0 && sync.losses == [0, 0, 0], "\(sync.outcome)")
+            let async = Rounds(
+                try await rig.seatrial("trial", "run", Self.plan("power-loss-async").string, "--rounds", "3", "--json"))
+            #expect(async.outcome.status == 0, "\(async.outcome)")
+            #expect(async.losses.contains { $0 > 0 }, "a power cut that takes nothing proves nothing: \(async.outcome)")
+        }
+    }
+
+    /// The experiment that breaks the promise: what is acknowledged before it is flushed is held to SYNC's word.
+    @Test func aPromiseThatAnAsynchronousFlushCannotKeepIsJudgedLost() async throws {
+        try await Rig.with(hosts: 2) { rig in
+            let plan = try Self.plan("power-loss-sync", in: rig) {
+                $0 = $0.replacing("mode: m1-sync", with: "mode: m1-async")
+            }
+            let run = try await rig.seatrial("trial", "run", plan.string)
+            #expect(run.status == 1 && run.output.contains("fail"), "\(run)")
+            let check = try await rig.seatrial("check", "last")
+            #expect(check.status == 1, "\(check)")
+            #expect(check.output.contains("acknowledged and in no replica's log after drain and scan"), "\(check)")
+        }
+    }
+
+    /// The controller dies while a host is off: the loan ends by itself, and the host comes back.
+    @Test func aHostComesBackWithoutItsController() async throws {
+        try await Rig.with(hosts: 2) { rig in
+            let plan = try Self.plan("power-loss-async", in: rig) {
+                $0 = $0.replacing("ttl_seconds: 30", with: "ttl_seconds: 6")
+                    .replacing("{phase: fault, seconds: 0.2}", with: "{phase: fault, seconds: 5}")
+            }
+            let end = try await Subprocess.run(
+                .path(Program.path("seatrial")),
+                arguments: Arguments(["trial", "run", plan.string, "--state", rig.state.string]),
+                workingDirectory: Program.checkout, input: .none, output: .discarded, error: .discarded
+            ) { execution in
+                #expect(try await Self.isSaid(of: rig, " off", within: .seconds(60)), "no host went off")
+                try execution.send(signal: .kill)
+            }.terminationStatus
+            #expect(end == .signaled(9))
+            #expect(try await Self.isSaid(of: rig, " off", within: .zero), "it came back before its time")
+            #expect(try await Self.isSaid(of: rig, nil, within: .seconds(30)), "it is still off")
+            let destroy = try await rig.seatrial("destroy")
+            #expect(destroy.status == 0, "\(destroy)")
+        }
+    }
+
+    /// Whether `hosts list` says a word in time, or says no more that a host is off.
+    private static func isSaid(of rig: Rig, _ word: String?, within time: Duration) async throws -> Bool {
+        let deadline = ContinuousClock.now + time
+        while true {
+            let list = try await rig.seatrial("hosts", "list")
+            if word.map(list.output.contains) ?? (!list.output.contains(" off") && list.status == 0) { return true }
+            if ContinuousClock.now >= deadline { return false }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+    }
+
+    /// Words, wrong files and hosts whose power nobody may cut.
+    @Test func mistakesAreNamedBeforeAHostIsTouched() async throws {
+        try await Rig.with(hosts: 0) { rig in
+            let absent = try await rig.seatrial("trial", "run", "labs/trials/none.yaml")
+            #expect(absent.status != 0 && absent.errors.contains("labs/trials/none.yaml"), "\(absent)")
+            let typo = try Self.plan("power-loss-sync", in: rig) { $0 = $0.replacing("workload:", with: "worklod:") }
+            let unknown = try await rig.seatrial("trial", "run", typo.string)
+            #expect(unknown.status != 0 && unknown.errors.contains("did you mean 'workload'"), "\(unknown)")
+            let inventory = rig.state.appending("inventory.yaml")
+            let file = try FileDescriptor.open(
+                inventory, .writeOnly, options: [.create, .truncate], permissions: [.ownerReadWrite])
+            _ = try file.closeAfter {
+                try file.writeAll(
+                    """
+                    all:
+                      children:
+                        nameservers: {hosts: {a: {ansible_host: 192.0.2.1}}}
+                        brokers: {hosts: {b: {ansible_host: 192.0.2.2}}}
+
+                    """.utf8)
+            }
+            let forbidden = try await rig.seatrial(
+                "trial", "run", Self.plan("power-loss-sync").string, "-i", inventory.string)
+            #expect(forbidden.status != 0, "\(forbidden)")
+            #expect(forbidden.errors.contains("host 'b' does not allow it: add 'power'"), "\(forbidden)")
+        }
+    }
+}
