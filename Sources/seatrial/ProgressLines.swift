@@ -10,7 +10,7 @@ struct ProgressLines: Sendable {
         case .step(let text):
             line(text)
         case .phase(let name, let seconds):
-            line("load, \(name): \(seconds) s")
+            line("load, \(name): \((seconds * 1000).rounded() / 1000) s")
         case .load(let tally):
             Terminal.ticker(
                 "sent \(tally.invoked): \(tally.ok) ok, \(tally.weak) weak, \(tally.failed) failed, \(tally.unknown) unknown; delivered \(tally.delivered)"

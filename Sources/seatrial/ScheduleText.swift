@@ -14,7 +14,8 @@ struct ScheduleText: CustomStringConvertible {
         ]
         for step in plan.schedule {
             switch step {
-            case .phase(let name, let seconds): lines.append("  \(name): load for \(seconds) s")
+            case .phase(let name, let seconds, let upTo):
+                lines.append("  \(name): load for \(seconds) s\(upTo.map { " to \($0) s, by the seed" } ?? "")")
             case .inject(let fault):
                 lines.append(
                     "  fault '\(fault.id)': \(fault.kind.rawValue) \(fault.signal ?? "") on \(fault.target), undone by the host itself after \(fault.ttlSeconds) s"

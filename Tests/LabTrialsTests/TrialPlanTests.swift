@@ -30,7 +30,22 @@ import Testing
         try Self.plan(schedule).validateDurations()
     }
 
+    /// The same seed is the same schedule, and other seeds are others, within what the plan leaves open.
+    @Test func theSeedChoosesWhatThePlanLeavesOpen() {
+        let plan = Self.plan([.phase("open", seconds: 1, upTo: 2), .phase("fixed", seconds: 3)])
+        func seconds(_ seed: UInt64) -> [Double] {
+            plan.drawn(seed: seed).schedule.compactMap {
+                if case .phase(_, let seconds, nil) = $0 { seconds } else { nil }
+            }
+        }
+        let drawn = (1...50 as ClosedRange<UInt64>).map(seconds)
+        #expect(drawn == (1...50).map(seconds) && Set(drawn.map { $0[0] }).count == 50)
+        #expect(drawn.allSatisfy { (1...2).contains($0[0]) && $0[1] == 3 })
+        #expect(drawn.contains { $0[0] < 1.2 } && drawn.contains { $0[0] > 1.8 })
+    }
+
     static let broken: [(schedule: [TrialStep], end: String)] = [
+        ([fault("a", ttl: 2.5), .phase("fault", seconds: 1, upTo: 2.5), .heal("a")], "its heal is 2.5 s"),
         ([fault("a", ttl: 2.5), .phase("fault", seconds: 2.5), .heal("a")], "its heal is 2.5 s"),
         (
             [fault("a", ttl: 2), .phase("one", seconds: 1), .phase("two", seconds: 1.25), .heal("a")],

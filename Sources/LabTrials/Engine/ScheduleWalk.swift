@@ -15,7 +15,7 @@ struct ScheduleWalk: Sendable {
         for step in plan.schedule {
             try Task.checkCancellation()
             switch step {
-            case .phase(let name, let seconds):
+            case .phase(let name, let seconds, _):
                 recorder.record(.phase(name))
                 observe(.phase(name, seconds: seconds))
                 try await wait(seconds)

@@ -52,7 +52,7 @@ public struct TrialRunner: Sendable {
     let observe: @Sendable (TrialProgress) -> Void
 
     public init(plan: TrialPlan, setting: Setting, observe: @escaping @Sendable (TrialProgress) -> Void) {
-        self.plan = plan
+        self.plan = plan.drawn(seed: setting.seed)
         self.setting = setting
         self.observe = observe
     }

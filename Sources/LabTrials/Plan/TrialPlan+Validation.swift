@@ -37,10 +37,19 @@ extension TrialPlan {
         try validateDurations()
         for (place, step) in schedule.enumerated() {
             switch step {
-            case .phase(let name, let seconds):
-                guard seconds >= 0, seconds <= Limits.phaseSeconds else {
+            case .phase(let name, let seconds, let upTo):
+                for seconds in [seconds, upTo ?? seconds] {
+                    guard seconds >= 0, seconds <= Limits.phaseSeconds else {
+                        throw TrialError(
+                            .badPlan,
+                            "schedule[\(place)]: phase '\(name)' of \(seconds) s (0 to \(Limits.phaseSeconds))")
+                    }
+                }
+                guard upTo ?? seconds >= seconds else {
                     throw TrialError(
-                        .badPlan, "schedule[\(place)]: phase '\(name)' of \(seconds) s (0 to \(Limits.phaseSeconds))")
+                        .badPlan,
+                        "schedule[\(place)]: phase '\(name)' of \(seconds) s, up_to \(upTo ?? 0) (not below its seconds)"
+                    )
                 }
             case .inject(let fault):
                 guard known.insert(fault.id).inserted else {
@@ -67,7 +76,7 @@ extension TrialPlan {
             var end = "the end of the schedule"
             walk: for later in schedule[(place + 1)...] {
                 switch later {
-                case .phase(_, let seconds): openSeconds += seconds
+                case .phase(_, let seconds, let upTo): openSeconds += upTo ?? seconds
                 case .heal(fault.id):
                     end = "its heal"
                     break walk

@@ -70,20 +70,39 @@ public struct WorkloadPlan: Sendable, Equatable, Decodable {
     }
 }
 
+extension TrialPlan {
+    /// The plan with the length of each phase chosen by the seed, where the plan leaves it open.
+    func drawn(seed: UInt64) -> TrialPlan {
+        var random = SplitMix64(state: seed)
+        var plan = self
+        plan.schedule = schedule.map { step in
+            guard case .phase(let name, let seconds, let upTo?) = step, upTo > seconds else { return step }
+            return .phase(name, seconds: Double.random(in: seconds...upTo, using: &random))
+        }
+        return plan
+    }
+}
+
 /// One line of a schedule.
 public enum TrialStep: Sendable, Equatable, Decodable {
-    /// Let the load run for so long under this name.
-    case phase(String, seconds: Double)
+    /// Let the load run for so long under this name; `upTo` makes the seed choose between the two, so that a fault does not
+    /// always strike at the same moment of a flush.
+    case phase(String, seconds: Double, upTo: Double? = nil)
     case inject(FaultPlan)
     /// Undo the fault of this id now, and verify that it is gone.
     case heal(String)
 
-    enum CodingKeys: String, CodingKey { case phase, seconds, fault, heal }
+    enum CodingKeys: String, CodingKey {
+        case phase, seconds, fault, heal
+        case upTo = "up_to"
+    }
 
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         if let name = try container.decodeIfPresent(String.self, forKey: .phase) {
-            self = .phase(name, seconds: try container.decode(Double.self, forKey: .seconds))
+            self = .phase(
+                name, seconds: try container.decode(Double.self, forKey: .seconds),
+                upTo: try container.decodeIfPresent(Double.self, forKey: .upTo))
         } else if let fault = try container.decodeIfPresent(FaultPlan.self, forKey: .fault) {
             self = .inject(fault)
         } else if let id = try container.decodeIfPresent(String.self, forKey: .heal) {
