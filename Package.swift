@@ -70,11 +70,12 @@ let package = Package(
         library("MQTLS", ["MQTransport", nioCore, nioTLS, nioSSL]),
         .target(name: "CStorage"),
         library("MQStore", ["CStorage", "MQWire", nioCore, system, logging]),
+        library("MQReplication", ["MQStore", "MQWire", nioCore, logging]),
         library("MQNameserver", ["MQWire", "MQTransport", nioCore, nioPosix, logging, system]),
         library("MQMetrics", [metrics, nioCore, nioPosix, nioHTTP]),
         library(
             "MQBroker",
-            ["MQWire", "MQTransport", "MQStore", "MQMetrics", metrics, nioCore, nioPosix, logging, system]),
+            ["MQWire", "MQTransport", "MQStore", "MQReplication", "MQMetrics", metrics, nioCore, nioPosix, logging, system]),
         library("MQProgram", ["MQTransport", arguments, logging]),
         library("MQClient", ["MQWire", "MQTransport", nioCore, nioPosix, logging, system]),
 
@@ -144,6 +145,7 @@ let package = Package(
                 "mqbench", "MQWire", "MQTransport", "MQNameserver", "MQBroker", arguments, histogram, nioCore, nioPosix,
                 logging, system,
             ]),
+        tests("MQReplication", ["MQStore", "MQWire", nioCore, logging, system]),
         tests("LabText", [system]),
         tests("LabInventory", ["LabText", system]),
         tests("LabSSH", [system, subprocess]),

@@ -9,6 +9,8 @@ public enum BrokerRole: String, Sendable, CaseIterable {
     case asyncMaster = "ASYNC_MASTER"
     /// A master whose answers promise a slave's copy; without a slave it says so.
     case syncMaster = "SYNC_MASTER"
+    /// A copy of a master: serves reads, and takes no messages of its own.
+    case slave = "SLAVE"
 }
 
 /// When a stored message is answered; the `.properties` spelling of ``MQStore/FlushPolicy``.
@@ -33,8 +35,23 @@ public struct BrokerConfiguration: Sendable {
     public var flushDiskType = FlushDiskType.async
     /// The port clients use; the fast port is two below. 0 lets the system choose both.
     public var listenPort = 10911
-    /// The port slaves would use.
+    /// The port on which a master's slaves are served; 0 lets the system choose.
     public var haListenPort = 10912
+    /// How often an idle link between master and slave is heard of (`haSendHeartbeatInterval`).
+    public var haHeartbeat = Duration.seconds(5)
+    /// The silence after which such a link is given up (`haHousekeepingInterval`).
+    public var haSilence = Duration.seconds(20)
+    /// The bytes of the log that a slave is sent at once (`haTransferBatchSize`).
+    public var haBatchBytes = 256 << 10
+    /// A slave that lacks more bytes than this counts as none (`haSlaveFallbehindMax`).
+    public var haFurthestBehind: Int64 = 256 << 20
+    /// Whether consumers may be sent to a slave, and a slave serves them (`slaveReadEnable`).
+    public var slaveReads = false
+    /// The share of the machine's memory in percent that messages are thought to be in (`accessMessageInMemoryMaxRatio`):
+    /// who wants older ones is sent to the slave.
+    public var memoryPercent: Int64 = 40
+    /// How often a slave takes over its master's tables (`slaveSyncPeriod`, ours).
+    public var slaveSyncPeriod = Duration.seconds(10)
     /// The address to listen on.
     public var bindAddress = "0.0.0.0"
     /// The nameservers, `host:port` each.
@@ -134,8 +151,8 @@ public struct BrokerConfiguration: Sendable {
         "rocketmqHome", "traceTopicEnable", "aclEnable",
         "transientStorePoolEnable", "sendMessageThreadPoolNums", "pullMessageThreadPoolNums",
         "useReentrantLockWhenPutMessage", "storePathConsumeQueue",
-        "storePathIndex", "storeCheckpoint", "abortFile", "autoCreateSubscriptionGroup", "slaveReadEnable",
-        "messageDelayLevel", "haSendHeartbeatInterval", "haHousekeepingInterval",
+        "storePathIndex", "storeCheckpoint", "abortFile", "autoCreateSubscriptionGroup",
+        "messageDelayLevel",
         "osPageCacheBusyTimeOutMills", "fetchNamesrvAddrByAddressServer",
         "namesrvDomain",
     ]
@@ -147,12 +164,26 @@ public struct BrokerConfiguration: Sendable {
         brokerName = settings.string("brokerName", default: brokerName)
         brokerID = try settings.integer("brokerId", in: 0...Int64(Int32.max), default: brokerID)
         role = try settings.choice("brokerRole", default: role)
+        // As RocketMQ has it: a master is number 0 whatever it is called, a slave any other.
+        if role != .slave { brokerID = 0 }
+        if role == .slave, brokerID == 0 {
+            throw settings.bad("brokerId", accepted: "1 or more for a SLAVE; 0 is its master's")
+        }
         flushDiskType = try settings.choice("flushDiskType", default: flushDiskType)
         listenPort = try settings.integer("listenPort", in: 0...65535, default: listenPort)
         if listenPort == 1 || listenPort == 2 {
             throw settings.bad("listenPort", accepted: "0, or 3 to 65535: the fast port is two below")
         }
-        haListenPort = try settings.integer("haListenPort", in: 0...65535, default: listenPort + 1)
+        haListenPort = try settings.integer(
+            "haListenPort", in: 0...65535, default: listenPort == 0 ? 0 : listenPort + 1)
+        haHeartbeat = try settings.milliseconds("haSendHeartbeatInterval", default: haHeartbeat)
+        haSilence = try settings.milliseconds("haHousekeepingInterval", default: haSilence)
+        haBatchBytes = try settings.integer("haTransferBatchSize", in: 1024...(4 << 20) - 12, default: haBatchBytes)
+        haFurthestBehind = try settings.integer(
+            "haSlaveFallbehindMax", in: 1...Int64.max, default: haFurthestBehind)
+        slaveReads = try settings.bool("slaveReadEnable", default: slaveReads)
+        memoryPercent = try settings.integer("accessMessageInMemoryMaxRatio", in: 1...100, default: memoryPercent)
+        slaveSyncPeriod = try settings.milliseconds("slaveSyncPeriod", default: slaveSyncPeriod)
         bindAddress = settings.string("bindAddress", default: bindAddress)
         nameservers = try Self.nameservers(&settings)
         brokerIP1 = try Self.address("brokerIP1", default: HostAddresses.first ?? brokerIP1, &settings)

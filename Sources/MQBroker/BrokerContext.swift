@@ -1,5 +1,6 @@
 import CoreMetrics
 import Logging
+import MQReplication
 import MQStore
 import MQTransport
 import MQWire
@@ -13,6 +14,7 @@ import Synchronization
 final class BrokerContext: Sendable {
     let configuration: BrokerConfiguration
     let store: MessageStore
+    let replication: Replication
     /// Threads for what may block on the disk, by kind of work.
     let lanes: WorkLanes
     let metrics: BrokerMetrics
@@ -47,6 +49,7 @@ final class BrokerContext: Sendable {
     ) throws {
         self.configuration = configuration
         self.store = store
+        replication = Replication(configuration, store: store, logger: logger)
         self.lanes = lanes
         self.metrics = metrics
         live = Mutex(LiveSettings(configuration))
@@ -143,6 +146,15 @@ final class BrokerContext: Sendable {
             stats.add(.groupGetBytes, key, Int64(bytes), now: time)
             stats.add(.brokerGetCount, configuration.clusterName, Int64(messages), now: time)
         }
+    }
+
+    /// Calls `done` when a slave has the log up to `end`; at once where nobody wants that, or this broker does not promise it.
+    func awaitCopy(
+        of end: Int64, isWanted: Bool, _ done: @escaping @Sendable (ReplicationMaster.Outcome) -> Void
+    ) {
+        guard isWanted, configuration.role == .syncMaster else { return done(.copied) }
+        let limit = MonotonicClock.nanoseconds() + configuration.syncFlushTimeoutMilliseconds * 1_000_000
+        replication.master.awaitCopy(of: end, until: limit, done)
     }
 
     /// The topic a message is for, made if need be; whoever gets a new one calls ``topicsDidChange(then:)``.

@@ -2,6 +2,7 @@ import CoreMetrics
 import Glibc
 public import Logging
 import MQMetrics
+import MQReplication
 public import MQStore
 public import MQTransport
 public import MQWire
@@ -35,6 +36,7 @@ public final class BrokerService: RemotingRequestHandler {
         var registration: Registration?
         var rounds: RegistrationRounds?
         var client: RemotingClient?
+        var slaveLink: SlaveLink?
     }
 
     /// How often held pulls whose time is up are looked for; they are answered at most this late.
@@ -43,6 +45,8 @@ public final class BrokerService: RemotingRequestHandler {
     private static let delayTick = TimeAmount.milliseconds(100)
     /// What an answer may still need when the broker stops, beside a flush: scheduling on a busy machine.
     private static let stopMargin = Duration.seconds(1)
+    /// How often a slave that has not heard of its master asks the nameservers again.
+    private static let masterTick = TimeAmount.milliseconds(500)
     /// How often counts are sampled for rates.
     private static let statsTick = TimeAmount.seconds(10)
 
@@ -122,9 +126,26 @@ public final class BrokerService: RemotingRequestHandler {
     }
 
     private func open(_ context: BrokerContext, arrivals: ArrivalRelay) async throws {
+        let delays = try DelaySchedule(context: context)
+        let client = RemotingClient(
+            configuration: .init(security: clientSecurity), group: group, logger: logger)
+        let siblings = Siblings(context: context, client: client)
+        let copy = TableCopy(context: context, delays: delays, client: client)
+        do {
+            if !context.replication.isSlave { await siblings.takeBack(copy) }
+            try await serve(context, delays, client, siblings, copy, arrivals: arrivals)
+        } catch {
+            await client.shutdown()
+            throw error
+        }
+    }
+
+    private func serve(
+        _ context: BrokerContext, _ delays: DelaySchedule, _ client: RemotingClient, _ siblings: Siblings,
+        _ copy: TableCopy, arrivals: ArrivalRelay
+    ) async throws {
         restoreTopics(context)
         let pull = PullProcessor(context: context)
-        let delays = try DelaySchedule(context: context)
         let transactions = TransactionProcessor(context: context)
         let days = DayTotals.Box(now: now())
         arrivals.target.withLock { $0 = pull }
@@ -159,31 +180,48 @@ public final class BrokerService: RemotingRequestHandler {
                 throw error
             }
         }
-        do { try await openMetrics(context, pull: pull, transactions: transactions) } catch {
+        let haPort: Int
+        do {
+            haPort = try startReplication(context)
+            try await openMetrics(context, pull: pull, transactions: transactions)
+        } catch {
+            context.replication.stop()
             for server in servers { await server.shutdown() }
             running.withLock { $0 = nil }
             throw error
         }
         context.storeHost.withLock { $0 = RecordHost(address: $0.address, port: Int32(port)) }
-        let client = RemotingClient(
-            configuration: .init(security: clientSecurity), group: group, logger: logger)
         let host = HostPort(host: configuration.brokerIP1, port: port).description
-        let registration = Registration(
+        var registration = Registration(
             context: context, client: client, brokerAddress: host,
-            haAddress: HostPort(host: configuration.brokerIP2, port: configuration.haListenPort).description)
-        let opened = servers
+            haAddress: HostPort(host: configuration.brokerIP2, port: haPort).description)
+        if let slave = context.replication.slave {
+            let link = SlaveLink(context: context, slave: slave, siblings: siblings, tables: copy)
+            registration.masterFound = { await link.found($0) }
+            running.withLock { $0?.slaveLink = link }
+        }
+        let (opened, registrar) = (servers, registration)
         running.withLock { running in
             running?.servers = opened
             running?.client = client
-            running?.registration = registration
+            running?.registration = registrar
             running?.chores = chores(
                 context: context, pull: pull, delays: delays, transactions: transactions, days: days)
         }
-        let rounds = RegistrationRounds(group: group) { await registration.registerEverywhere() }
+        let rounds = RegistrationRounds(group: group) { await registrar.registerEverywhere() }
         context.registrations.withLock { $0 = rounds }
         running.withLock { $0?.rounds = rounds }
         rounds.start(period: TimeAmount(configuration.registrationPeriod))
         mainAddress.withLock { $0 = address }
+    }
+
+    /// Begins to be followed, or to follow; gives the port that slaves are told.
+    private func startReplication(_ context: BrokerContext) throws -> Int {
+        do { return try context.replication.start(announcing: configuration.brokerIP2) } catch {
+            throw TransportError.bindFailed(
+                address: HostPort(host: configuration.bindAddress, port: configuration.haListenPort).description,
+                reason: "\(error) (haListenPort names another port)")
+        }
     }
 
     /// Opens the port for Prometheus, if the configuration names one.
@@ -230,10 +268,12 @@ public final class BrokerService: RemotingRequestHandler {
         return [
             repeated(Self.holdTick) {
                 pull.expire()
+                context.replication.master.expire(now: MonotonicClock.nanoseconds())
                 context.store.refuseOverdue()
                 context.announceWritability()
             },
             repeated(Self.delayTick) {
+                guard !context.replication.isSlave else { return }
                 context.lanes.chores.perform { turn in if turn == .work { delays.deliverDue() } }
             },
             repeated(TimeAmount(configuration.offsetSavePeriod)) {
@@ -244,11 +284,19 @@ public final class BrokerService: RemotingRequestHandler {
                 }
             },
             repeated(TimeAmount(configuration.transactionCheckInterval)) {
-                guard isChecking.take() else { return }
+                guard !context.replication.isSlave, isChecking.take() else { return }
                 context.lanes.chores.perform { turn in
                     if turn == .work { transactions.check() }
                     isChecking.release()
                 }
+            },
+            repeated(TimeAmount(configuration.slaveSyncPeriod)) { [self] in
+                guard let link = running.withLock({ $0?.slaveLink }) else { return }
+                Task { await link.refresh() }
+            },
+            repeated(Self.masterTick) { [self] in
+                guard let link = running.withLock({ $0?.slaveLink }), !link.knowsMaster else { return }
+                context.registrations.withLock { $0 }?.request {}
             },
             repeated(Self.statsTick) {
                 context.lanes.chores.perform { _ in
@@ -315,6 +363,7 @@ public final class BrokerService: RemotingRequestHandler {
         stopped.rounds?.stop()
         await stopped.registration?.unregisterEverywhere()
         stopped.pull.stop()
+        await stopped.context.lanes.tables.run { stopped.context.replication.stop() }
         let patience = Duration.milliseconds(configuration.syncFlushTimeoutMilliseconds) + Self.stopMargin
         await withDiscardingTaskGroup { group in
             for server in stopped.servers { group.addTask { await server.shutdown(patience: patience) } }

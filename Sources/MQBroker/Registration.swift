@@ -12,6 +12,8 @@ struct Registration: Sendable {
     /// The address clients are told, with the real port.
     let brokerAddress: String
     let haAddress: String
+    /// On a slave: what is done with the master that a nameserver names.
+    var masterFound: (@Sendable (RegisterBrokerResponseHeader) async -> Void)?
 
     /// The version of the topic table that each nameserver has confirmed.
     let confirmed = Confirmations()
@@ -47,7 +49,8 @@ struct Registration: Sendable {
     /// Whether a nameserver says that it has this version; it is asked only when it had it before.
     private func isKnown(_ version: DataVersion, at nameserver: String) async -> Bool {
         let settings = context.configuration
-        guard !context.live.withLock({ $0.forcesRegistration }),
+        // A slave learns with each registration where its master is.
+        guard masterFound == nil, !context.live.withLock({ $0.forcesRegistration }),
             confirmed.versions.withLock({ $0[nameserver] }) == version
         else {
             return false
@@ -88,9 +91,14 @@ struct Registration: Sendable {
 
     /// Whether the nameserver took it.
     private func tell(_ nameserver: String, _ request: RemotingCommand, timeout: Duration) async -> Bool {
-        do throws(TransportError) {
+        do {
             let answer = try await client.call(request, to: nameserver, timeout: timeout)
-            if answer.responseCode == .success { return true }
+            if answer.responseCode == .success {
+                if let masterFound, request.requestCode == .registerBroker {
+                    await masterFound(try answer.header(RegisterBrokerResponseHeader.self))
+                }
+                return true
+            }
             context.logger.warning(
                 "a nameserver refused the broker",
                 metadata: ["nameserver": "\(nameserver)", "remark": "\(answer.remark ?? "")"])

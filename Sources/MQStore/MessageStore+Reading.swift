@@ -62,6 +62,7 @@ extension MessageStore {
         reading.nextOffset = offset
         try fill(&reading, with: picks, of: request.key)
         reading.count = picks.count
+        reading.lastLogOffset = picks.last?.entry.logOffset
         let checker = RecordChecker(key: request.key, verifiesChecksum: configuration.checksOnRead)
         if !checker.allMatch(picks, in: reading.body) {
             try fillOneByOne(&reading, with: picks, checker: checker)
@@ -90,6 +91,7 @@ extension MessageStore {
             bytesRead += part.body.readableBytes
             entries += part.nextOffset - reading.nextOffset
             reading.damagedLogOffsets += part.damagedLogOffsets
+            reading.lastLogOffset = part.lastLogOffset ?? reading.lastLogOffset
             var isFull = false
             for _ in 0..<part.count {
                 guard let size = part.body.getInteger(at: part.body.readerIndex, as: Int32.self),

@@ -20,7 +20,7 @@ import Testing
         #expect(missing["broker-a"]?.contains("host 'n2'") == true, "\(missing)")
     }
 
-    private static func host(_ name: String) -> InventoryHost {
+    static func host(_ name: String) -> InventoryHost {
         InventoryHost(
             name: name, groups: [], variables: [:],
             connection: HostConnection(kind: .ssh, address: "198.18.0.1", port: 22, user: "root", knownHosts: []),

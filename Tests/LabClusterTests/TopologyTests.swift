@@ -1,4 +1,5 @@
 import FoundationEssentials
+import LabInventory
 import SystemPackage
 import Testing
 
@@ -33,6 +34,27 @@ import Testing
     func aWrongValueIsToldWithItsLine(_ setting: String, _ words: String) throws {
         let error = try #require(throws: ClusterError.self) { try Self.load(setting) }
         #expect("\(error)".hasSuffix(words), "\(error)")
+    }
+
+    /// The modes with slaves: each on a host of its own, under its master's name, counted from 1.
+    @Test(arguments: ["m3-async", "m3-sync", "m4-async", "m4-sync"]) func slavesHaveTheirMastersName(
+        _ mode: String
+    ) throws {
+        var root = FilePath(#filePath)
+        for _ in 0..<3 { root.removeLastComponent() }
+        let topology = try Topology.load(root.appending("labs/modes/\(mode).yaml"))
+        let hosts = (1...6).map { CollectLogsTests.host("n\($0)") }
+        let plan = try Placement.plan(topology, nameservers: Array(hosts[..<2]), brokers: Array(hosts[2...]))
+        let slave = try #require(plan.daemon(named: "broker-b-slave"))
+        #expect(slave.settings["brokerName"] == "broker-b" && slave.settings["brokerId"] == "1")
+        #expect(slave.settings["brokerRole"] == "SLAVE" && slave.host.name == "n6")
+        let master = try #require(plan.daemon(named: "broker-b"))
+        #expect(master.settings["brokerId"] == "0" && master.settings["brokerRole"] != "SLAVE")
+    }
+
+    @Test func aSlaveOfNobodyIsTold() throws {
+        let error = try #require(throws: ClusterError.self) { try Self.load("a: b\n    slave_of: broker-z") }
+        #expect("\(error)".contains("is slave_of 'broker-z', which is no master here (there are: "), "\(error)")
     }
 
     @Test(arguments: ["flushDiskType: sync_flush", "anything: else", "mapedFileSizeCommitLog: 67108864"])

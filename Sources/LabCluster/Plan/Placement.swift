@@ -22,20 +22,23 @@ public enum Placement {
         }
         let addresses = namePlans.map { "\($0.address):\($0.port)" }.joined(separator: ";")
         let brokerPlans = topology.brokers.enumerated().map { index, spec in
-            brokerPlan(spec, on: brokers[index], topology: topology, nameservers: addresses)
+            let number = topology.brokers[...index].count { $0.slaveOf == spec.slaveOf && spec.slaveOf != nil }
+            return brokerPlan(spec, number: number, on: brokers[index], topology: topology, nameservers: addresses)
         }
         return DeploymentPlan(topology: topology, daemons: namePlans + brokerPlans)
     }
 
     private static func brokerPlan(
-        _ spec: Topology.BrokerSpec, on host: InventoryHost, topology: Topology, nameservers: String
+        _ spec: Topology.BrokerSpec, number: Int, on host: InventoryHost, topology: Topology, nameservers: String
     ) -> DaemonPlan {
         var plan = DaemonPlan(
             name: spec.name, role: .broker, host: host, address: host.seatrialAddress, port: brokerPort, settings: [:])
         var settings = topology.settings.merging(spec.settings) { _, own in own }
         settings["brokerClusterName"] = topology.cluster
-        settings["brokerName"] = spec.name
-        settings["brokerId"] = settings["brokerId"] ?? "0"
+        settings["brokerName"] = spec.slaveOf ?? spec.name
+        // A master is number 0, its slaves count from 1.
+        settings["brokerId"] = settings["brokerId"] ?? "\(number)"
+        if spec.slaveOf != nil { settings["brokerRole"] = "SLAVE" }
         settings["listenPort"] = "\(brokerPort)"
         settings["brokerIP1"] = host.seatrialAddress
         settings["namesrvAddr"] = nameservers

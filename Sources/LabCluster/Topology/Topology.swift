@@ -18,15 +18,21 @@ public struct Topology: Sendable, Equatable, Decodable {
     public var settings: [String: String]
 
     public struct BrokerSpec: Sendable, Equatable, Decodable {
-        /// RocketMQ's `brokerName`, and the daemon's name in schedules and tables.
+        /// The daemon's name in schedules and tables; a master's is RocketMQ's `brokerName` as well.
         public var name: String
+        /// The master that it is a slave of, by its name; nil for a master.
+        public var slaveOf: String?
         public var settings: [String: String]
 
-        enum CodingKeys: String, CodingKey { case name, settings }
+        enum CodingKeys: String, CodingKey {
+            case name, settings
+            case slaveOf = "slave_of"
+        }
 
         public init(from decoder: any Decoder) throws {
             let container = try decoder.container(keyedBy: CodingKeys.self)
             name = try container.decode(String.self, forKey: .name)
+            slaveOf = try container.decodeIfPresent(String.self, forKey: .slaveOf)
             settings = try container.decodeIfPresent([String: String].self, forKey: .settings) ?? [:]
         }
     }
@@ -86,6 +92,14 @@ public struct Topology: Sendable, Equatable, Decodable {
         var seen: Set<String> = []
         for broker in brokers where !seen.insert(broker.name).inserted {
             throw ClusterError(.badTopology, "\(path): brokers: two are named '\(broker.name)'; give each its own name")
+        }
+        let masters = brokers.filter { $0.slaveOf == nil }.map(\.name)
+        for broker in brokers {
+            guard let master = broker.slaveOf, !masters.contains(master) else { continue }
+            throw ClusterError(
+                .badTopology,
+                "\(path): brokers: '\(broker.name)' is slave_of '\(master)', which is no master here "
+                    + "(there are: \(masters.joined(separator: ", ")))")
         }
     }
 

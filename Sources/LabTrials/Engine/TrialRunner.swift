@@ -162,6 +162,10 @@ public struct TrialRunner: Sendable {
     private func load(_ cluster: Cluster, _ client: MQConnection, _ recorder: HistoryRecorder) async throws {
         observe(.step("creating topic '\(plan.topic.name)'"))
         try await TopicSetUp(topic: plan.topic, client: client).create(on: setting.deployment)
+        if setting.deployment.daemons.contains(where: { $0.settings["brokerRole"] == "SLAVE" }) {
+            observe(.step("waiting for the slaves to follow their masters"))
+            try await SlaveSetUp(client: client).wait(on: setting.deployment)
+        }
         let faults = FaultSession(cluster: cluster, now: { recorder.now }) { news in
             let edge = FaultEdge(news)
             recorder.record(.fault(edge), at: news.time?.nanoseconds)

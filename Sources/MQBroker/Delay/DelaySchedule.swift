@@ -29,15 +29,26 @@ final class DelaySchedule: Sendable {
 
     init(context: BrokerContext) throws {
         self.context = context
+        let offsets = Self.offsets(of: try context.tables.delays.load())
+        levels = Mutex(offsets.map { Level(offset: $0) })
+        saved = Mutex(offsets)
+    }
+
+    private static func offsets(of json: JSONValue?) -> [Int64] {
         var offsets = [Int64](repeating: 0, count: DelayLevels.standard.count)
-        for member in try context.tables.delays.load()?["offsetTable"]?.objectValue ?? [] {
+        for member in json?["offsetTable"]?.objectValue ?? [] {
             guard let level = Int(member.key), (1...offsets.count).contains(level),
                 let offset = member.value.integerValue
             else { continue }
             offsets[level - 1] = offset
         }
-        levels = Mutex(offsets.map { Level(offset: $0) })
-        saved = Mutex(offsets)
+        return offsets
+    }
+
+    /// Takes over a master's table; on a slave alone, where nothing is delivered.
+    func replace(with json: JSONValue) {
+        let offsets = Self.offsets(of: json)
+        levels.withLock { $0 = offsets.map { Level(offset: $0) } }
     }
 
     /// The table that is saved: `{"offsetTable":{level:offset}}`, levels from 1, those in use only.

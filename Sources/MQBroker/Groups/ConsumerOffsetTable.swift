@@ -75,6 +75,13 @@ struct ConsumerOffsetTable: Sendable {
         return least
     }
 
+    /// Takes over a master's table.
+    mutating func replace(with other: ConsumerOffsetTable) {
+        guard offsets != other.offsets else { return }
+        offsets = other.offsets
+        isDirty = true
+    }
+
     /// Forgets a topic that was deleted.
     mutating func forget(topic: String) {
         offsets = offsets.filter { $0.key.topic != topic }

@@ -86,6 +86,13 @@ struct SubscriptionGroupTable: Sendable {
         isDirty = true
     }
 
+    /// Takes over a master's table, with its version.
+    mutating func replace(with other: SubscriptionGroupTable) {
+        guard groups != other.groups || dataVersion != other.dataVersion else { return }
+        (groups, dataVersion) = (other.groups, other.dataVersion)
+        isDirty = true
+    }
+
     mutating func remove(_ name: String, nowMilliseconds: Int64) {
         guard groups.removeValue(forKey: name) != nil else { return }
         dataVersion.advance(nowMilliseconds: nowMilliseconds)

@@ -36,7 +36,7 @@ struct RuntimeProcessor: RequestProcessor {
             ("remainHowManyDataToFlush", "\(store.unflushedBytes) B"),
             ("earliestMessageTimeStamp", String((try? store.earliestStoreTimestamp).flatMap { $0 } ?? -1)),
             ("startAcceptSendRequestTimeStamp", "0"), ("remainTransientStoreBufferNumbs", "0"),
-        ] + rates + queues + space
+        ] + rates + queues + space + context.replication.figures
     }
 
     /// What was sent and consumed: per second over about 10 s, 1 min and 10 min, and in all.

@@ -241,8 +241,31 @@ final class PullProcessor: Sendable {
         }
     }
 
+    /// The broker to read from next: the slave for whoever wants messages that this machine's memory may not have.
+    private func suggestion(for pull: Pull, _ reading: QueueReading) -> Int64 {
+        guard context.configuration.slaveReads else { return 0 }
+        guard let last = reading.lastLogOffset,
+            context.store.maximumLogOffset - last > Self.memoryBytes / 100 * context.configuration.memoryPercent
+        else { return pull.group.brokerID }
+        return pull.group.slowConsumptionBrokerID
+    }
+
+    private func sendToMaster(_ pull: Pull, _ reading: QueueReading) {
+        let header = PullMessageResponseHeader(
+            suggestedBrokerID: 0, nextBeginOffset: pull.header.queueOffset, minOffset: reading.minimumOffset,
+            maxOffset: reading.maximumOffset)
+        pull.reply.send(
+            RemotingCommand(
+                code: ResponseCode.pullRetryImmediately.rawValue, remark: "this slave serves no readers",
+                extFields: header.fields))
+    }
+
+    private static let memoryBytes = KernelFigures.memory["MemTotal"].map { Int64($0) } ?? .max
+
     private func answer(_ pull: Pull, with reading: QueueReading) {
         let code = Self.code(of: reading.status, offset: pull.header.queueOffset)
+        // As RocketMQ's: whoever comes to a slave that serves nobody is sent to the master.
+        if context.replication.isSlave, !context.configuration.slaveReads { return sendToMaster(pull, reading) }
         if reading.count > 0 {
             context.countGets(
                 pull.header.topic, group: pull.header.consumerGroup, messages: reading.count,
@@ -251,7 +274,7 @@ final class PullProcessor: Sendable {
             context.metrics.getMisses.increment()
         }
         let header = PullMessageResponseHeader(
-            suggestedBrokerID: pull.group.brokerID, nextBeginOffset: reading.nextOffset,
+            suggestedBrokerID: suggestion(for: pull, reading), nextBeginOffset: reading.nextOffset,
             minOffset: reading.minimumOffset, maxOffset: reading.maximumOffset)
         pull.reply.send(
             RemotingCommand(

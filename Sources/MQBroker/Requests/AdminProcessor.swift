@@ -6,7 +6,7 @@ import NIOPosix
 import Synchronization
 import SystemPackage
 
-/// Requests of tools and slaves about tables: topics (17, 21, 215), offsets (43, 45), groups (200, 201, 207).
+/// Requests of tools and slaves about tables: topics (17, 21, 215), offsets (43, 45), groups (200, 201, 207), the log (21001).
 struct AdminProcessor: RequestProcessor {
     let context: BrokerContext
     let delays: DelaySchedule
@@ -23,6 +23,18 @@ struct AdminProcessor: RequestProcessor {
         case .getAllDelayOffset: reply.send(request.response(.success, body: delays.json.encoded()))
         case .getAllSubscriptionGroups:
             reply.send(request.response(.success, body: context.groups.withLock { $0.json }.encoded()))
+        case .haLogSpan:
+            let header: LogSpanRequestHeader = try request.header()
+            context.answer(reply, on: context.lanes.tables) { [context] in
+                let store = context.store
+                let sum = try store.checksum(before: header.checkEnd, count: header.checkBytes)
+                return request.response(
+                    .success,
+                    LogSpanResponseHeader(
+                        minOffset: store.minimumLogOffset, maxOffset: store.maximumLogOffset,
+                        segmentBytes: store.configuration.segmentBytes, haAddress: context.replication.address,
+                        checksum: sum))
+            }
         case .updateAndCreateSubscriptionGroup: try updateGroup(request, reply: reply)
         case .deleteSubscriptionGroup:
             let name = try request.extFields.required("groupName")

@@ -48,6 +48,17 @@ final class RequestDispatcher: Sendable {
     /// The shortest of them: the many fields of a send have names of one letter.
     private static let shortestGroupField = "group".utf8.count
 
+    /// What a slave says to whoever wants it to store something; with RocketMQ's codes.
+    private static func refusalOfSlave(_ code: RequestCode) -> (code: ResponseCode, remark: String)? {
+        switch code {
+        case .sendMessage, .sendMessageV2, .sendBatchMessage, .consumerSendMessageBack, .sendReplyMessage,
+            .sendReplyMessageV2:
+            (.serviceNotAvailable, "this broker is a slave and takes no messages; send to its master")
+        case .endTransaction: (.slaveNotAvailable, "this broker is a slave; transactions end on its master")
+        default: nil
+        }
+    }
+
     func handle(_ request: RemotingCommand, on connection: RemotingConnection, reply: RemotingReply) {
         // Whatever request names a group: it may become a topic's name, and that a folder's.
         for (field, name) in request.extFields.pairs
@@ -55,6 +66,9 @@ final class RequestDispatcher: Sendable {
             // An empty one is each request's own matter.
             guard !name.isEmpty, let objection = GroupName.objection(to: name) else { continue }
             return reply.send(.systemError, remark: objection)
+        }
+        if send.context.replication.isSlave, let refusal = Self.refusalOfSlave(request.requestCode) {
+            return reply.send(refusal.code, remark: refusal.remark)
         }
         do {
             switch request.requestCode {

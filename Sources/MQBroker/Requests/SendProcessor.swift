@@ -144,9 +144,9 @@ struct SendProcessor: Sendable {
 
     private func append(_ drafts: [RecordDraft], queueID: Int32, waits: Bool, reply: RemotingReply, isLast: Bool) {
         let host = drafts[0].storeHost
-        let role = context.configuration.role
         let start = MonotonicClock.nanoseconds()
         let bytes = drafts.reduce(0) { $0 + $1.encodedSize }
+        let lastBytes = Int64(drafts.last?.encodedSize ?? 0)
         context.store.append(drafts, awaitsFlush: waits, isPatient: false, wakesWriter: isLast) {
             [context, topic = drafts[0].topic] result in
             context.metrics.putLatency.recordNanoseconds(MonotonicClock.nanoseconds() - start)
@@ -154,14 +154,18 @@ struct SendProcessor: Sendable {
             case .success(let receipt):
                 context.countPuts(topic, messages: receipt.logOffsets.count, bytes: bytes)
                 guard reply.isExpected else { return reply.send(.success) }
-                let code = StoreAnswers.code(for: receipt.flush, role: waits ? role : .asyncMaster)
                 let ids = receipt.logOffsets.map { OffsetMessageID(host: host, logOffset: $0).description }
                 let fields = SendMessageResponseHeader(
                     messageID: ids.count == 1 ? ids[0] : ids.joined(separator: ","), queueID: queueID,
                     queueOffset: receipt.queueOffset
                 ).fields
-                reply.send(
-                    RemotingCommand(code: code.rawValue, remark: StoreAnswers.remark(for: code), extFields: fields))
+                let end = (receipt.logOffsets.last ?? 0) + lastBytes
+                context.awaitCopy(of: end, isWanted: waits) { copy in
+                    let code = StoreAnswers.code(for: receipt.flush, copy: copy)
+                    reply.send(
+                        RemotingCommand(
+                            code: code.rawValue, remark: StoreAnswers.remark(for: code), extFields: fields))
+                }
             case .failure(let error):
                 context.metrics.putFailures.increment()
                 if error.code == .overloaded { context.metrics.busy.increment() }

@@ -1,3 +1,4 @@
+import MQReplication
 import MQStore
 import MQWire
 
@@ -15,10 +16,12 @@ enum StoreAnswers {
     }
 
     /// The code for a message that was stored, and whether what the broker's configuration promises was kept.
-    static func code(for flush: AppendReceipt.Flush, role: BrokerRole) -> ResponseCode {
-        switch flush {
-        case .timedOut, .failed: .flushDiskTimeout
-        case .flushed, .notAwaited: role == .syncMaster ? .slaveNotAvailable : .success
+    static func code(for flush: AppendReceipt.Flush, copy: ReplicationMaster.Outcome) -> ResponseCode {
+        switch (flush, copy) {
+        case (.timedOut, _), (.failed, _): .flushDiskTimeout
+        case (_, .copied): .success
+        case (_, .timedOut): .flushSlaveTimeout
+        case (_, .unavailable): .slaveNotAvailable
         }
     }
 
@@ -26,7 +29,8 @@ enum StoreAnswers {
     static func remark(for code: ResponseCode) -> String? {
         switch code {
         case .flushDiskTimeout: "stored, but the disk did not confirm it in time"
-        case .slaveNotAvailable: "stored, but no slave is connected"
+        case .slaveNotAvailable: "stored, but no slave is connected that is anywhere near"
+        case .flushSlaveTimeout: "stored, but no slave confirmed it in time"
         default: nil
         }
     }

@@ -82,6 +82,13 @@ struct TopicTable: Sendable {
         table.dataVersion.advance(nowMilliseconds: nowMilliseconds)
     }
 
+    /// Takes over a master's table, with its version; gives the topics that are no more, and `nil` when nothing changed.
+    mutating func replace(with other: TopicConfigTable) -> [String]? {
+        guard table != other else { return nil }
+        defer { table = other }
+        return table.topics.keys.filter { other.topics[$0] == nil }.sorted()
+    }
+
     /// Forgets a topic; says whether it was there.
     mutating func remove(_ name: String, nowMilliseconds: Int64) -> Bool {
         guard table.topics.removeValue(forKey: name) != nil else { return false }

@@ -15,23 +15,23 @@ import Synchronization
 /// for stored, and every append with a record in it fails. What cannot be zeroed must not be written over either: the
 /// store then refuses writes until it was recovered.
 final class LogWriteLoop {
-    private let configuration: StoreConfiguration
-    private let log: SegmentChain
-    private let queues: QueueTable
-    private let progress: StoreProgress
-    private let flusher: LogFlusher
+    let configuration: StoreConfiguration
+    let log: SegmentChain
+    let queues: QueueTable
+    let progress: StoreProgress
+    let flusher: LogFlusher
     private let now: @Sendable () -> Int64
     private let arrivals: @Sendable ([QueueArrival]) -> Void
-    private var assigner: OffsetAssigner
-    private var lastTimestamp: Int64
+    var assigner: OffsetAssigner
+    var lastTimestamp: Int64
     private var deleted: DeletedTopicsFile
     private let onUnsafe: @Sendable (StoreError) -> Void
     private let meters: StoreMeters
     /// The error for which nothing is written any more.
-    private var refusal: StoreError?
+    private(set) var refusal: StoreError?
 
-    private var staging = ByteBuffer()
-    private var run: Run
+    var staging = ByteBuffer()
+    var run: Run
     private var finished: [Finished] = []
 
     /// A run of so many bytes is written before the next append is placed; an append is not split for it.
@@ -42,16 +42,21 @@ final class LogWriteLoop {
     static let keptStagingBytes = 1 << 20
 
     /// Records gathered for one write.
-    private struct Run {
+    struct Run {
         var start: Int64
         var queues: [QueuePart] = []
         /// Where in ``queues`` a queue's part is.
         var indices: [QueueKey: Int] = [:]
         var completed: [Finished] = []
+        /// Pieces of a master's log that end in it.
+        var copied: [ReplicaPiece] = []
+
+        /// The queue, if the run has a part of it.
+        func queue(_ key: QueueKey) -> ConsumeQueue? { indices[key].map { queues[$0].queue } }
     }
 
     /// The entries of one queue in a run.
-    private struct QueuePart {
+    struct QueuePart {
         var queue: ConsumeQueue
         var start: Int64
         var entries = ByteBuffer()
@@ -59,7 +64,7 @@ final class LogWriteLoop {
     }
 
     /// An append all of whose records are placed.
-    private struct Finished {
+    struct Finished {
         var append: Append
         var receipt: AppendReceipt
     }
@@ -179,9 +184,7 @@ final class LogWriteLoop {
     private func placeQueued(_ draft: RecordDraft, size: Int) throws(StoreError) -> OffsetAssigner.Placement {
         let key = QueueKey(topic: draft.topic, queueID: draft.queueID)
         // The queue is opened before an offset is taken, so that a failure leaves nothing to give back.
-        let queue: ConsumeQueue
-        let known = run.indices[key]
-        if let known { queue = run.queues[known].queue } else { queue = try queues.makeIfMissing(key) }
+        let queue = try openQueue(key)
         let placement = assigner.place(key, bytes: size)
         draft.encode(
             into: &staging, queueOffset: placement.queueOffset, logOffset: placement.logOffset,
@@ -189,24 +192,35 @@ final class LogWriteLoop {
         let code = QueueEntry.tagCode(
             topic: draft.topic, sysFlag: draft.sysFlag, properties: draft.properties, storeTimestamp: lastTimestamp,
             delayLevelMilliseconds: configuration.delayLevelMilliseconds)
-        let index = known ?? run.queues.count
-        if known == nil {
-            run.indices[key] = index
-            run.queues.append(QueuePart(queue: queue, start: placement.queueOffset))
-        }
-        QueueEntry(logOffset: placement.logOffset, size: Int32(size), tagCode: code)
-            .write(to: &run.queues[index].entries)
-        run.queues[index].tagCodes.append(code)
+        let entry = QueueEntry(logOffset: placement.logOffset, size: Int32(size), tagCode: code)
+        add(entry, to: queue, at: placement.queueOffset)
         return placement
     }
 
+    func openQueue(_ key: QueueKey) throws(StoreError) -> ConsumeQueue {
+        if let queue = run.queue(key) { return queue }
+        return try queues.makeIfMissing(key)
+    }
+
+    /// Puts an entry into the run's part of its queue.
+    func add(_ entry: QueueEntry, to queue: ConsumeQueue, at queueOffset: Int64) {
+        let known = run.indices[queue.key]
+        let index = known ?? run.queues.count
+        if known == nil {
+            run.indices[queue.key] = index
+            run.queues.append(QueuePart(queue: queue, start: queueOffset))
+        }
+        entry.write(to: &run.queues[index].entries)
+        run.queues[index].tagCodes.append(entry.tagCode)
+    }
+
     /// Writes the run and begins the next one; on failure its appends are answered and the error returned.
-    private func commit() -> StoreError? {
+    func commit() -> StoreError? {
         defer {
             staging.clear()
             run = Run(start: assigner.logOffset)
         }
-        guard staging.readableBytes > 0 || !run.completed.isEmpty else { return nil }
+        guard staging.readableBytes > 0 || !run.completed.isEmpty || !run.copied.isEmpty else { return nil }
         do throws(StoreError) {
             if staging.readableBytes > 0 {
                 try StoreMeters.timed(meters.wrote) { () throws(StoreError) in try log.write(staging, at: run.start) }
@@ -232,6 +246,7 @@ final class LogWriteLoop {
             writtenOffset: assigner.logOffset, timestamp: lastTimestamp,
             records: arrived.reduce(0) { $0 + $1.tagCodes.count })
         finished.append(contentsOf: run.completed)
+        for piece in run.copied { piece.completion(.success(assigner.logOffset)) }
         if !arrived.isEmpty { arrivals(arrived) }
     }
 
@@ -252,6 +267,7 @@ final class LogWriteLoop {
             onUnsafe(unsafe)
         }
         for finished in run.completed { fail(finished.append, finished.receipt, with: answer) }
+        for piece in run.copied { piece.completion(.failure(answer)) }
         assigner.rewind(
             logOffset: run.start, queues: run.queues.map { (key: $0.queue.key, offset: $0.start) })
         return answer

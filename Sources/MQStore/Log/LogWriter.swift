@@ -11,11 +11,13 @@ final class LogWriter: Sendable {
     private struct Inbox {
         var appends: [Append] = []
         var bytes = 0
+        /// Of a master's log, instead of appends.
+        var pieces: [ReplicaPiece] = []
         var deletedTopics: [(topic: String, done: @Sendable (StoreError?) -> Void)] = []
         var isClosed = false
         var refusal: StoreError?
 
-        var hasWork: Bool { !appends.isEmpty || !deletedTopics.isEmpty || isClosed }
+        var hasWork: Bool { !appends.isEmpty || !pieces.isEmpty || !deletedTopics.isEmpty || isClosed }
     }
 
     private let configuration: StoreConfiguration
@@ -58,6 +60,17 @@ final class LogWriter: Sendable {
             wakes ? inbox.withLockAndWake { admit(append, &$0) } : inbox.withLock { admit(append, &$0) }
         if let refusal { append.completion(.failure(refusal)) }
         if !wakes { isWakeOwed.store(true, ordering: .releasing) }
+    }
+
+    /// Queues a piece of a master's log; how much waits is its sender's to limit.
+    func submit(_ piece: ReplicaPiece) {
+        let refusal: StoreError? = inbox.withLockAndWake { inbox in
+            if let refusal = inbox.refusal { return refusal }
+            if inbox.isClosed { return StoreError(.closed, message: "the store was stopped") }
+            inbox.pieces.append(piece)
+            return nil
+        }
+        if let refusal { piece.completion(.failure(refusal)) }
     }
 
     /// Tells the thread of what was queued without waking it, if anything was.
@@ -152,8 +165,9 @@ final class LogWriter: Sendable {
 
     /// Waits for work and does it; `false` when that was the last.
     func turn(_ machine: LogWriteLoop) -> Bool {
-        let (appends, deleted, isClosed, refusal) = inbox.wait(until: \.hasWork) { inbox in
-            let taken = (inbox.appends, inbox.deletedTopics, inbox.isClosed, inbox.refusal)
+        let (appends, pieces, deleted, isClosed, refusal) = inbox.wait(until: \.hasWork) { inbox in
+            let taken = (inbox.appends, inbox.pieces, inbox.deletedTopics, inbox.isClosed, inbox.refusal)
+            inbox.pieces = []
             inbox.appends = []
             inbox.appends.reserveCapacity(taken.0.count)
             inbox.bytes = 0
@@ -162,7 +176,9 @@ final class LogWriter: Sendable {
         }
         if let refusal {
             for append in appends { append.completion(.failure(refusal)) }
+            for piece in pieces { piece.completion(.failure(refusal)) }
         } else {
+            machine.copy(pieces)
             let time = now()
             // The first has waited longest: when it is in time, all are.
             for append in appends { meters.waited(max(0, time - append.since)) }
@@ -176,7 +192,7 @@ final class LogWriter: Sendable {
             }
         }
         for item in deleted { item.done(machine.delete(topic: item.topic)) }
-        return !(isClosed && appends.isEmpty && deleted.isEmpty)
+        return !(isClosed && appends.isEmpty && pieces.isEmpty && deleted.isEmpty)
     }
 
     /// Whether ``turn(_:)`` would find anything to do.

@@ -62,6 +62,18 @@ struct OffsetAssigner: Sendable {
         for queue in queues { nextQueueOffsets[queue.key] = queue.offset }
     }
 
+    /// Begins an empty log elsewhere than at 0: with a segment of a master's.
+    mutating func begin(at logOffset: Int64) {
+        precondition(self.logOffset == 0 && logOffset % segmentBytes == 0, "a log cannot begin at \(logOffset)")
+        self.logOffset = logOffset
+    }
+
+    /// The number that the queue's next record gets.
+    func nextQueueOffset(of key: QueueKey) -> Int64 { nextQueueOffsets[key, default: 0] }
+
+    /// Gives the queue's next record this number, which its master gave it.
+    mutating func expect(_ queueOffset: Int64, of key: QueueKey) { nextQueueOffsets[key] = queueOffset }
+
     /// Forgets the queues of a topic that was deleted; a new one begins at 0.
     mutating func forget(topic: String) {
         nextQueueOffsets = nextQueueOffsets.filter { $0.key.topic != topic }

@@ -8,6 +8,10 @@ final class StoreProgress: Sendable {
     private let flushedTime: Atomic<Int64>
     private let diskFull = Atomic<Bool>(false)
     private let appended = Atomic<Int>(0)
+    /// Threads that wait for the log to go on, as a slave's sender does.
+    private let waiters = Atomic<Int>(0)
+    /// How often those who wait were woken for another reason.
+    private let wakes = WaitableMutex(0)
 
     /// Begins at what recovery found; what a killed process left in the page cache is written, but not yet synced.
     init(logEnd: Int64, timestamp: Int64, flushedTo: Int64? = nil, flushedTimestamp: Int64? = nil) {
@@ -39,8 +43,24 @@ final class StoreProgress: Sendable {
     /// Called by the writer when a run became visible.
     func published(writtenOffset: Int64, timestamp: Int64, records: Int) {
         self.timestamp.store(timestamp, ordering: .releasing)
-        written.store(writtenOffset, ordering: .releasing)
+        // Sequentially consistent with `wait`: either it sees the offset, or this sees it waiting.
+        written.store(writtenOffset, ordering: .sequentiallyConsistent)
+        if waiters.load(ordering: .sequentiallyConsistent) > 0 { wakes.withLockAndWake { _ in } }
         appended.wrappingAdd(records, ordering: .relaxed)
+    }
+
+    /// Wakes all who wait for the log to go on.
+    func wakeWaiters() { wakes.withLockAndWake { $0 += 1 } }
+
+    /// Waits until the log goes on behind `logOffset`, or somebody wakes all, or for so long at most; gives its end.
+    func wait(beyond logOffset: Int64, atMostMilliseconds: Int64) -> Int64 {
+        waiters.wrappingAdd(1, ordering: .sequentiallyConsistent)
+        defer { waiters.wrappingSubtract(1, ordering: .sequentiallyConsistent) }
+        let before = wakes.withLock { $0 }
+        wakes.wait(
+            atMostMilliseconds: atMostMilliseconds,
+            until: { $0 != before || written.load(ordering: .sequentiallyConsistent) > logOffset }, { _ in })
+        return writtenOffset
     }
 
     /// Called by the flusher after a sync.

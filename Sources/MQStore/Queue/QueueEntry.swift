@@ -42,6 +42,15 @@ public struct QueueEntry: Sendable, Hashable {
         self.tagCode = tagCode
     }
 
+    /// The entry of a record.
+    init(_ record: StoredRecord, delayLevelMilliseconds: [Int64]) {
+        self.init(
+            logOffset: record.logOffset, size: record.totalSize,
+            tagCode: Self.tagCode(
+                topic: record.topic, sysFlag: record.sysFlag, properties: record.encodedProperties,
+                storeTimestamp: record.storeTimestamp, delayLevelMilliseconds: delayLevelMilliseconds))
+    }
+
     /// Reads 20 bytes; `nil` when fewer are there or nothing was written there.
     init?(from buffer: inout ByteBuffer) {
         guard let (offset, size, code) = buffer.readMultipleIntegers(as: (Int64, Int32, Int64).self), size > 0

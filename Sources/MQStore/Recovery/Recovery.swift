@@ -160,17 +160,12 @@ struct Recovery {
 
     private func dispatch(_ record: StoredRecord, into rebuild: inout QueueRebuild) throws {
         guard let key = Self.queue(of: record), !deleted.covers(record.topic, at: record.logOffset) else { return }
-        let entry = QueueEntry(
-            logOffset: record.logOffset, size: record.totalSize,
-            tagCode: QueueEntry.tagCode(
-                topic: record.topic, sysFlag: record.sysFlag, properties: record.encodedProperties,
-                storeTimestamp: record.storeTimestamp,
-                delayLevelMilliseconds: configuration.delayLevelMilliseconds))
+        let entry = QueueEntry(record, delayLevelMilliseconds: configuration.delayLevelMilliseconds)
         if !(try rebuild.add(entry, to: key, at: record.queueOffset)) { throw MissingEntries() }
     }
 
     /// The queue of a record; a half message and a rolled-back one are in the log but in no queue of their topic.
-    private static func queue(of record: StoredRecord) -> QueueKey? {
+    static func queue(of record: StoredRecord) -> QueueKey? {
         let transaction = record.sysFlag.transaction
         if transaction == .transactionPrepared || transaction == .transactionRollback { return nil }
         // A half-written record, or one of another implementation's: it is in no queue.

@@ -4,11 +4,11 @@ import Synchronization
 /// A thread with a name that runs one closure and can be waited for.
 ///
 /// The store's writes and syncs block, so they have threads of their own and never run on an event loop.
-final class StoreThread: Sendable {
+package final class StoreThread: Sendable {
     private let handle: Mutex<pthread_t?>
 
     /// Starts a thread; the kernel keeps 15 characters of `name`.
-    init(name: String, _ body: @escaping @Sendable () -> Void) {
+    package init(name: String, _ body: @escaping @Sendable () -> Void) {
         let work = Unmanaged.passRetained(Work(name: name, body: body))
         var thread = pthread_t()
         let status = pthread_create(
@@ -25,7 +25,7 @@ final class StoreThread: Sendable {
     }
 
     /// Waits for the end of the closure; a second call returns at once.
-    func join() {
+    package func join() {
         let thread = handle.withLock { handle in
             defer { handle = nil }
             return handle

@@ -4,7 +4,7 @@ import Glibc
 ///
 /// `Synchronization.Mutex` has no condition; the store's threads sleep on one instead of polling. Deadlines are on the
 /// monotonic clock.
-final class WaitableMutex<State>: @unchecked Sendable {
+package final class WaitableMutex<State>: @unchecked Sendable {
     // @unchecked: `state` is touched only between lock and unlock of `mutex`.
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
@@ -12,7 +12,7 @@ final class WaitableMutex<State>: @unchecked Sendable {
     /// How many threads wait; touched under the lock.
     private var waiters = 0
 
-    init(_ state: State) {
+    package init(_ state: State) {
         self.state = state
         mutex = .allocate(capacity: 1)
         condition = .allocate(capacity: 1)
@@ -32,14 +32,14 @@ final class WaitableMutex<State>: @unchecked Sendable {
     }
 
     /// Works on the value under the lock.
-    func withLock<Result>(_ body: (inout State) throws -> Result) rethrows -> Result {
+    package func withLock<Result>(_ body: (inout State) throws -> Result) rethrows -> Result {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         return try body(&state)
     }
 
     /// Works on the value under the lock and wakes all who wait, after it: who is woken finds the lock free.
-    func withLockAndWake<Result>(_ body: (inout State) throws -> Result) rethrows -> Result {
+    package func withLockAndWake<Result>(_ body: (inout State) throws -> Result) rethrows -> Result {
         pthread_mutex_lock(mutex)
         defer {
             let mustWake = waiters > 0
@@ -52,7 +52,7 @@ final class WaitableMutex<State>: @unchecked Sendable {
     /// Waits until `isReady`, or for `milliseconds` at most, then works on the value under the lock.
     ///
     /// After a time-out `body` runs all the same: it looks at the value.
-    func wait<Result>(
+    package func wait<Result>(
         atMostMilliseconds milliseconds: Int64? = nil, until isReady: (State) -> Bool,
         _ body: (inout State) throws -> Result
     ) rethrows -> Result {
@@ -60,7 +60,7 @@ final class WaitableMutex<State>: @unchecked Sendable {
     }
 
     /// The same with a limit in nanoseconds.
-    func wait<Result>(
+    package func wait<Result>(
         atMostNanoseconds limit: Int64?, until isReady: (State) -> Bool,
         _ body: (inout State) throws -> Result
     ) rethrows -> Result {

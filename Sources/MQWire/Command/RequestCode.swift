@@ -59,7 +59,7 @@ public struct RequestCode: RawRepresentable, Hashable, Sendable, CustomStringCon
         (.queryConsumeQueue, "QUERY_CONSUME_QUEUE"),
         (.resumeCheckHalfMessage, "RESUME_CHECK_HALF_MESSAGE"),
         (.getAllProducerInfo, "GET_ALL_PRODUCER_INFO"),
-        (.deleteExpiredCommitLog, "DELETE_EXPIRED_COMMITLOG"),
+        (.deleteExpiredCommitLog, "DELETE_EXPIRED_COMMITLOG"), (.haLogSpan, "HA_LOG_SPAN"),
     ]
 
     /// The protocol's name and number, for logs and remarks.
@@ -228,4 +228,6 @@ extension RequestCode {
     public static let getAllProducerInfo = RequestCode(rawValue: 328)
     /// Removes what is too old of the log now.
     public static let deleteExpiredCommitLog = RequestCode(rawValue: 329)
+    /// Of ours alone: which log a master has, for a slave that wants all of it. RocketMQ's broker answers 3.
+    public static let haLogSpan = RequestCode(rawValue: 21_001)
 }

@@ -181,6 +181,78 @@ public struct QueryDataVersionResponseHeader: CommandHeader, Equatable {
     }
 }
 
+/// The fields of request 21001, asked of one broker of ours by another of its name: which log it has, and whether its bytes
+/// before an offset are the asker's.
+public struct LogSpanRequestHeader: CommandHeader, Equatable {
+    /// The end of the bytes that are compared; 0 when none are.
+    public var checkEnd: Int64
+    /// How many there are.
+    public var checkBytes: Int64
+
+    /// A header with the given values.
+    public init(checkEnd: Int64 = 0, checkBytes: Int64 = 0) {
+        self.checkEnd = checkEnd
+        self.checkBytes = checkBytes
+    }
+
+    /// Reads the fields.
+    public init(fields: ExtFields) throws(HeaderError) {
+        checkEnd = try fields.optional("checkEnd", as: Int64.self) ?? 0
+        checkBytes = try fields.optional("checkBytes", as: Int64.self) ?? 0
+    }
+
+    /// The fields as they go on the wire.
+    public var fields: ExtFields {
+        var fields = ExtFields()
+        fields.set("checkEnd", checkEnd)
+        fields.set("checkBytes", checkBytes)
+        return fields
+    }
+}
+
+/// The fields of the answer to it.
+public struct LogSpanResponseHeader: CommandHeader, Equatable {
+    /// The log's first offset.
+    public var minOffset: Int64
+    /// The log's end.
+    public var maxOffset: Int64
+    /// The size of its segments in bytes, which a copy must share.
+    public var segmentBytes: Int64
+    /// Where it is sent from, `host:port`.
+    public var haAddress: String
+    /// The CRC-32 of the bytes that were to be compared; `nil` when they are not all here.
+    public var checksum: UInt32?
+
+    /// A header with the given values.
+    public init(minOffset: Int64, maxOffset: Int64, segmentBytes: Int64, haAddress: String, checksum: UInt32?) {
+        self.minOffset = minOffset
+        self.maxOffset = maxOffset
+        self.segmentBytes = segmentBytes
+        self.haAddress = haAddress
+        self.checksum = checksum
+    }
+
+    /// Reads the fields.
+    public init(fields: ExtFields) throws(HeaderError) {
+        minOffset = try fields.required("minOffset", as: Int64.self)
+        maxOffset = try fields.required("maxOffset", as: Int64.self)
+        segmentBytes = try fields.required("segmentBytes", as: Int64.self)
+        haAddress = try fields.required("haAddress")
+        checksum = try fields.optional("checksum", as: UInt32.self)
+    }
+
+    /// The fields as they go on the wire.
+    public var fields: ExtFields {
+        var fields = ExtFields()
+        fields.set("minOffset", minOffset)
+        fields.set("maxOffset", maxOffset)
+        fields.set("segmentBytes", segmentBytes)
+        fields.append("haAddress", haAddress)
+        if let checksum { fields.set("checksum", checksum) }
+        return fields
+    }
+}
+
 /// The field of requests 205 and 327: a broker set.
 public struct BrokerNameRequestHeader: CommandHeader, Equatable {
     /// The broker set's name.

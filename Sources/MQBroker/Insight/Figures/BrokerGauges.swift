@@ -1,5 +1,6 @@
 import CoreMetrics
 import MQMetrics
+import MQReplication
 import MQStore
 import Synchronization
 
@@ -10,6 +11,9 @@ struct BrokerGauges: Sendable {
     private let lengths: [(gauge: Gauge, count: @Sendable () -> Int)]
     private let unflushed: Gauge
     private let unindexed: Gauge
+    private let slaves: Gauge
+    private let replicaBehind: Gauge
+    private let replicaLate: Gauge
     private let writable: Gauge
     private let connections: Gauge
     private let held: Gauge
@@ -36,6 +40,9 @@ struct BrokerGauges: Sendable {
             + context.lanes.named.map { name, lane in length(name) { lane.count } }
         unflushed = gauge("mqbroker_flush_behind_bytes")
         unindexed = gauge("mqbroker_index_behind_bytes")
+        slaves = gauge("mqbroker_slaves")
+        replicaBehind = gauge("mqbroker_replication_behind_bytes")
+        replicaLate = gauge("mqbroker_replication_behind_milliseconds")
         writable = gauge("mqbroker_store_writable")
         connections = gauge("mqbroker_client_connections")
         held = gauge("mqbroker_held_pulls")
@@ -52,6 +59,11 @@ struct BrokerGauges: Sendable {
         for (gauge, count) in lengths { gauge.record(count()) }
         unflushed.record(context.store.unflushedBytes)
         unindexed.record(context.store.unindexedBytes)
+        let master = context.replication.master
+        slaves.record(master.slaves.count)
+        // Without a slave nobody is behind, and the number of slaves says that nobody is there.
+        replicaBehind.record(context.replication.slave?.lagBytes ?? master.lagBytes ?? 0)
+        replicaLate.record(master.lagMilliseconds ?? 0)
         writable.record(context.store.isWritable ? 1 : 0)
         connections.record(context.connections.withLock { $0.count })
         held.record(heldPulls())

@@ -1,0 +1,81 @@
+import Logging
+import MQReplication
+import MQStore
+import MQTransport
+import MQWire
+import Synchronization
+
+/// What a broker is to the others of its name: all send their log to whoever asks, and a slave follows one of them.
+///
+/// A slave serves its log too, since its master may come back from a power cut with less of it.
+struct Replication: Sendable {
+    let master: ReplicationMaster
+    /// There on a slave.
+    let slave: ReplicationSlave?
+    /// Where the log is served, `host:port`; there once the broker listens.
+    private let served = ServedAddress()
+
+    init(_ configuration: BrokerConfiguration, store: MessageStore, logger: Logger) {
+        var settings = ReplicationMaster.Configuration()
+        settings.host = configuration.bindAddress
+        // A test's broker on a port of the system's choice has all its ports chosen.
+        settings.port = configuration.listenPort == 0 ? 0 : configuration.haListenPort
+        settings.heartbeatMilliseconds = configuration.haHeartbeat.milliseconds
+        settings.silenceMilliseconds = Int(configuration.haSilence.milliseconds)
+        settings.batchBytes = configuration.haBatchBytes
+        settings.furthestBehind = configuration.haFurthestBehind
+        master = ReplicationMaster(store: store, configuration: settings, logger: logger)
+        slave =
+            configuration.role == .slave
+            ? Self.follower(configuration, store: store, logger: logger) : nil
+    }
+
+    /// A link by which a log is followed.
+    static func follower(
+        _ configuration: BrokerConfiguration, store: MessageStore, logger: Logger
+    ) -> ReplicationSlave {
+        var settings = ReplicationSlave.Configuration()
+        settings.heartbeatMilliseconds = Int(configuration.haHeartbeat.milliseconds)
+        settings.silenceMilliseconds = Int(configuration.haSilence.milliseconds)
+        return ReplicationSlave(store: store, configuration: settings, logger: logger)
+    }
+
+    var isSlave: Bool { slave != nil }
+
+    /// Where the log is served, `host:port`; empty before it is.
+    var address: String { served.address.withLock { $0 } }
+
+    /// Begins to serve, and to follow; gives the port.
+    func start(announcing host: String) throws -> Int {
+        let port = try master.start()
+        served.address.withLock { $0 = HostPort(host: host, port: port).description }
+        slave?.start()
+        return port
+    }
+
+    /// Ends all links.
+    func stop() {
+        slave?.stop()
+        master.stop()
+    }
+
+    /// What is said of it in a broker's runtime information.
+    var figures: [(String, String)] {
+        let slaves = master.slaves.map { "\($0.address)=\($0.reportedOffset ?? -1)" }.joined(separator: ",")
+        if let slave {
+            return [
+                ("followsMaster", String(slave.isConnected)), ("masterAheadBytes", String(slave.lagBytes)),
+                ("slaves", slaves),
+            ]
+        }
+        return [
+            ("slaves", slaves), ("slaveBehindBytes", String(master.lagBytes ?? -1)),
+            ("slaveBehindMilliseconds", String(master.lagMilliseconds ?? -1)),
+        ]
+    }
+}
+
+/// Where a log is served.
+private final class ServedAddress: Sendable {
+    let address = Mutex("")
+}

@@ -1,0 +1,137 @@
+import Logging
+import MQReplication
+import MQStore
+import MQTransport
+import MQWire
+import NIOCore
+import Synchronization
+
+/// The other brokers of this one's name, asked what they have of the log.
+struct Siblings: Sendable {
+    let context: BrokerContext
+    let client: RemotingClient
+
+    static let timeout = Duration.seconds(3)
+
+    /// What a sibling's log is to this one's.
+    enum Kinship: Sendable, Equatable {
+        /// All that both have is the same, as far as it was compared.
+        case same
+        /// They differ, or are too far apart to be compared.
+        case other
+    }
+
+    /// A sibling's log.
+    struct Log: Sendable {
+        var span: LogSpanResponseHeader
+        var kinship: Kinship
+        var source: ReplicationSlave.Master
+    }
+
+    /// What a sibling says of its log.
+    enum Finding: Sendable {
+        case log(Log)
+        /// It knows no such request: a broker of another kind.
+        case foreign
+        case silent(any Error)
+    }
+
+    private struct Foreign: Error {}
+
+    /// Asks a broker what it has, and compares it with this one's log at the end of the shorter.
+    func log(of address: String) async -> Finding {
+        do { return .log(try await compare(with: address)) } catch is Foreign { return .foreign } catch {
+            return .silent(error)
+        }
+    }
+
+    private func compare(with address: String) async throws -> Log {
+        let store = context.store
+        let first = try await span(LogSpanRequestHeader(), at: address)
+        let end = min(first.maxOffset, store.maximumLogOffset)
+        let bytes = min(end - max(first.minOffset, store.minimumLogOffset), MessageStore.comparedBytes)
+        var kinship = Kinship.same
+        if bytes > 0 {
+            let theirs = try await span(LogSpanRequestHeader(checkEnd: end, checkBytes: bytes), at: address).checksum
+            let ours = Mutex<UInt32?>(nil)
+            await context.lanes.tables.run {
+                let sum = try? store.checksum(before: end, count: bytes)
+                ours.withLock { $0 = sum }
+            }
+            kinship = theirs != nil && theirs == ours.withLock { $0 } ? .same : .other
+        } else if end > 0 {
+            kinship = .other
+        }
+        let place = try HostPort(first.haAddress)
+        let target = try SocketAddress(ipAddress: place.host, port: place.port)
+        let source = ReplicationSlave.Master(address: target, sendsWholeLog: true, logStart: first.minOffset)
+        return Log(span: first, kinship: kinship, source: source)
+    }
+
+    private func span(_ header: LogSpanRequestHeader, at address: String) async throws -> LogSpanResponseHeader {
+        let answer = try await client.call(.request(.haLogSpan, header), to: address, timeout: Self.timeout)
+        guard answer.responseCode == .success else { throw Foreign() }
+        return try answer.header(LogSpanResponseHeader.self)
+    }
+
+    /// A master that comes back with less than its slave has takes the missing part back, before it serves anybody.
+    ///
+    /// What it had acknowledged and not synced may be gone with its power and be on a slave. Never the reverse: what a
+    /// slave has besides is not this master's to give away. Nobody to ask, and nothing to take, is no obstacle.
+    func takeBack(_ tables: TableCopy) async {
+        var longest: (address: String, log: Log)?
+        for address in await slaves() {
+            guard case .log(let log) = await log(of: address), log.span.maxOffset > context.store.maximumLogOffset
+            else { continue }
+            guard log.kinship == .same else {
+                context.logger.error(
+                    "a slave's log is longer and another one than this master's; nothing is taken from it",
+                    metadata: ["slave": "\(address)", "its end": "\(log.span.maxOffset)"])
+                continue
+            }
+            if log.span.maxOffset > longest?.log.span.maxOffset ?? 0 { longest = (address, log) }
+        }
+        guard let (address, log) = longest else { return }
+        let start = context.store.maximumLogOffset
+        context.logger.warning(
+            "this master's log is shorter than its slave's; the missing part is taken back",
+            metadata: ["slave": "\(address)", "from": "\(start)", "to": "\(log.span.maxOffset)"])
+        let link = Replication.follower(context.configuration, store: context.store, logger: context.logger)
+        link.start()
+        link.follow(log.source)
+        var lastEnd = start
+        var lastMove = context.uptime()
+        while context.store.maximumLogOffset < log.span.maxOffset, !Task.isCancelled {
+            try? await Task.sleep(for: .milliseconds(5))
+            if context.store.maximumLogOffset > lastEnd {
+                (lastEnd, lastMove) = (context.store.maximumLogOffset, context.uptime())
+            }
+            // The slave may be gone meanwhile: better serve what is here than nobody.
+            if context.uptime() - lastMove > Self.standstillMilliseconds { break }
+        }
+        await context.lanes.tables.run { link.stop() }
+        // Whoever lost all of its log lost its tables with it.
+        if start == 0 { await tables.refresh(from: address) }
+        context.logger.warning(
+            "what a slave had besides is taken back",
+            metadata: ["slave": "\(address)", "log's end": "\(context.store.maximumLogOffset)"])
+    }
+
+    private static let standstillMilliseconds: Int64 = 5000
+
+    /// The addresses of this broker's slaves, as any nameserver knows them.
+    private func slaves() async -> [String] {
+        let settings = context.configuration
+        for nameserver in settings.nameservers {
+            guard
+                let answer = try? await client.call(
+                    RemotingCommand(code: RequestCode.getBrokerClusterInfo.rawValue), to: nameserver,
+                    timeout: Self.timeout),
+                let info = try? ClusterInfo(decoding: answer.body)
+            else { continue }
+            let addresses = info.brokers[settings.brokerName]?.addresses ?? [:]
+            return addresses.filter { $0.key != 0 }.sorted { $0.key < $1.key }.map(\.value)
+        }
+        return []
+    }
+}

@@ -1,0 +1,133 @@
+import Logging
+import MQReplication
+import MQStore
+import MQTransport
+import MQWire
+import NIOCore
+import Synchronization
+
+/// A slave's dealings with its master beside the log: where it is, whether its log may be followed, and its tables.
+struct SlaveLink: Sendable {
+    let context: BrokerContext
+    let slave: ReplicationSlave
+    let siblings: Siblings
+    let tables: TableCopy
+
+    /// The master's main address, once a nameserver has named it.
+    private let master = MasterAddress()
+
+    init(context: BrokerContext, slave: ReplicationSlave, siblings: Siblings, tables: TableCopy) {
+        self.context = context
+        self.slave = slave
+        self.siblings = siblings
+        self.tables = tables
+    }
+
+    /// Whether the master was found, and answered.
+    var knowsMaster: Bool { master.address.withLock { $0 != nil } }
+
+    /// Takes a nameserver's word for where the master is; without one the old one is kept.
+    func found(_ answer: RegisterBrokerResponseHeader) async {
+        guard let address = answer.masterAddress, let haAddress = answer.haServerAddress,
+            let place = try? HostPort(haAddress),
+            let target = try? SocketAddress(ipAddress: place.host, port: place.port)
+        else { return }
+        if slave.isConnected, master.address.withLock({ $0 }) == address { return }
+        switch await siblings.log(of: address) {
+        case .silent: return
+        // RocketMQ's: it begins an empty slave with its last segment, and compares nothing.
+        case .foreign: slave.follow(.init(address: target))
+        case .log(let log):
+            if let objection = objection(to: log) {
+                return context.logger.error("the master's log is not followed", metadata: ["why": "\(objection)"])
+            }
+            slave.follow(log.source)
+        }
+        let isNew = master.address.withLock { known in
+            defer { known = address }
+            return known != address
+        }
+        if isNew { await refresh() }
+    }
+
+    private func objection(to log: Siblings.Log) -> String? {
+        let end = context.store.maximumLogOffset
+        if log.kinship == .other { return "it is another log than this slave's; empty this store to begin anew" }
+        if log.span.maxOffset < end {
+            return
+                "it ends at \(log.span.maxOffset), and this slave's at \(end); restart the master, which takes the rest "
+                + "back, or empty this store to begin anew"
+        }
+        if log.span.segmentBytes != context.store.configuration.segmentBytes {
+            return "its segments have \(log.span.segmentBytes) bytes; set mapedFileSizeCommitLog to that here"
+        }
+        return nil
+    }
+
+    /// Takes over the master's tables.
+    func refresh() async {
+        guard let address = master.address.withLock({ $0 }) else { return }
+        await tables.refresh(from: address)
+    }
+}
+
+/// Takes over another broker's tables: topics, consumers' offsets, delays, groups.
+struct TableCopy: Sendable {
+    let context: BrokerContext
+    let delays: DelaySchedule
+    let client: RemotingClient
+
+    private static let timeout = Duration.seconds(3)
+
+    /// What fails is logged, and tried again by whoever asks again.
+    func refresh(from address: String) async {
+        do {
+            try takeTopics(try await table(.getAllTopicConfig, at: address))
+            let offsets = ConsumerOffsetTable(json: try await table(.getAllConsumerOffset, at: address))
+            context.offsets.withLock { $0.replace(with: offsets) }
+            delays.replace(with: try await table(.getAllDelayOffset, at: address))
+            let groups = SubscriptionGroupTable(json: try await table(.getAllSubscriptionGroups, at: address))
+            context.groups.withLock { $0.replace(with: groups) }
+        } catch {
+            context.logger.warning(
+                "another broker's tables could not be read", metadata: ["broker": "\(address)", "error": "\(error)"])
+        }
+    }
+
+    private func takeTopics(_ json: JSONValue) throws {
+        let table = try TopicConfigTable(json: json)
+        guard let gone = context.topics.withLock({ $0.replace(with: table) }) else { return }
+        context.topicsDidChange()
+        // Only what was known: a topic with messages and not in the table may be newer than the table.
+        for topic in gone {
+            context.store.deleteTopic(topic) { [logger = context.logger] error in
+                logger.info(
+                    "a topic is gone from the master",
+                    metadata: ["topic": "\(topic)", "error": "\(error.map { "\($0)" } ?? "none")"])
+            }
+        }
+    }
+
+    private func table(_ code: RequestCode, at address: String) async throws -> JSONValue {
+        let answer = try await call(code, at: address)
+        return try JSONValue(parsing: answer.body ?? ByteBuffer())
+    }
+
+    private func call(_ code: RequestCode, at address: String) async throws -> RemotingCommand {
+        let answer = try await client.call(
+            RemotingCommand(code: code.rawValue), to: address, timeout: Self.timeout)
+        guard answer.responseCode == .success else {
+            throw LinkRefusal(description: "\(code) was answered with \(answer.code): \(answer.remark ?? "")")
+        }
+        return answer
+    }
+
+    private struct LinkRefusal: Error, CustomStringConvertible {
+        var description: String
+    }
+}
+
+/// Where the master was last said to be.
+private final class MasterAddress: Sendable {
+    let address = Mutex<String?>(nil)
+}

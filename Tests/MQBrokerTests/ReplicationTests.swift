@@ -1,0 +1,240 @@
+import Foundation
+import MQReplication
+import MQStore
+import MQTransport
+import MQWire
+import NIOCore
+import NIOPosix
+import Synchronization
+import SystemPackage
+import Testing
+
+@testable import MQBroker
+
+/// A master and its slave behind one nameserver, asked through their ports.
+@Suite struct ReplicationTests {
+    private static func pair(
+        _ role: BrokerRole = .asyncMaster, timeoutMilliseconds: Int64 = 5000,
+        slave change: @escaping (inout BrokerConfiguration) -> Void = { _ in },
+        _ body: (_ master: TestBroker, _ slave: TestBroker) async throws -> Void
+    ) async throws {
+        try await TestBroker.run({
+            $0.role = role
+            $0.registrationPeriod = .milliseconds(100)
+            $0.syncFlushTimeoutMilliseconds = timeoutMilliseconds
+            $0.slaveReads = true
+        }) { master in
+            try await TestBroker.run({
+                $0.role = .slave
+                $0.brokerID = 1
+                $0.nameservers = [master.nameserverAddress]
+                $0.registrationPeriod = .milliseconds(100)
+                $0.slaveSyncPeriod = .milliseconds(100)
+                $0.slaveReads = true
+                change(&$0)
+            }) { slave in try await body(master, slave) }
+        }
+    }
+
+    private func runtime(_ broker: TestBroker, _ key: String) async throws -> String? {
+        let answer = try await broker.call(RemotingCommand(code: RequestCode.getBrokerRuntimeInfo.rawValue))
+        return try JSONValue(parsing: answer.body ?? ByteBuffer())["table"]?[key]?.stringValue
+    }
+
+    @Test func aSlaveHasLogAndTablesAndTakesNothing() async throws {
+        try await Self.pair { master, slave in
+            for index in 0..<20 {
+                let answer = try await master.send("T", Int32(index % 2), body: "m\(index)")
+                #expect(answer.responseCode == .success)
+            }
+            let commit = UpdateConsumerOffsetRequestHeader(
+                consumerGroup: "G", topic: "T", queueID: 0, commitOffset: 7)
+            #expect(try await master.call(.request(.updateConsumerOffset, commit)).responseCode == .success)
+            // What was there before it came, and what comes.
+            #expect(
+                try await eventually {
+                    try await slave.bodies(slave.pull("T", 0, from: 0)).count == 10
+                })
+            #expect(try await slave.bodies(slave.pull("T", 1, from: 8)) == ["m17", "m19"])
+            _ = try await master.send("T", 0, body: "later")
+            #expect(try await eventually { try await slave.bodies(slave.pull("T", 0, from: 10)) == ["later"] })
+            let query = QueryConsumerOffsetRequestHeader(consumerGroup: "G", topic: "T", queueID: 0)
+            #expect(
+                try await eventually {
+                    try await slave.call(.request(.queryConsumerOffset, query)).extFields["offset"] == "7"
+                })
+            // A pull that waits on the slave is woken by what the master is sent.
+            async let held = slave.pull("T", 0, from: 11, holdMilliseconds: 10_000)
+            try await Task.sleep(for: .milliseconds(100))
+            _ = try await master.send("T", 0, body: "waited for")
+            #expect(try await slave.bodies(held) == ["waited for"])
+            let refused = try await slave.send("T")
+            #expect(refused.responseCode == .serviceNotAvailable && refused.remark?.contains("slave") == true)
+            // Both are in the route, and the nameserver gives the master's role to nobody else.
+            let route = try await master.client.call(
+                .request(.getRouteByTopic, TopicRequestHeader(topic: "T")), to: master.nameserverAddress,
+                timeout: .seconds(5))
+            let data = try TopicRouteData(decoding: route.body)
+            #expect(data.brokerDatas.first?.addresses == [0: master.address, 1: slave.address])
+            #expect(try await runtime(master, "slaveBehindBytes") == "0")
+            #expect(try await runtime(slave, "followsMaster") == "true")
+        }
+    }
+
+    /// `ok` under SYNC_MASTER means that a slave has it; without one, or without its word in time, it does not.
+    @Test func aSynchronousMasterSaysWhatItsSlaveHas() async throws {
+        try await TestBroker.run({ $0.role = .syncMaster }) { alone in
+            let answer = try await alone.send("T")
+            #expect(answer.responseCode == .slaveNotAvailable)
+        }
+        try await Self.pair(.syncMaster, timeoutMilliseconds: 300) { master, slave in
+            #expect(try await eventually { try await master.send("T", body: "before").responseCode == .success })
+            let start = try await slave.bodies(slave.pull("T", 0, from: 0)).count
+            #expect(start > 0)
+            for index in 0..<50 {
+                #expect(try await master.send("T", body: "m\(index)").responseCode == .success)
+                // It is there at once: that is the promise.
+                let bodies = try await slave.bodies(slave.pull("T", 0, from: Int64(start + index)))
+                #expect(bodies == ["m\(index)"])
+            }
+            await slave.broker.shutdown()
+            let late = try await master.send("T", body: "late")
+            #expect([ResponseCode.slaveNotAvailable, .flushSlaveTimeout].contains(late.responseCode), "\(late)")
+            #expect(try await eventually { try await master.send("T").responseCode == .slaveNotAvailable })
+            // Whoever does not want to wait is not told.
+            let waits: MessageProperties = ["WAIT": "false"]
+            #expect(try await master.send("T", properties: waits).responseCode == .success)
+        }
+    }
+
+    @Test func aDeletedTopicIsGoneFromTheSlave() async throws {
+        try await Self.pair { master, slave in
+            _ = try await master.send("T")
+            #expect(try await eventually { try await slave.bodies(slave.pull("T", 0, from: 0)).count == 1 })
+            let gone = try await master.call(.request(.deleteTopicInBroker, TopicRequestHeader(topic: "T")))
+            #expect(gone.responseCode == .success)
+            #expect(try await eventually { try await slave.pull("T", 0, from: 0).responseCode == .topicNotExist })
+            _ = try await master.send("T", body: "anew")
+            #expect(try await eventually { try await slave.bodies(slave.pull("T", 0, from: 0)) == ["anew"] })
+        }
+    }
+
+    /// `slaveReadEnable=false`, RocketMQ's default: readers are sent back to the master.
+    @Test func aSlaveThatMayNotServeSendsToTheMaster() async throws {
+        try await Self.pair(slave: { $0.slaveReads = false }) { master, slave in
+            _ = try await master.send("T")
+            #expect(
+                try await eventually { try await slave.pull("T", 0, from: 0).responseCode == .pullRetryImmediately })
+            let answer = try await slave.pull("T", 0, from: 0)
+            #expect(answer.extFields["suggestWhichBrokerId"] == "0" && answer.body == nil)
+        }
+    }
+
+    /// What a power cut leaves of a master: its store as it was a moment ago, or nothing of it.
+    private static func earlierStore(of broker: TestBroker, isEmpty: Bool) throws -> FilePath {
+        let path = FilePath(NSTemporaryDirectory()).appending("earlier-\(UUID().uuidString)")
+        if isEmpty {
+            try FileManager.default.createDirectory(atPath: path.string, withIntermediateDirectories: true)
+        } else {
+            try FileManager.default.copyItem(atPath: broker.root.string, toPath: path.string)
+        }
+        return path
+    }
+
+    /// A broker of the master's name on another store, started beside its slave.
+    private static func master(
+        _ store: FilePath, like old: TestBroker, nameservers: [String]
+    ) async throws -> (service: BrokerService, address: String) {
+        var configuration = old.broker.configuration
+        configuration.storeRoot = store
+        configuration.nameservers = nameservers
+        let broker = BrokerService(
+            configuration: configuration, group: MultiThreadedEventLoopGroup.singleton, logger: TestBroker.quiet)
+        return (broker, try await broker.start().hostPort)
+    }
+
+    private static func bodies(_ address: String, through broker: TestBroker) async throws -> [String] {
+        let header = PullMessageRequestHeader(
+            consumerGroup: "G", topic: "T", queueID: 0, queueOffset: 0, maxMessages: 32,
+            sysFlag: PullMessageRequestHeader.subscriptionFlag, commitOffset: 0, suspendTimeoutMilliseconds: 0,
+            subscription: "*", subscriptionVersion: 0)
+        let answer = try await broker.client.call(
+            .request(.pullMessage, header), to: address, timeout: .seconds(5))
+        return try broker.bodies(answer)
+    }
+
+    /// A master that comes back shorter than its slave, or empty, has all of it again before it serves, and the slave
+    /// follows it on.
+    @Test(arguments: [false, true]) func whatAMasterLostItTakesBack(isEmpty: Bool) async throws {
+        try await Self.pair { old, slave in
+            for index in 0..<10 { _ = try await old.send("T", 0, body: "m\(index)") }
+            let commit = UpdateConsumerOffsetRequestHeader(
+                consumerGroup: "G", topic: "T", queueID: 0, commitOffset: 4)
+            _ = try await old.call(.request(.updateConsumerOffset, commit))
+            let store = try Self.earlierStore(of: old, isEmpty: isEmpty)
+            defer { try? FileManager.default.removeItem(atPath: store.string) }
+            for index in 10..<20 { _ = try await old.send("T", 0, body: "m\(index)") }
+            #expect(try await eventually { try await slave.bodies(slave.pull("T", 0, from: 0)).count == 20 })
+            let query = QueryConsumerOffsetRequestHeader(consumerGroup: "G", topic: "T", queueID: 0)
+            #expect(
+                try await eventually {
+                    try await slave.call(.request(.queryConsumerOffset, query)).extFields["offset"] == "4"
+                })
+            await old.broker.shutdown()
+            let new = try await Self.master(store, like: old, nameservers: [old.nameserverAddress])
+            #expect(try await Self.bodies(new.address, through: slave) == (0..<20).map { "m\($0)" })
+            if isEmpty {
+                let offset = try await slave.client.call(
+                    .request(.queryConsumerOffset, query), to: new.address, timeout: .seconds(5))
+                #expect(offset.extFields["offset"] == "4")
+            }
+            let send = SendMessageRequestHeader(
+                producerGroup: "PG", topic: "T", defaultTopic: "TBW102", defaultTopicQueueNums: 4, queueID: 0,
+                sysFlag: 0, bornTimestamp: 1, flag: 0, properties: "", reconsumeTimes: 0)
+            let sent = try await slave.client.call(
+                .request(.sendMessage, send, body: ByteBuffer(string: "next")), to: new.address, timeout: .seconds(5))
+            #expect(sent.extFields["queueOffset"] == "20")
+            #expect(try await eventually { try await slave.bodies(slave.pull("T", 0, from: 20)) == ["next"] })
+            await new.service.shutdown()
+        }
+    }
+
+    /// A master that went on without its slave has another log: neither takes anything from the other.
+    @Test func twoLogsThatDifferAreLeftAlone() async throws {
+        try await Self.pair { old, slave in
+            for index in 0..<10 { _ = try await old.send("T", 0, body: "m\(index)") }
+            let store = try Self.earlierStore(of: old, isEmpty: false)
+            defer { try? FileManager.default.removeItem(atPath: store.string) }
+            for index in 10..<20 { _ = try await old.send("T", 0, body: "m\(index)") }
+            #expect(try await eventually { try await slave.bodies(slave.pull("T", 0, from: 0)).count == 20 })
+            await old.broker.shutdown()
+            // Alone, it knows no nameserver, and takes a message of its own.
+            let alone = try await Self.master(store, like: old, nameservers: [])
+            let send = SendMessageRequestHeader(
+                producerGroup: "PG", topic: "T", defaultTopic: "TBW102", defaultTopicQueueNums: 4, queueID: 0,
+                sysFlag: 0, bornTimestamp: 1, flag: 0, properties: "", reconsumeTimes: 0)
+            _ = try await slave.client.call(
+                .request(.sendMessage, send, body: ByteBuffer(string: "own")), to: alone.address, timeout: .seconds(5))
+            await alone.service.shutdown()
+            let new = try await Self.master(store, like: old, nameservers: [old.nameserverAddress])
+            let own = (0..<10).map { "m\($0)" } + ["own"]
+            #expect(try await Self.bodies(new.address, through: slave) == own)
+            try await Task.sleep(for: .seconds(1))
+            #expect(try await slave.bodies(slave.pull("T", 0, from: 0)) == (0..<20).map { "m\($0)" })
+            #expect(try await runtime(slave, "followsMaster") == "false")
+            await new.service.shutdown()
+        }
+    }
+
+    @Test func rolesAndNumbersFitEachOther() throws {
+        func configuration(_ text: String) throws -> BrokerConfiguration {
+            var settings = Settings(file: try PropertiesFile(text: text, name: "b.properties"))
+            return try BrokerConfiguration(settings: &settings)
+        }
+        #expect(try configuration("brokerRole=SYNC_MASTER\nbrokerId=3").brokerID == 0)
+        #expect(try configuration("brokerRole=SLAVE\nbrokerId=3").brokerID == 3)
+        #expect {
+            _ = try configuration("brokerRole=SLAVE")
+        } throws: { "\($0)".contains("brokerId") }
+    }
+}
