@@ -145,7 +145,8 @@ let package = Package(
                 "mqbench", "MQWire", "MQTransport", "MQNameserver", "MQBroker", arguments, histogram, nioCore, nioPosix,
                 logging, system,
             ]),
-        tests("MQReplication", ["MQStore", "MQWire", nioCore, logging, system]),
+        tests(
+            "MQReplication", ["MQStore", "MQWire", nioCore, logging, system], resources: [.copy("Fixtures")]),
         tests("LabText", [system]),
         tests("LabInventory", ["LabText", system]),
         tests("LabSSH", [system, subprocess]),

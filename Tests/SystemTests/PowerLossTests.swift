@@ -66,6 +66,20 @@ struct PowerLossTests {
         }
     }
 
+    /// Synchronous double write: what the master lost with its power is on its slave, and served again; while the slave is
+    /// gone, answers are weak.
+    @Test func doubleWriteLosesNothing() async throws {
+        try await Rig.with(hosts: 7) { rig in
+            for plan in ["m4-master-power-loss", "m4-slave-kill"] {
+                let run = Rounds(try await rig.seatrial("trial", "run", Self.plan(plan).string, "--json"))
+                #expect(run.outcome.status == 0 && run.losses == [0, 0], "\(plan): \(run.outcome)")
+            }
+            let weak = try await Program.run(
+                at: "/bin/sh", ["-c", "grep -l SLAVE_NOT_AVAILABLE \(rig.state)/runs/*m4-slave-kill*/history.jsonl"])
+            #expect(weak.status == 0, "nothing was weak without the slave")
+        }
+    }
+
     /// The controller dies while a host is off: the loan ends by itself, and the host comes back.
     @Test func aHostComesBackWithoutItsController() async throws {
         try await Rig.with(hosts: 2) { rig in
