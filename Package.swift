@@ -75,7 +75,10 @@ let package = Package(
         library("MQMetrics", [metrics, nioCore, nioPosix, nioHTTP]),
         library(
             "MQBroker",
-            ["MQWire", "MQTransport", "MQStore", "MQReplication", "MQMetrics", metrics, nioCore, nioPosix, logging, system]),
+            [
+                "MQWire", "MQTransport", "MQStore", "MQReplication", "MQMetrics", metrics, nioCore, nioPosix, logging,
+                system,
+            ]),
         library("MQProgram", ["MQTransport", arguments, logging]),
         library("MQClient", ["MQWire", "MQTransport", nioCore, nioPosix, logging, system]),
 

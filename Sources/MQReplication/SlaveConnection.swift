@@ -122,7 +122,9 @@ final class SlaveConnection: Sendable {
         let start = beginning.wait(until: { $0.offset != nil || $0.isOver }) { $0.isOver ? nil : $0.offset }
         guard var next = start else { return nil }
         while !beginning.withLock({ $0.isOver }) {
-            let end = store.waitForLog(beyond: next, atMostMilliseconds: configuration.heartbeatMilliseconds)
+            let end = store.waitForLog(beyond: next, atMostMilliseconds: configuration.heartbeatMilliseconds) {
+                beginning.withLock { $0.isOver }
+            }
             do {
                 if end > next {
                     let bytes = try store.readLog(

@@ -55,9 +55,14 @@ extension MessageStore {
     /// How many bytes of two logs are compared at most to see that one is the other's beginning.
     public static let comparedBytes: Int64 = 64 << 10
 
-    /// Waits until the log goes on behind an offset, or for so long at most; gives its end. Blocks the calling thread.
-    public func waitForLog(beyond logOffset: Int64, atMostMilliseconds: Int64) -> Int64 {
-        progress.wait(beyond: logOffset, atMostMilliseconds: atMostMilliseconds)
+    /// Waits until the log goes on behind an offset, or `isOver`, or for so long at most; gives its end. Blocks the calling
+    /// thread.
+    ///
+    /// Whoever makes `isOver` true calls ``wakeLogWaiters()`` afterwards.
+    public func waitForLog(
+        beyond logOffset: Int64, atMostMilliseconds: Int64, orUntil isOver: () -> Bool = { false }
+    ) -> Int64 {
+        progress.wait(beyond: logOffset, atMostMilliseconds: atMostMilliseconds, orUntil: isOver)
     }
 
     /// Wakes all who wait for the log to go on.

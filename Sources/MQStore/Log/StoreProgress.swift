@@ -10,8 +10,7 @@ final class StoreProgress: Sendable {
     private let appended = Atomic<Int>(0)
     /// Threads that wait for the log to go on, as a slave's sender does.
     private let waiters = Atomic<Int>(0)
-    /// How often those who wait were woken for another reason.
-    private let wakes = WaitableMutex(0)
+    private let growth = WaitableMutex(())
 
     /// Begins at what recovery found; what a killed process left in the page cache is written, but not yet synced.
     init(logEnd: Int64, timestamp: Int64, flushedTo: Int64? = nil, flushedTimestamp: Int64? = nil) {
@@ -45,21 +44,21 @@ final class StoreProgress: Sendable {
         self.timestamp.store(timestamp, ordering: .releasing)
         // Sequentially consistent with `wait`: either it sees the offset, or this sees it waiting.
         written.store(writtenOffset, ordering: .sequentiallyConsistent)
-        if waiters.load(ordering: .sequentiallyConsistent) > 0 { wakes.withLockAndWake { _ in } }
+        if waiters.load(ordering: .sequentiallyConsistent) > 0 { wakeWaiters() }
         appended.wrappingAdd(records, ordering: .relaxed)
     }
 
     /// Wakes all who wait for the log to go on.
-    func wakeWaiters() { wakes.withLockAndWake { $0 += 1 } }
+    func wakeWaiters() { growth.withLockAndWake { _ in } }
 
-    /// Waits until the log goes on behind `logOffset`, or somebody wakes all, or for so long at most; gives its end.
-    func wait(beyond logOffset: Int64, atMostMilliseconds: Int64) -> Int64 {
+    /// Waits until the log goes on behind `logOffset`, or `isOver` (whoever makes it so wakes all afterwards), or for so
+    /// long at most; gives its end.
+    func wait(beyond logOffset: Int64, atMostMilliseconds: Int64, orUntil isOver: () -> Bool) -> Int64 {
         waiters.wrappingAdd(1, ordering: .sequentiallyConsistent)
         defer { waiters.wrappingSubtract(1, ordering: .sequentiallyConsistent) }
-        let before = wakes.withLock { $0 }
-        wakes.wait(
+        growth.wait(
             atMostMilliseconds: atMostMilliseconds,
-            until: { $0 != before || written.load(ordering: .sequentiallyConsistent) > logOffset }, { _ in })
+            until: { _ in isOver() || written.load(ordering: .sequentiallyConsistent) > logOffset }, { _ in })
         return writtenOffset
     }
 

@@ -24,6 +24,9 @@ package final class StoreThread: Sendable {
         handle = Mutex(thread)
     }
 
+    /// A thread that nobody waits for gives itself back at its end.
+    deinit { if let thread = handle.withLock({ $0 }) { pthread_detach(thread) } }
+
     /// Waits for the end of the closure; a second call returns at once.
     package func join() {
         let thread = handle.withLock { handle in
