@@ -82,23 +82,23 @@ public final class BrokerService: RemotingRequestHandler {
         let lanes = WorkLanes(configuration, metrics: factory, now: MonotonicClock.nanoseconds)
         let metrics = BrokerMetrics(factory)
         let arrivals = ArrivalRelay()
+        let client = RemotingClient(
+            configuration: .init(security: clientSecurity), group: group, logger: logger)
         do {
-            let store = try MessageStore(
-                configuration: configuration.store, now: now, meters: metrics.store,
-                arrivals: { arrivals.relay($0) }, recovering: report)
-            report(store.recovery)
+            let store = try await openStore(metrics: metrics, lanes: lanes, client: client, arrivals: arrivals)
             let context: BrokerContext
             do {
                 context = try BrokerContext(
                     configuration: configuration, store: store, lanes: lanes, metrics: metrics, logger: logger, now: now
                 )
-                try await open(context, arrivals: arrivals)
+                try await open(context, client, arrivals: arrivals)
             } catch {
                 running.withLock { $0 = nil }
                 store.close()
                 throw error
             }
         } catch {
+            await client.shutdown()
             await lanes.stop()
             throw error
         }
@@ -125,19 +125,32 @@ public final class BrokerService: RemotingRequestHandler {
         }
     }
 
-    private func open(_ context: BrokerContext, arrivals: ArrivalRelay) async throws {
-        let delays = try DelaySchedule(context: context)
-        let client = RemotingClient(
-            configuration: .init(security: clientSecurity), group: group, logger: logger)
-        let siblings = Siblings(context: context, client: client)
-        let copy = TableCopy(context: context, delays: delays, client: client)
-        do {
-            if !context.replication.isSlave { await siblings.takeBack(copy) }
-            try await serve(context, delays, client, siblings, copy, arrivals: arrivals)
-        } catch {
-            await client.shutdown()
-            throw error
+    /// Opens the store; once more, and shorter, when its end is damaged and another broker has all of it.
+    private func openStore(
+        metrics: BrokerMetrics, lanes: WorkLanes, client: RemotingClient, arrivals: ArrivalRelay
+    ) async throws -> MessageStore {
+        func open(cuttingAt cut: Int64?) throws -> MessageStore {
+            let store = try MessageStore(
+                configuration: configuration.store, now: now, meters: metrics.store, cuttingAt: cut,
+                arrivals: { arrivals.relay($0) }, recovering: report)
+            report(store.recovery)
+            return store
         }
+        let store = try open(cuttingAt: nil)
+        let siblings = Siblings(
+            configuration: configuration, store: store, lanes: lanes, client: client, logger: logger)
+        guard let cut = await siblings.placeToCut() else { return store }
+        store.close()
+        return try open(cuttingAt: cut)
+    }
+
+    private func open(_ context: BrokerContext, _ client: RemotingClient, arrivals: ArrivalRelay) async throws {
+        let delays = try DelaySchedule(context: context)
+        let siblings = Siblings(
+            configuration: configuration, store: context.store, lanes: context.lanes, client: client, logger: logger)
+        let copy = TableCopy(context: context, delays: delays, client: client)
+        if !context.replication.isSlave { await siblings.takeBack(copy) }
+        try await serve(context, delays, client, siblings, copy, arrivals: arrivals)
     }
 
     private func serve(

@@ -36,17 +36,19 @@ public final class MessageStore: Sendable {
     ///
     /// - Parameters:
     ///   - now: the wall clock in milliseconds since 1970.
+    ///   - cut: where the log is to end, for one whose rest is damaged and is somewhere else as well; what is behind it is
+    ///     gone for good. `nil` keeps all.
     ///   - arrivals: told of new messages, on the writer's thread, after they became visible.
     ///   - recovering: told about once a second how far the start is, when it takes longer.
     /// - Throws: ``StoreError`` when another process has it open, files do not fit, or the disk fails.
     public convenience init(
         configuration: StoreConfiguration, now: @escaping @Sendable () -> Int64, meters: StoreMeters = StoreMeters(),
-        arrivals: @escaping @Sendable ([QueueArrival]) -> Void = { _ in },
+        cuttingAt cut: Int64? = nil, arrivals: @escaping @Sendable ([QueueArrival]) -> Void = { _ in },
         recovering: @escaping (RecoveryProgress) -> Void = { _ in }
     ) throws {
         try self.init(
             configuration: configuration, now: now, uptime: MonotonicClock.nanoseconds, io: SystemStorage(),
-            meters: meters, arrivals: arrivals, recovering: recovering)
+            meters: meters, cuttingAt: cut, arrivals: arrivals, recovering: recovering)
         writer.start(writeLoop)
         flusher.start()
         housekeeper.start()
@@ -59,7 +61,7 @@ public final class MessageStore: Sendable {
     init(
         configuration: StoreConfiguration, now: @escaping @Sendable () -> Int64,
         uptime: @escaping @Sendable () -> Int64, io: any StorageIO, meters: StoreMeters = StoreMeters(),
-        arrivals: @escaping @Sendable ([QueueArrival]) -> Void,
+        cuttingAt cut: Int64? = nil, arrivals: @escaping @Sendable ([QueueArrival]) -> Void,
         recovering: @escaping (RecoveryProgress) -> Void = { _ in }
     ) throws {
         self.configuration = configuration
@@ -67,7 +69,8 @@ public final class MessageStore: Sendable {
         _ = try io.createDirectory(configuration.root)
         try io.syncAncestors(of: configuration.root)
         lock = try io.lock(configuration.lockFile)
-        let wasCleanStop = !io.exists(configuration.abortMarker)
+        // What is cut was not stopped cleanly, whatever the marker says.
+        let wasCleanStop = !io.exists(configuration.abortMarker) && cut == nil
         let names = NameJournal(io: io)
         names.note([configuration.commitLogDirectory.removingLastComponent(), configuration.commitLogDirectory])
         log = try SegmentChain(
@@ -80,7 +83,7 @@ public final class MessageStore: Sendable {
         try io.touch(configuration.abortMarker)
         let outcome = try Recovery(
             configuration: configuration, log: log, queues: queues, wasCleanStop: wasCleanStop, checkpoint: checkpoint,
-            deleted: deleted.table, io: io, uptime: uptime, told: recovering
+            deleted: deleted.table, cut: cut, io: io, uptime: uptime, told: recovering
         ).run()
         let report = outcome.report
         try deleted.shorten(to: report.logEnd)

@@ -59,7 +59,8 @@ import Testing
     @Test func anUnchangedTableIsAskedAfterAndNotSentAgain() async throws {
         try await Self.run(forcing: false) { test, nameserver in
             #expect(await eventually { nameserver.codes.filter { $0 == .queryDataVersion }.count >= 3 })
-            #expect(nameserver.codes.first == .registerBroker)
+            // Before that a master asks whether a slave has more than it.
+            #expect(nameserver.codes.first { $0 != .getBrokerClusterInfo } == .registerBroker)
             #expect(nameserver.codes.filter { $0 == .registerBroker }.count == 1)
             // A new topic is another version, and is told without a question.
             _ = try await test.send("T")

@@ -8,8 +8,11 @@ import Synchronization
 
 /// The other brokers of this one's name, asked what they have of the log.
 struct Siblings: Sendable {
-    let context: BrokerContext
+    let configuration: BrokerConfiguration
+    let store: MessageStore
+    let lanes: WorkLanes
     let client: RemotingClient
+    let logger: Logger
 
     static let timeout = Duration.seconds(3)
 
@@ -38,23 +41,23 @@ struct Siblings: Sendable {
 
     private struct Foreign: Error {}
 
-    /// Asks a broker what it has, and compares it with this one's log at the end of the shorter.
-    func log(of address: String) async -> Finding {
-        do { return .log(try await compare(with: address)) } catch is Foreign { return .foreign } catch {
+    /// Asks a broker what it has, and compares it with this one's log at the end of the shorter, or before `limit`.
+    func log(of address: String, before limit: Int64 = .max) async -> Finding {
+        do { return .log(try await compare(with: address, before: limit)) } catch is Foreign { return .foreign } catch {
             return .silent(error)
         }
     }
 
-    private func compare(with address: String) async throws -> Log {
-        let store = context.store
+    private func compare(with address: String, before limit: Int64) async throws -> Log {
+        let store = store
         let first = try await span(LogSpanRequestHeader(), at: address)
-        let end = min(first.maxOffset, store.maximumLogOffset)
+        let end = min(first.maxOffset, store.maximumLogOffset, limit)
         let bytes = min(end - max(first.minOffset, store.minimumLogOffset), MessageStore.comparedBytes)
         var kinship = Kinship.same
         if bytes > 0 {
             let theirs = try await span(LogSpanRequestHeader(checkEnd: end, checkBytes: bytes), at: address).checksum
             let ours = Mutex<UInt32?>(nil)
-            await context.lanes.tables.run {
+            await lanes.tables.run {
                 let sum = try? store.checksum(before: end, count: bytes)
                 ours.withLock { $0 = sum }
             }
@@ -80,11 +83,11 @@ struct Siblings: Sendable {
     /// slave has besides is not this master's to give away. Nobody to ask, and nothing to take, is no obstacle.
     func takeBack(_ tables: TableCopy) async {
         var longest: (address: String, log: Log)?
-        for address in await slaves() {
-            guard case .log(let log) = await log(of: address), log.span.maxOffset > context.store.maximumLogOffset
+        for address in await addresses() {
+            guard case .log(let log) = await log(of: address), log.span.maxOffset > store.maximumLogOffset
             else { continue }
             guard log.kinship == .same else {
-                context.logger.error(
+                logger.error(
                     "a slave's log is longer and another one than this master's; nothing is taken from it",
                     metadata: ["slave": "\(address)", "its end": "\(log.span.maxOffset)"])
                 continue
@@ -92,45 +95,62 @@ struct Siblings: Sendable {
             if log.span.maxOffset > longest?.log.span.maxOffset ?? 0 { longest = (address, log) }
         }
         guard let (address, log) = longest else { return }
-        let start = context.store.maximumLogOffset
-        context.logger.warning(
+        let start = store.maximumLogOffset
+        logger.warning(
             "this master's log is shorter than its slave's; the missing part is taken back",
             metadata: ["slave": "\(address)", "from": "\(start)", "to": "\(log.span.maxOffset)"])
-        let link = Replication.follower(context.configuration, store: context.store, logger: context.logger)
+        let link = Replication.follower(configuration, store: store, logger: logger)
         link.start()
         link.follow(log.source)
         var lastEnd = start
-        var lastMove = context.uptime()
-        while context.store.maximumLogOffset < log.span.maxOffset, !Task.isCancelled {
+        var lastMove = MonotonicClock.milliseconds()
+        while store.maximumLogOffset < log.span.maxOffset, !Task.isCancelled {
             try? await Task.sleep(for: .milliseconds(5))
-            if context.store.maximumLogOffset > lastEnd {
-                (lastEnd, lastMove) = (context.store.maximumLogOffset, context.uptime())
+            if store.maximumLogOffset > lastEnd {
+                (lastEnd, lastMove) = (store.maximumLogOffset, MonotonicClock.milliseconds())
             }
             // The slave may be gone meanwhile: better serve what is here than nobody.
-            if context.uptime() - lastMove > Self.standstillMilliseconds { break }
+            if MonotonicClock.milliseconds() - lastMove > Self.standstillMilliseconds { break }
         }
-        await context.lanes.tables.run { link.stop() }
+        await lanes.tables.run { link.stop() }
         // Whoever lost all of its log lost its tables with it.
         if start == 0 { await tables.refresh(from: address) }
-        context.logger.warning(
+        logger.warning(
             "what a slave had besides is taken back",
-            metadata: ["slave": "\(address)", "log's end": "\(context.store.maximumLogOffset)"])
+            metadata: ["slave": "\(address)", "log's end": "\(store.maximumLogOffset)"])
     }
 
     private static let standstillMilliseconds: Int64 = 5000
 
-    /// The addresses of this broker's slaves, as any nameserver knows them.
-    private func slaves() async -> [String] {
-        let settings = context.configuration
-        for nameserver in settings.nameservers {
+    /// Where to cut a log whose tail a crash has damaged, because a sibling has all of it; `nil` when nobody has.
+    ///
+    /// A power cut may keep a later write and lose an earlier one. Alone, a broker keeps what is sound behind the hole; with a
+    /// copy at hand it lets go of both and is sent the whole again.
+    func placeToCut() async -> Int64? {
+        guard !store.recovery.wasCleanStop, let first = store.recovery.damagedOffsets.min() else { return nil }
+        for address in await addresses() {
+            guard case .log(let log) = await log(of: address, before: first), log.kinship == .same,
+                log.span.maxOffset >= store.maximumLogOffset, log.span.minOffset <= first
+            else { continue }
+            logger.warning(
+                "the log is damaged, and another broker has all of it; it is cut there and copied anew",
+                metadata: ["at": "\(first)", "of": "\(store.maximumLogOffset)", "broker": "\(address)"])
+            return first
+        }
+        return nil
+    }
+
+    /// The addresses of the other brokers of this name, as the first nameserver that answers knows them.
+    private func addresses() async -> [String] {
+        for nameserver in configuration.nameservers {
             guard
                 let answer = try? await client.call(
                     RemotingCommand(code: RequestCode.getBrokerClusterInfo.rawValue), to: nameserver,
                     timeout: Self.timeout),
                 let info = try? ClusterInfo(decoding: answer.body)
             else { continue }
-            let addresses = info.brokers[settings.brokerName]?.addresses ?? [:]
-            return addresses.filter { $0.key != 0 }.sorted { $0.key < $1.key }.map(\.value)
+            let all = info.brokers[configuration.brokerName]?.addresses ?? [:]
+            return all.filter { $0.key != configuration.brokerID }.sorted { $0.key < $1.key }.map(\.value)
         }
         return []
     }

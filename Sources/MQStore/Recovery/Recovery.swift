@@ -16,6 +16,7 @@ import SystemPackage
 /// 6. Before any entry is forgotten the checkpoint is taken back to where the walk begins: a crash in the middle, or
 ///    before the entries made anew are synced, must lead to a walk that begins no later.
 /// 7. Records of topics that were deleted later are passed over.
+/// 8. A log that is to end somewhere is cut there first; what queues and index know beyond goes with it.
 struct Recovery {
     let configuration: StoreConfiguration
     let log: SegmentChain
@@ -23,6 +24,8 @@ struct Recovery {
     let wasCleanStop: Bool
     let checkpoint: Checkpoint?
     let deleted: DeletedTopics
+    /// Where the log is to end, whatever stands behind it.
+    let cut: Int64?
     let io: any StorageIO
     /// A monotonic clock in nanoseconds.
     let uptime: @Sendable () -> Int64
@@ -47,6 +50,7 @@ struct Recovery {
     /// Does the work and says what it found.
     func run() throws -> Outcome {
         try finishDeletions()
+        if let cut, cut < log.endOffset { try log.cut(at: cut, durably: true) }
         let place = RecoveryStart(log: log, queues: queues, wasCleanStop: wasCleanStop, checkpoint: checkpoint)
         let start = try place.offset()
         var outcome: Outcome

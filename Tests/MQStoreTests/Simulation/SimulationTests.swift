@@ -4,7 +4,7 @@ import Testing
 @testable import MQStore
 
 /// Works on a thread of its own: seconds of work on one of the few that all tests share would starve the others.
-private func onThread<Result: Sendable>(_ body: @escaping @Sendable () -> Result) async -> Result {
+func onThread<Result: Sendable>(_ body: @escaping @Sendable () -> Result) async -> Result {
     await withCheckedContinuation { continuation in
         Thread.detachNewThread { continuation.resume(returning: body()) }
     }

@@ -1,0 +1,172 @@
+import MQWire
+import NIOCore
+import Synchronization
+import SystemPackage
+import Testing
+
+@testable import MQStore
+
+/// Seeded lives of a slave's store on a simulated disk: it copies a master's log, dies at any operation, comes back, and
+/// copies on. After each start what it has is the master's, at the master's places, and its queues say the same.
+@Suite struct ReplicaSimulationTests {
+    private struct Life {
+        let seed: UInt64
+        var random: SeededRandom
+        let clock = SimulatedClock()
+        let master: SteppedStore
+        let disk: SimulatedDisk
+
+        init(seed: UInt64) throws {
+            self.seed = seed
+            random = SeededRandom(seed: seed)
+            master = try SteppedStore(Self.configuration(), on: SimulatedDisk(seed: seed &+ 7), clock: clock)
+            disk = SimulatedDisk(seed: seed)
+        }
+
+        static func configuration() -> StoreConfiguration {
+            var configuration = StoreConfiguration(root: "/disk/store")
+            configuration.segmentBytes = 8192
+            configuration.entriesPerQueueFile = 20
+            configuration.indexSlots = 30
+            configuration.indexEntries = 40
+            configuration.checksOnRead = true
+            return configuration
+        }
+
+        /// More of the master's log; now and then a topic is deleted, and made anew by the next message.
+        mutating func send() {
+            for _ in 0..<random.below(12) {
+                let topic = ["a", "bb"][random.below(2)]
+                if random.percent(3) {
+                    master.store.deleteTopic(topic) { _ in }
+                    master.write()
+                }
+                let body = String(repeating: "x", count: random.below(900))
+                _ = master.append([message(topic, Int32(random.below(2)), body: body)])
+                master.write()
+                clock.advance(Int64(random.below(3)))
+            }
+        }
+
+        /// The master's records from an offset on, some of them, as a slave's link gives them on.
+        mutating func piece(from offset: Int64) throws -> ByteBuffer {
+            var reader = LogReader(master.store.log.source, position: offset)
+            var piece = ByteBuffer()
+            for _ in 0..<(1 + random.below(6)) {
+                let start = reader.position
+                switch try reader.next() {
+                case .record(let record):
+                    var bytes = ByteBuffer()
+                    try master.store.log.read(at: start, count: Int(record.totalSize), into: &bytes)
+                    piece.writeBuffer(&bytes)
+                case .nextSegment(let next):
+                    piece.writeMultipleIntegers(Int32(next - start), RecordLayout.blankMagic)
+                    return piece
+                case .damaged, .unwritten, .torn: return piece
+                }
+            }
+            return piece
+        }
+
+        mutating func run() throws -> String? {
+            for _ in 0..<5 {
+                send()
+                let slave = try start()
+                if let objection = try objection(to: slave) { return objection }
+                if random.percent(60) { disk.stop(after: random.below(60)) }
+                if random.percent(20) { disk.change { $0.blockLimit = $0.usedBlocks + 2 } }
+                for _ in 0..<(3 + random.below(20)) where !disk.isOff {
+                    if random.percent(30) { send() }
+                    copy(try piece(from: slave.store.maximumLogOffset), to: slave)
+                    if random.percent(30) { slave.flush() }
+                    if random.percent(15) { slave.writeCheckpoint() }
+                    if random.percent(20) { slave.index() }
+                    if random.percent(10) { disk.change { $0.blockLimit = nil } }
+                }
+                if !disk.isOff, random.percent(20) { slave.close() }
+                if random.percent(50) { disk.cutPower() } else { disk.kill() }
+                disk.change { $0.blockLimit = nil }
+            }
+            let slave = try start()
+            for _ in 0..<2000 where slave.store.maximumLogOffset < master.store.maximumLogOffset {
+                copy(try piece(from: slave.store.maximumLogOffset), to: slave)
+            }
+            guard slave.store.maximumLogOffset == master.store.maximumLogOffset else { return "it never catches up" }
+            return try objection(to: slave)
+        }
+
+        private func copy(_ piece: ByteBuffer, to slave: SteppedStore) {
+            guard piece.readableBytes > 0 else { return }
+            slave.store.appendReplica(piece, at: slave.store.maximumLogOffset) { _ in }
+            slave.write()
+        }
+
+        private mutating func start() throws -> SteppedStore {
+            for _ in 0..<10 {
+                if random.percent(20) { disk.stop(after: random.below(80)) }
+                do {
+                    let store = try SteppedStore(Self.configuration(), on: disk, clock: clock)
+                    disk.stop(after: nil)
+                    return store
+                } catch  where disk.isOff {
+                    if random.percent(50) { disk.cutPower() } else { disk.kill() }
+                }
+            }
+            disk.stop(after: nil)
+            disk.kill()
+            return try SteppedStore(Self.configuration(), on: disk, clock: clock)
+        }
+
+        /// What of the slave's store is not the master's.
+        private func objection(to slave: SteppedStore) throws -> String? {
+            let (store, other) = (slave.store, master.store)
+            guard store.maximumLogOffset <= other.maximumLogOffset else {
+                return "it ends at \(store.maximumLogOffset), the master at \(other.maximumLogOffset)"
+            }
+            var survey = LogSurvey(store.log.source, from: store.log.firstOffset, keepsTail: true)
+            walking: while true {
+                switch try survey.next() {
+                case .record(let record):
+                    var (own, theirs) = (ByteBuffer(), ByteBuffer())
+                    try store.log.read(at: record.logOffset, count: Int(record.totalSize), into: &own)
+                    try other.log.read(at: record.logOffset, count: Int(record.totalSize), into: &theirs)
+                    // A torn sector may have taken what no sum covers; nothing else may differ.
+                    if own != theirs, store.recovery.wasCleanStop { return "another record at \(record.logOffset)" }
+                case .damage: break
+                case .end: break walking
+                }
+            }
+            for key in store.queueKeys {
+                let range =
+                    store.minimumOffset(
+                        of: key)..<max(
+                        store.minimumOffset(of: key), store.maximumOffset(of: key))
+                for entry in try store.entries(of: key, from: range.lowerBound, count: range.count)
+                where !entry.isBlank {
+                    guard let record = try store.record(atLogOffset: entry.logOffset), record.topic == key.topic else {
+                        return "\(key) leads to \(entry.logOffset), where no record of it stands"
+                    }
+                }
+            }
+            guard store.maximumLogOffset == other.maximumLogOffset, store.recovery.damagedOffsets.isEmpty else {
+                return nil
+            }
+            for key in other.queueKeys where store.maximumOffset(of: key) != other.maximumOffset(of: key) {
+                return "\(key) ends at \(store.maximumOffset(of: key)), the master's at \(other.maximumOffset(of: key))"
+            }
+            return nil
+        }
+    }
+
+    @Test func whatASlaveHasIsItsMasters() async {
+        let objections = await onThread {
+            (1...150 as ClosedRange<UInt64>).compactMap { seed -> String? in
+                do {
+                    var life = try Life(seed: seed)
+                    return try life.run().map { "seed \(seed): \($0)" }
+                } catch { return "seed \(seed): \(error)" }
+            }
+        }
+        #expect(objections.isEmpty, "\(objections.prefix(5))")
+    }
+}
