@@ -61,8 +61,12 @@ struct Acknowledgements<Waiter> {
         return covered.map(\.waiter)
     }
 
-    /// Takes the end of a connection; those who wait go on waiting for the others, or for its return.
-    mutating func left(_ connection: Int) { reports[connection] = nil }
+    /// Takes the end of a connection; gives all who wait when it was the last one: whoever sends now is told at once that
+    /// no slave is there, and they need not wait to hear the same.
+    mutating func left(_ connection: Int) -> [Waiter] {
+        reports[connection] = nil
+        return reports.isEmpty ? giveUp() : []
+    }
 
     /// Gives those whose time is up.
     mutating func expire(now: Int64) -> [Waiter] {
@@ -72,7 +76,7 @@ struct Acknowledgements<Waiter> {
         return late
     }
 
-    /// Gives all who wait; for the end.
+    /// Gives all who wait.
     mutating func giveUp() -> [Waiter] {
         defer { waiting = [] }
         return waiting.map(\.waiter)

@@ -78,7 +78,7 @@ public final class ReplicationMaster: Sendable {
         return port
     }
 
-    /// Lets all slaves go, and answers all who wait with `timedOut`.
+    /// Lets all slaves go, and answers all who wait.
     public func stop() {
         let (listener, thread, connections) = state.withLock { state in
             state.isStopped = true
@@ -164,9 +164,10 @@ public final class ReplicationMaster: Sendable {
     }
 
     private func ended(_ id: Int) {
-        state.withLock { state in
-            state.acknowledgements.left(id)
+        let alone = state.withLock { state in
             if !state.isStopped { state.connections[id] = nil }
+            return state.acknowledgements.left(id)
         }
+        for waiter in alone { waiter(.unavailable) }
     }
 }

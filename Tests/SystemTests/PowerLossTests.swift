@@ -75,7 +75,7 @@ struct PowerLossTests {
                 #expect(run.outcome.status == 0 && run.losses == [0, 0], "\(plan): \(run.outcome)")
             }
             let weak = try await Program.run(
-                at: "/bin/sh", ["-c", "grep -l SLAVE_NOT_AVAILABLE \(rig.state)/runs/*m4-slave-kill*/history.jsonl"])
+                at: "/bin/sh", ["-c", "grep -l slaveNotAvailable \(rig.state)/runs/*m4-slave-kill*/history.jsonl"])
             #expect(weak.status == 0, "nothing was weak without the slave")
         }
     }

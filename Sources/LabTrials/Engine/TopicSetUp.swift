@@ -1,7 +1,9 @@
 import LabCluster
 import MQClient
 
-/// Creates the trial's topic on every master and waits until the nameservers show it.
+/// Creates the trial's topic on every master and waits until every nameserver shows it there.
+///
+/// Every one: a client asks any of them, and one that has heard of half of the masters makes a load that meets only these.
 struct TopicSetUp: Sendable {
     /// A broker tells its nameservers of a new topic at once; more than this is a fault of its own.
     static let routeTimeout = Duration.seconds(5)
@@ -22,11 +24,31 @@ struct TopicSetUp: Sendable {
         }
         let masters = deployment.daemons.filter { $0.role == .broker && $0.settings["brokerId"] == "0" }.count
         let deadline = ContinuousClock.now + Self.routeTimeout
-        while ContinuousClock.now < deadline {
-            if let route = try? await admin.topicRoute(topic.name), route.shares.count >= masters { return }
-            try await Task.sleep(for: .milliseconds(10))
+        for nameserver in deployment.nameserverAddresses {
+            guard try await isShown(by: nameserver, masters: masters, until: deadline) else {
+                throw TrialError(
+                    .setUp,
+                    "topic '\(topic.name)': nameserver \(nameserver) shows no route to all \(masters) master(s) within "
+                        + "\(Self.routeTimeout)")
+            }
         }
-        throw TrialError(
-            .setUp, "topic '\(topic.name)': no route to all \(masters) master(s) within \(Self.routeTimeout)")
+    }
+
+    private func isShown(
+        by nameserver: String, masters: Int, until deadline: ContinuousClock.Instant
+    ) async throws -> Bool {
+        let connection = MQConnection(configuration: .init(nameservers: [nameserver]))
+        let admin = MQAdmin(client: connection)
+        var isShown = false
+        while !isShown, ContinuousClock.now < deadline, !Task.isCancelled {
+            if let route = try? await admin.topicRoute(topic.name), route.shares.count >= masters {
+                isShown = true
+            } else {
+                try? await Task.sleep(for: .milliseconds(10))
+            }
+        }
+        await connection.shutdown()
+        try Task.checkCancellation()
+        return isShown
     }
 }
