@@ -142,16 +142,21 @@ struct Siblings: Sendable {
 
     /// The addresses of the other brokers of this name, as the first nameserver that answers knows them.
     private func addresses() async -> [String] {
-        for nameserver in configuration.nameservers {
-            guard
-                let answer = try? await client.call(
-                    RemotingCommand(code: RequestCode.getBrokerClusterInfo.rawValue), to: nameserver,
-                    timeout: Self.timeout),
-                let info = try? ClusterInfo(decoding: answer.body)
-            else { continue }
-            let all = info.brokers[configuration.brokerName]?.addresses ?? [:]
-            return all.filter { $0.key != configuration.brokerID }.sorted { $0.key < $1.key }.map(\.value)
+        // All at once: one that is cut off must not hold up the start.
+        await withTaskGroup(of: ClusterInfo?.self) { group in
+            for nameserver in configuration.nameservers {
+                group.addTask {
+                    let question = RemotingCommand(code: RequestCode.getBrokerClusterInfo.rawValue)
+                    let answer = try? await client.call(question, to: nameserver, timeout: Self.timeout)
+                    return answer.flatMap { try? ClusterInfo(decoding: $0.body) }
+                }
+            }
+            for await case let info? in group {
+                group.cancelAll()
+                let all = info.brokers[configuration.brokerName]?.addresses ?? [:]
+                return all.filter { $0.key != configuration.brokerID }.sorted { $0.key < $1.key }.map(\.value)
+            }
+            return []
         }
-        return []
     }
 }

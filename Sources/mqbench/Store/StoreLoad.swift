@@ -47,19 +47,18 @@ struct StoreLoad: Sendable {
     /// Whoever answers makes room; the appending thread hands over what fits in one breath, as a broker's event loop does.
     func append(_ count: Int, to store: MessageStore, inFlight: Int) throws {
         let drafts = (0..<Self.queues).map(draft)
-        let waiting = Waiting()
+        let answers = Answers()
         var sent = 0
         while sent < count {
-            waiting.room(for: Self.breath, of: inFlight)
+            answers.wait(for: sent + Self.breath - max(inFlight, Self.breath))
             for _ in 0..<min(Self.breath, count - sent) {
-                store.append([drafts[sent % Self.queues]], wakesWriter: false) { waiting.answered($0) }
+                store.append([drafts[sent % Self.queues]], wakesWriter: false) { answers.answered($0) }
                 sent += 1
-                waiting.sent()
             }
             store.wakeWriter()
         }
-        waiting.drain()
-        if let failure = waiting.failure { throw failure }
+        answers.wait(for: count)
+        if let failure = answers.failure { throw failure }
     }
 
     /// Appends from so many producers, each of which sends its next record when its last one is answered, until the
@@ -73,32 +72,20 @@ struct StoreLoad: Sendable {
     }
 }
 
-/// Counts what is on its way; the one appending thread sleeps in it until there is room.
-private final class Waiting: Sendable {
-    private struct State {
-        var inFlight = 0
-        var failure: StoreError?
-    }
+/// Counts the answers; the one appending thread knows how many it has sent, and sleeps until there is room.
+private final class Answers: Sendable {
+    private let count = Atomic(0)
+    private let failed = Mutex<StoreError?>(nil)
 
-    private let state = Mutex(State())
-
-    var failure: StoreError? { state.withLock { $0.failure } }
-
-    func sent() { state.withLock { $0.inFlight += 1 } }
+    var failure: StoreError? { failed.withLock { $0 } }
 
     func answered(_ result: Result<AppendReceipt, StoreError>) {
-        state.withLock { state in
-            state.inFlight -= 1
-            if case .failure(let error) = result, state.failure == nil { state.failure = error }
-        }
+        if case .failure(let error) = result { failed.withLock { if $0 == nil { $0 = error } } }
+        count.wrappingAdd(1, ordering: .relaxed)
     }
 
-    /// Waits until so many of the places are free.
-    func room(for count: Int, of limit: Int) {
-        while state.withLock({ $0.inFlight }) + count > max(limit, count) { usleep(20) }
-    }
-
-    func drain() { while state.withLock({ $0.inFlight }) > 0 { usleep(50) } }
+    /// Waits until there are so many.
+    func wait(for wanted: Int) { while count.load(ordering: .relaxed) < wanted { usleep(20) } }
 }
 
 /// Producers that each have one record on its way.
