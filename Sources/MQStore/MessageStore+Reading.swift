@@ -45,7 +45,13 @@ extension MessageStore {
         var picks: [EntryPick] = []
         collecting: while picks.count < wanted, scanned < QueueRequest.scanLimit, offset < reading.maximumOffset {
             let entries = try queue.entries(from: offset, count: max(wanted - picks.count, 32))
-            if entries.isEmpty { break }
+            if entries.isEmpty {
+                // A published place that holds no entry any more: nobody waits before it for ever.
+                reading.damagedLogOffsets.append(-1)
+                scanned += 1
+                offset += 1
+                continue
+            }
             for entry in entries {
                 scanned += 1
                 if entry.isBlank {

@@ -34,7 +34,8 @@ public struct QueueReading: Sendable {
     public var count: Int
     /// Where the last of them lies in the log; `nil` without one.
     public var lastLogOffset: Int64?
-    /// Log offsets of messages that are damaged or lost; they are passed over, and ``nextOffset`` is behind them.
+    /// Log offsets of messages that are damaged or lost, -1 where not even that is known; they are passed over, and
+    /// ``nextOffset`` is behind them.
     public var damagedLogOffsets: [Int64] = []
 }
 

@@ -8,6 +8,9 @@ import SystemPackage
 final class NameJournal: Sendable {
     private let io: any StorageIO
     private let unsynced = Mutex<[FilePath]>([])
+    /// One at a time: whoever finds nothing to sync must not come back before the one who took it has synced it. And once
+    /// failed, for ever: a directory that could not be synced is clean to the next attempt, and as lost as before.
+    private let turn = Mutex<StoreError?>(nil)
 
     init(io: any StorageIO) { self.io = io }
 
@@ -24,22 +27,27 @@ final class NameJournal: Sendable {
         unsynced.withLock { $0.removeAll { $0.starts(with: directory) } }
     }
 
-    /// Makes the names durable; after an error they are still to be made so.
+    /// Makes the names durable; after an error no later call may say that they are.
     func sync() throws(StoreError) {
+        let failure: StoreError? = turn.withLock { failed in
+            if failed == nil {
+                do throws(StoreError) { try syncAll() } catch { failed = error }
+            }
+            return failed
+        }
+        if let failure { throw failure }
+    }
+
+    private func syncAll() throws(StoreError) {
         let directories = unsynced.withLock { unsynced in
             defer { unsynced = [] }
             return unsynced
         }
-        do throws(StoreError) {
-            for directory in directories {
-                do throws(StoreError) { try io.syncDirectory(directory) } catch {
-                    // Removed meanwhile, with its topic: nothing of it is left to be made durable.
-                    guard error.cause == .noSuchFileOrDirectory else { throw error }
-                }
+        for directory in directories {
+            do throws(StoreError) { try io.syncDirectory(directory) } catch {
+                // Removed meanwhile, with its topic: nothing of it is left to be made durable.
+                guard error.cause == .noSuchFileOrDirectory else { throw error }
             }
-        } catch {
-            note(directories)
-            throw error
         }
     }
 }

@@ -21,6 +21,8 @@ struct LogReader {
     private let source: Source
     private let verifiesChecksums: Bool
     private var window = ByteBuffer()
+    /// Whether the window was read for an earlier step.
+    private var isStale = false
 
     /// The bytes read at once; a longer record is read in one piece of its own.
     static let windowBytes = 1 << 20
@@ -41,10 +43,22 @@ struct LogReader {
         if case .truncated(let needed) = reading {
             let count = Int(min(Int64(max(needed, Self.windowBytes)), segmentEnd - position))
             window = try source.fetch(position, count)
+            isStale = false
             if window.readableBytes == 0 { return .unwritten }
             reading = StoredRecord.read(from: &window, verifyingChecksum: verifiesChecksums)
         }
         let step = LogWalk.judge(reading, position: position, segmentEnd: segmentEnd)
+        if isStale {
+            switch step {
+            case .unwritten, .torn:
+                // The window may be from before it was written: a log that grows is looked at again.
+                window = try source.fetch(position, Int(min(Int64(Self.windowBytes), segmentEnd - position)))
+                isStale = false
+                return try next()
+            case .record, .damaged, .nextSegment: break
+            }
+        }
+        isStale = true
         switch step {
         case .record(let record), .damaged(let record):
             position += Int64(record.totalSize)
@@ -61,6 +75,7 @@ struct LogReader {
     mutating func resume(at offset: Int64) {
         position = offset
         window.clear()
+        isStale = false
     }
 
     /// The first place behind the position at which a record begins, sound or damaged; `nil` when there is none.

@@ -73,7 +73,9 @@ extension LogWriteLoop {
             throw error
         }
         lastTimestamp = max(lastTimestamp, record.storeTimestamp)
-        guard let key = Recovery.queue(of: record) else {
+        guard let key = Recovery.queue(of: record),
+            QueueRebuild.isPossible(record.queueOffset, before: record.logOffset)
+        else {
             _ = assigner.place(nil, bytes: bytes.readableBytes)
             staging.writeImmutableBuffer(bytes)
             return

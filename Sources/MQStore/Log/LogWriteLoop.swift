@@ -134,6 +134,12 @@ final class LogWriteLoop {
         receipt.logOffsets.reserveCapacity(append.drafts.count)
         do throws(StoreError) {
             for draft in append.drafts { try check(draft) }
+            // All of their queues before any is placed: what is placed is written, whatever becomes of the rest.
+            if append.drafts.count > 1 {
+                for draft in append.drafts where Self.isQueued(draft) {
+                    _ = try openQueue(QueueKey(topic: draft.topic, queueID: draft.queueID))
+                }
+            }
             for (index, draft) in append.drafts.enumerated() {
                 let placement = try place(draft)
                 receipt.logOffsets.append(placement.logOffset)
@@ -170,8 +176,7 @@ final class LogWriteLoop {
             assigner.endSegment(blankBytes: blankBytes)
             if let error = commit() { throw error }
         }
-        let transaction = draft.sysFlag.transaction
-        if transaction == .transactionPrepared || transaction == .transactionRollback {
+        guard Self.isQueued(draft) else {
             // In the log only, with queue offset 0, as RocketMQ writes them.
             let placement = assigner.place(nil, bytes: size)
             draft.encode(
@@ -179,6 +184,11 @@ final class LogWriteLoop {
             return placement
         }
         return try placeQueued(draft, size: size)
+    }
+
+    private static func isQueued(_ draft: RecordDraft) -> Bool {
+        let transaction = draft.sysFlag.transaction
+        return transaction != .transactionPrepared && transaction != .transactionRollback
     }
 
     private func placeQueued(_ draft: RecordDraft, size: Int) throws(StoreError) -> OffsetAssigner.Placement {

@@ -1,3 +1,4 @@
+import MQWire
 import NIOCore
 
 /// Writes missing queue entries during recovery, gathered so that each queue is written in pieces, not by entry.
@@ -6,6 +7,8 @@ struct QueueRebuild {
     let log: SegmentChain
     /// Whether the log is walked from its beginning, so that what a queue lacks is nowhere else to be found.
     let isWholeLog: Bool
+    /// Called before entries that a queue had are cut off, so that no checkpoint vouches for them any more.
+    let beforeCut: () throws(StoreError) -> Void
     /// How many entries were missing and are written.
     private(set) var writtenEntries = 0
     private var pending: [QueueKey: Run] = [:]
@@ -23,10 +26,13 @@ struct QueueRebuild {
 
     /// The bytes gathered for one queue before they are written.
     private static let runBytes = 1 << 16
-    /// The most places that are filled at once; a queue with a longer gap begins anew behind it.
+    /// The most places that are filled at once; a longer gap is none.
     private static let longestGap: Int64 = 1 << 20
 
-    init(queues: QueueTable, log: SegmentChain, isWholeLog: Bool) {
+    init(
+        queues: QueueTable, log: SegmentChain, isWholeLog: Bool, beforeCut: @escaping () throws(StoreError) -> Void
+    ) {
+        self.beforeCut = beforeCut
         self.queues = queues
         self.log = log
         self.isWholeLog = isWholeLog
@@ -37,25 +43,42 @@ struct QueueRebuild {
         lostAtMost += Int64(range.count / smallestRecord) + 1
     }
 
-    /// Adds the entry unless the queue has it; `false` when entries before it are missing that may be in the log.
-    mutating func add(_ entry: QueueEntry, to key: QueueKey, at offset: Int64) throws(StoreError) -> Bool {
+    /// What became of an entry.
+    enum Outcome {
+        case added
+        /// Entries before it are missing that may be in the log.
+        case missing
+        /// So far behind all others of its queue that its own number is what is wrong: it is in no queue.
+        case astray
+    }
+
+    /// Adds the entry unless the queue has it.
+    mutating func add(_ entry: QueueEntry, to key: QueueKey, at offset: Int64) throws(StoreError) -> Outcome {
+        guard Self.isPossible(offset, before: entry.logOffset) else { return .astray }
         let queue = try queue(key)
         let end = pending[key]?.end ?? queue.maximumOffset
         if offset < end {
             try flush(key)
-            if try isTaken(offset, of: queue, by: entry) { return true }
+            if try isTaken(offset, of: queue, by: entry) { return .added }
+            try beforeCut()
             try queue.cut(atQueueOffset: offset)
         } else if offset > end {
-            guard try bridge(from: end, to: offset, of: queue, before: entry.logOffset) else { return false }
+            let outcome = try bridge(from: end, to: offset, of: queue, before: entry.logOffset)
+            guard outcome == .added else { return outcome }
         }
         append(entry, to: queue, at: offset)
         try flushIfLong(key)
-        return true
+        return .added
+    }
+
+    /// Whether a message may have this number in its queue: all before it had their room in the log.
+    static func isPossible(_ queueOffset: Int64, before logOffset: Int64) -> Bool {
+        queueOffset >= 0 && queueOffset <= logOffset / Int64(RecordLayout.minimumSize)
     }
 
     /// Makes the place of a damaged record one that is not served; `false` when the queue does not know the place.
     mutating func blank(_ key: QueueKey, at offset: Int64, logOffset: Int64) throws(StoreError) -> Bool {
-        guard let queue = queues.queue(key) else { return false }
+        guard Self.isPossible(offset, before: logOffset), let queue = queues.queue(key) else { return false }
         try flush(key)
         if offset == queue.maximumOffset {
             append(.blank(before: logOffset), to: queue, at: offset)
@@ -74,21 +97,18 @@ struct QueueRebuild {
     /// Makes the queue end at `offset`, when what is missing before it is known to be lost.
     private mutating func bridge(
         from end: Int64, to offset: Int64, of queue: ConsumeQueue, before logOffset: Int64
-    ) throws(StoreError) -> Bool {
+    ) throws(StoreError) -> Outcome {
         let isEmpty = pending[queue.key] == nil && queue.maximumOffset == queue.minimumOffset
         if isEmpty && isWholeLog {
             try queue.beginAnew(at: offset)
-            return true
+            return .added
         }
         let gap = offset - end
-        guard isWholeLog || gap <= lostAtMost else { return false }
-        guard gap <= Self.longestGap else {
-            try flush(queue.key)
-            try queue.beginAnew(at: offset)
-            return true
-        }
+        guard isWholeLog || gap <= lostAtMost else { return .missing }
+        // A number that lost its first bits would otherwise hide all that the queue has before it.
+        guard gap <= Self.longestGap else { return .astray }
         for place in end..<offset { append(.blank(before: logOffset), to: queue, at: place) }
-        return true
+        return .added
     }
 
     private mutating func append(_ entry: QueueEntry, to queue: ConsumeQueue, at offset: Int64) {

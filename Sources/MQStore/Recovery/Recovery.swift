@@ -94,7 +94,8 @@ struct Recovery {
         if rebuildsQueues {
             try takeBackCheckpoint(to: isWholeLog ? nil : start)
             for queue in queues.all {
-                if isWholeLog { try queue.beginAnew(at: 0) } else { try cut(queue, behind: start) }
+                // One whose messages are all gone goes on counting where it was.
+                if isWholeLog { try queue.beginAnew(at: queue.minimumOffset) } else { try cut(queue, behind: start) }
             }
         }
         var outcome = Outcome(
@@ -103,14 +104,20 @@ struct Recovery {
                 tornReason: nil, damagedOffsets: []),
             lastStoreTimestamp: 0, flushedTo: start)
         var survey = LogSurvey(log.source, from: start, keepsTail: wasCleanStop)
-        var rebuild = QueueRebuild(queues: queues, log: log, isWholeLog: isWholeLog)
+        var isTakenBack = rebuildsQueues
+        var rebuild = QueueRebuild(queues: queues, log: log, isWholeLog: isWholeLog) { () throws(StoreError) in
+            if !isTakenBack { try takeBackCheckpoint(to: start) }
+            isTakenBack = true
+        }
         var lastNews = uptime()
         walking: while true {
             switch try survey.next() {
             case .record(let record):
                 outcome.report.walkedRecords += 1
                 outcome.lastStoreTimestamp = max(outcome.lastStoreTimestamp, record.storeTimestamp)
-                try dispatch(record, into: &rebuild)
+                if try dispatch(record, into: &rebuild) == .astray {
+                    outcome.report.damagedOffsets.append(record.logOffset)
+                }
                 if outcome.report.walkedRecords % Self.recordsPerLook == 0, uptime() - lastNews >= Self.newsInterval {
                     lastNews = uptime()
                     told(
@@ -156,16 +163,29 @@ struct Recovery {
             }
         }
         guard timestamp < checkpoint.safeTimestamp else { return }
-        try Checkpoint(
-            logTimestamp: min(checkpoint.logTimestamp, timestamp),
-            queueTimestamp: min(checkpoint.queueTimestamp, timestamp), indexTimestamp: checkpoint.indexTimestamp
-        ).write(to: configuration.checkpointFile, io: io)
+        do throws(StoreError) {
+            try Checkpoint(
+                logTimestamp: min(checkpoint.logTimestamp, timestamp),
+                queueTimestamp: min(checkpoint.queueTimestamp, timestamp), indexTimestamp: checkpoint.indexTimestamp
+            ).write(to: configuration.checkpointFile, io: io)
+        } catch {
+            // A full disk must not keep the broker from starting, and from making room: no checkpoint vouches for nothing.
+            guard error.code == .diskFull else { throw error }
+            try io.removeFile(configuration.checkpointFile)
+            try io.syncDirectory(configuration.root)
+        }
     }
 
-    private func dispatch(_ record: StoredRecord, into rebuild: inout QueueRebuild) throws {
-        guard let key = Self.queue(of: record), !deleted.covers(record.topic, at: record.logOffset) else { return }
+    private func dispatch(
+        _ record: StoredRecord, into rebuild: inout QueueRebuild
+    ) throws -> QueueRebuild.Outcome {
+        guard let key = Self.queue(of: record), !deleted.covers(record.topic, at: record.logOffset) else {
+            return .added
+        }
         let entry = QueueEntry(record, delayLevelMilliseconds: configuration.delayLevelMilliseconds)
-        if !(try rebuild.add(entry, to: key, at: record.queueOffset)) { throw MissingEntries() }
+        let outcome = try rebuild.add(entry, to: key, at: record.queueOffset)
+        if outcome == .missing { throw MissingEntries() }
+        return outcome
     }
 
     /// The queue of a record; a half message and a rolled-back one are in the log but in no queue of their topic.
