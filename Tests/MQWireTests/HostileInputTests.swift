@@ -98,6 +98,60 @@ import Testing
         #expect(MessageProperties.value(of: "KEYS", in: encoded) == "k")
     }
 
+    /// RocketMQ passes over an item that lacks its name or its value; kept here, a message had a property for one broker
+    /// and none for the other.
+    @Test func aPropertyHasANameAndAValue() {
+        let text = "\u{1}v\u{2}K\u{1}\u{2}A\u{1}1\u{2}\u{1}\u{2}A\u{1}\u{2}B\u{1}2\u{1}3"
+        let properties = MessageProperties(text: text)
+        #expect(properties.entries.map(\.name) == ["A", "B"])
+        #expect(properties["A"] == "1" && properties["B"] == "2\u{1}3")
+        let encoded = ByteBuffer(string: text)
+        #expect(MessageProperties.value(of: "A", in: encoded) == "1")
+        #expect(MessageProperties.value(of: "K", in: encoded) == nil)
+        #expect(MessageProperties.value(named: "", in: encoded) == nil)
+    }
+
+    /// Two spellings of one character are two names to a peer.
+    @Test(arguments: [0, 20]) func namesAreComparedByTheirBytes(_ others: Int) throws {
+        let (one, two) = ("\u{E9}", "e\u{301}")
+        let (first, second) = ("a\u{323}\u{307}", "a\u{307}\u{323}")
+        #expect(one == two && first == second && first.utf8.count == second.utf8.count)
+        let items = (0..<others).map { "\($0)\u{1}x" } + [one, two, first, second].map { "\($0)\u{1}\($0.utf8.count)" }
+        let properties = MessageProperties(text: items.joined(separator: "\u{2}"))
+        #expect(properties.entries.count == others + 4 && properties[one] == "2" && properties[two] == "3")
+        var fields: ExtFields = [one: "2", two: "3", first: "4", second: "5"]
+        #expect(fields.count == 4 && fields[second] == "5")
+        fields[first] = nil
+        #expect(fields.count == 3 && fields[second] == "5")
+    }
+
+    /// A name of 20,000 bytes that are no text has three times as many once it is one: such a frame could be read and not
+    /// be written.
+    @Test func aNameThatGrowsByItsRepairIsRefused() throws {
+        func frame(_ count: Int) -> ByteBuffer {
+            var header = ByteBuffer()
+            header.writeMultipleIntegers(Int16(10), UInt8(0), Int16(1), Int32(1), Int32(0), Int32(0))
+            header.writeInteger(Int32(6 + count))
+            header.writeInteger(Int16(count))
+            header.writeRepeatingByte(0xFF, count: count)
+            header.writeInteger(Int32(0))
+            return Self.frame(type: 1, header: Array(header.readableBytesView))
+        }
+        var short = frame(10_000)
+        let command = try #require(try FrameCodec.decode(from: &short))
+        var again = ByteBuffer()
+        FrameCodec.encode(command, into: &again)
+        #expect(try FrameCodec.decode(from: &again) == command)
+        var long = frame(20_000)
+        #expect(throws: FrameError.self) { try FrameCodec.decode(from: &long) }
+        // One that came in a JSON header has no place in a compact one: it is left out, and the rest is whole.
+        var mixed = command.response(extFields: ["a": "1", String(repeating: "n", count: 40_000): "2", "b": "3"])
+        mixed.serializeType = .rocketmq
+        var written = ByteBuffer()
+        FrameCodec.encode(mixed, into: &written)
+        #expect(try FrameCodec.decode(from: &written)?.extFields == ["a": "1", "b": "3"])
+    }
+
     @Test(.timeLimit(.minutes(1))) func aHundredThousandPropertiesTakeNoMinute() {
         let names = (0..<100_000).map { String($0, radix: 16) }
         let text = (names + ["7", "fff"]).map { "\($0)\u{1}\($0)!" }.joined(separator: "\u{2}")

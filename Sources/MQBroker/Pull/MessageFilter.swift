@@ -67,10 +67,7 @@ enum MessageFilter: Sendable {
             return { encoded in filter.matches { name in MessageProperties.value(named: name, in: encoded) } }
         }
         // Many searches through one text: it is taken apart once.
-        return { encoded in
-            let properties = MessageProperties(encoded).dictionary
-            return filter.matches { properties[$0] }
-        }
+        return { encoded in filter.matches(MessageProperties(encoded).lookUp) }
     }
 }
 

@@ -12,6 +12,10 @@ enum CompactHeader {
     /// The bytes of everything but remark and fields.
     private static let fixedBytes = 21
 
+    /// The longest name of a field: its length has 15 bits. A name that is no text grows where it is mended, up to three
+    /// times, and could not be written again.
+    static let longestNameBytes = Int(Int16.max)
+
     /// Reads a header from exactly the header's bytes.
     static func decode(_ bytes: UnsafeRawBufferPointer) throws(FrameError) -> RemotingCommand {
         var header = ByteCursor(bytes)
@@ -28,6 +32,9 @@ enum CompactHeader {
             guard let keyLength = fieldBytes.integer(as: Int16.self), let key = fieldBytes.string(Int(keyLength)),
                 let valueLength = fieldBytes.integer(as: Int32.self), let value = fieldBytes.string(Int(valueLength))
             else { throw FrameError.malformedHeader(reason: "a field of the compact header is cut short") }
+            guard key.utf8.count <= longestNameBytes else {
+                throw FrameError.malformedHeader(reason: "a field's name has \(key.utf8.count) bytes as text")
+            }
             count += 1
             guard count <= ExtFields.readLimit else {
                 throw FrameError.malformedHeader(reason: "it has more than \(ExtFields.readLimit) fields")
@@ -39,10 +46,14 @@ enum CompactHeader {
             flag: flag, remark: remark.isEmpty ? nil : remark, extFields: fields, serializeType: .rocketmq)
     }
 
-    /// Appends the header; code and version are cut to the 16 bits that the layout has.
+    /// Appends the header; code and version are cut to the 16 bits that the layout has. A field whose name has more than
+    /// ``longestNameBytes``, which only a header of the other kind can have brought, is left out.
     static func encode(_ command: RemotingCommand, into buffer: inout ByteBuffer) {
         let remark = command.remark ?? ""
-        let fieldBytes = command.extFields.pairs.reduce(0) { $0 + 6 + $1.key.utf8.count + $1.value.utf8.count }
+        let fields = command.extFields.pairs
+        let isWritable = fields.allSatisfy { $0.key.utf8.count <= longestNameBytes }
+        let pairs = isWritable ? fields : fields.filter { $0.key.utf8.count <= longestNameBytes }
+        let fieldBytes = pairs.reduce(0) { $0 + 6 + $1.key.utf8.count + $1.value.utf8.count }
         let size = fixedBytes + remark.utf8.count + fieldBytes
         buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: size) { bytes in
             var header = ByteWriter(bytes)
@@ -54,8 +65,8 @@ enum CompactHeader {
             header.integer(Int32(remark.utf8.count))
             header.string(remark)
             header.integer(Int32(fieldBytes))
-            for (key, value) in command.extFields.pairs {
-                header.integer(Int16(truncatingIfNeeded: key.utf8.count))
+            for (key, value) in pairs {
+                header.integer(Int16(key.utf8.count))
                 header.string(key)
                 header.integer(Int32(value.utf8.count))
                 header.string(value)

@@ -54,10 +54,9 @@ public struct ExtFields: Sendable, Equatable, ExpressibleByDictionaryLiteral {
     /// As many fields as most requests have.
     static let usualCount = 16
 
-    /// Names of different lengths are different: most are told apart without a look at their bytes.
+    /// By their bytes; names of different lengths are told apart without a look at those.
     private func place(of key: String) -> Int? {
-        let size = key.utf8.count
-        return pairs.firstIndex { $0.key.utf8.count == size && $0.key == key }
+        pairs.firstIndex { TextBytes.areEqual($0.key, key) }
     }
 
     /// One of 64 bits, by a name's first byte and length.

@@ -44,13 +44,13 @@ public struct MessageProperties: Sendable, Hashable, ExpressibleByDictionaryLite
         for (name, value) in elements { self[name] = value }
     }
 
-    /// Reads the text form; parts without \x01 are skipped, as RocketMQ skips them.
+    /// Reads the text form; parts without a name or without a value are skipped, as RocketMQ skips them.
     public init(text: String) {
         var text = text
         self = text.withUTF8 { MessageProperties(bytes: UnsafeRawBufferPointer($0)) }
     }
 
-    /// Reads the encoded form; parts without \x01 are skipped, as RocketMQ skips them.
+    /// Reads the encoded form; parts without a name or without a value are skipped, as RocketMQ skips them.
     public init(_ buffer: ByteBuffer) {
         self = buffer.withUnsafeReadableBytes { MessageProperties(bytes: $0) }
     }
@@ -59,25 +59,26 @@ public struct MessageProperties: Sendable, Hashable, ExpressibleByDictionaryLite
         entries = []
         entries.reserveCapacity(Self.usualCount)
         // 32 KiB hold thousands of names, and a search for each of them would cost the square of that.
-        var places: [String: Int] = [:]
+        var places: [TextBytes: Int] = [:]
         var start = 0
         while start < bytes.count {
             let rest = UnsafeRawBufferPointer(rebasing: bytes[start...])
             let length = rest.firstIndex(of: Self.entrySeparator) ?? rest.count
             defer { start += length + 1 }
             let part = UnsafeRawBufferPointer(rebasing: rest[..<length])
-            guard let middle = part.firstIndex(of: Self.nameSeparator) else { continue }
+            guard let middle = part.firstIndex(of: Self.nameSeparator), middle > 0, middle + 1 < part.count
+            else { continue }
             let name = String(decoding: UnsafeRawBufferPointer(rebasing: part[..<middle]), as: UTF8.self)
             let value = String(decoding: UnsafeRawBufferPointer(rebasing: part[(middle + 1)...]), as: UTF8.self)
             if entries.count < Self.handful {
                 self[name] = value
                 continue
             }
-            if places.isEmpty { for (index, entry) in entries.enumerated() { places[entry.name] = index } }
-            if let place = places[name] {
+            if places.isEmpty { for (index, entry) in entries.enumerated() { places[TextBytes(entry.name)] = index } }
+            if let place = places[TextBytes(name)] {
                 entries[place].value = value
             } else {
-                places[name] = entries.count
+                places[TextBytes(name)] = entries.count
                 entries.append(Entry(name: name, value: value))
             }
         }
@@ -85,9 +86,9 @@ public struct MessageProperties: Sendable, Hashable, ExpressibleByDictionaryLite
 
     /// The value under `name`; setting `nil` removes it, a new name goes to the end.
     public subscript(name: String) -> String? {
-        get { entries.first { $0.name == name }?.value }
+        get { entries.first { TextBytes.areEqual($0.name, name) }?.value }
         set {
-            let index = entries.firstIndex { $0.name == name }
+            let index = entries.firstIndex { TextBytes.areEqual($0.name, name) }
             switch (index, newValue) {
             case (let index?, let value?): entries[index].value = value
             case (let index?, nil): entries.remove(at: index)
@@ -119,10 +120,16 @@ public struct MessageProperties: Sendable, Hashable, ExpressibleByDictionaryLite
         Dictionary(entries.map { ($0.name, $0.value) }, uniquingKeysWith: { $1 })
     }
 
+    /// Finds values by a table, for whoever makes many searches.
+    public var lookUp: @Sendable (String) -> String? {
+        let table = Dictionary(entries.map { (TextBytes($0.name), $0.value) }, uniquingKeysWith: { $1 })
+        return { table[TextBytes($0)] }
+    }
+
     /// Finds one value in the encoded form without decoding the others.
     ///
-    /// The hot paths (tag hash on dispatch) need one property of each message. Of equal names the last one counts, as in
-    /// the whole list: else a broker would filter by one tag and a consumer by another.
+    /// The hot paths (tag hash on dispatch) need one property of each message. Of equal names the last one counts, and one
+    /// without a value does not, as in the whole list: else a broker would filter by one tag and a consumer by another.
     public static func value(of name: StaticString, in encoded: ByteBuffer) -> String? {
         name.withUTF8Buffer { value(of: $0, in: encoded) }
     }
@@ -134,14 +141,15 @@ public struct MessageProperties: Sendable, Hashable, ExpressibleByDictionaryLite
     }
 
     private static func value(of wanted: UnsafeBufferPointer<UInt8>, in encoded: ByteBuffer) -> String? {
-        encoded.withUnsafeReadableBytes { bytes in
+        guard wanted.count > 0 else { return nil }
+        return encoded.withUnsafeReadableBytes { bytes in
             var found: Range<Int>?
             var start = 0
             while start < bytes.count {
                 var end = start
                 while end < bytes.count, bytes[end] != entrySeparator { end += 1 }
                 let middle = start + wanted.count
-                if middle < end, bytes[middle] == nameSeparator {
+                if middle + 1 < end, bytes[middle] == nameSeparator {
                     var index = 0
                     while index < wanted.count, bytes[start + index] == wanted[index] { index += 1 }
                     if index == wanted.count { found = (middle + 1)..<end }
