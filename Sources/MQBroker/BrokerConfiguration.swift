@@ -157,6 +157,13 @@ public struct BrokerConfiguration: Sendable {
         "namesrvDomain",
     ]
 
+    /// The keys that a file may have.
+    static let knownKeys: Set<String> = {
+        var settings = Settings(file: nil)
+        _ = try? BrokerConfiguration(settings: &settings)
+        return settings.knownKeys
+    }()
+
     /// Reads the settings; throws on a bad value.
     public init(settings: inout Settings) throws(ConfigurationError) {
         self.init()

@@ -35,11 +35,11 @@ struct LiveSettings: Sendable, Equatable {
 
     /// Takes changes, all or none; throws for a key that is unknown or fixed, and for a value that is not accepted.
     mutating func change(_ entries: [PropertiesFile.Entry]) throws(ConfigurationError) {
-        for entry in entries where !Self.keys.contains(entry.key) {
-            throw ConfigurationError(
-                file: "the request", line: entry.line,
-                problem: "\(entry.key) is no setting that changes while the broker runs (those are: "
-                    + "\(Self.keys.sorted().joined(separator: ", ")); others stand in its file, and need a restart)")
+        for entry in entries {
+            let objection = Settings.objection(
+                toSetting: entry.key, changeable: Self.keys, known: BrokerConfiguration.knownKeys,
+                ignored: BrokerConfiguration.ignoredKeys, of: "broker")
+            if let objection { throw ConfigurationError(file: "the request", line: entry.line, problem: objection) }
         }
         var settings = Settings(
             file: nil,

@@ -40,6 +40,13 @@ public struct NameserverConfiguration: Sendable, Equatable {
         "serverSocketRcvBufSize", "serverPooledByteBufAllocatorEnable", "useEpollNativeSelector",
     ]
 
+    /// The keys that a file may have.
+    static let knownKeys: Set<String> = {
+        var settings = Settings(file: nil)
+        _ = try? NameserverConfiguration(settings: &settings)
+        return settings.knownKeys
+    }()
+
     /// Reads the settings; throws on a bad value.
     public init(settings: inout Settings) throws(ConfigurationError) {
         self.init()
@@ -71,10 +78,16 @@ public struct NameserverConfiguration: Sendable, Equatable {
     /// What nobody may change from outside: whoever names a file could have any file written.
     static let pathKeys: Set<String> = ["kvConfigPath", "configStorePath"]
 
-    /// Takes changed values over; throws on a bad one, and then nothing is changed.
+    /// Takes changed values over; throws on a bad one and on a key that may not be set, and then nothing is changed.
     mutating func change(_ entries: [PropertiesFile.Entry]) throws(ConfigurationError) {
+        for entry in entries {
+            let objection = Settings.objection(
+                toSetting: entry.key, changeable: Self.changeableKeys, known: Self.knownKeys,
+                ignored: Self.ignoredKeys, of: "nameserver")
+            if let objection { throw ConfigurationError(file: "the request", line: entry.line, problem: objection) }
+        }
         let values = Dictionary(entries.map { ($0.key, $0.value) }, uniquingKeysWith: { $1 })
-        var settings = Settings(file: nil, commandLine: values)
+        var settings = Settings(file: nil, commandLine: values, source: "the request")
         var changed = self
         changed.scanInterval = try settings.milliseconds("scanNotActiveBrokerInterval", default: scanInterval)
         changed.brokerExpiry = try settings.milliseconds("brokerExpiredTime", default: brokerExpiry)

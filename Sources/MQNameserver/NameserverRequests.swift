@@ -11,7 +11,7 @@ public struct NameserverRequests: Sendable {
         /// A broker said goodbye.
         case brokerLeft(address: String, name: String)
         /// The key-value store changed: save it before the answer goes out.
-        case keyValuesChanged(JSONValue)
+        case keyValuesChanged(KeyValueStore)
         /// Settings changed.
         case settingsChanged(NameserverConfiguration)
     }
@@ -27,14 +27,58 @@ public struct NameserverRequests: Sendable {
         keyValues = savedKeyValues.map { KeyValueStore(json: $0) } ?? KeyValueStore()
     }
 
+    /// Who carries a request out.
+    enum Worker: Sendable, Equatable {
+        /// The event loop: a look-up in memory, or a refusal.
+        case loop
+        /// The thread that changes the tables: all that brokers and operators say, in their order.
+        case tables
+        /// The thread of long answers, from a picture of the tables.
+        case lists
+    }
+
+    /// Who carries this request out. A broker's table has up to 16 MiB, and a list of topics too: neither may hold up the
+    /// routes of others.
+    static func worker(of request: RemotingCommand) -> Worker {
+        switch request.requestCode {
+        case .registerBroker, .queryDataVersion, .unregisterBroker, .deleteTopicInNameserver, .wipeWritePermission,
+            .addWritePermission, .putKVConfig, .getKVConfig, .deleteKVConfig, .updateNamesrvConfig, .getNamesrvConfig:
+            .tables
+        case .getBrokerClusterInfo, .getAllTopicsFromNameserver, .getTopicsByCluster, .getSystemTopicsFromNameserver,
+            .getKVListByNamespace, .getUnitTopicList, .getHasUnitSubTopicList, .getHasUnitSubUnunitTopicList:
+            .lists
+        default: .loop
+        }
+    }
+
+    /// A request whose body, where reading it takes long, is read: that needs no table.
+    struct Prepared: Sendable {
+        let request: RemotingCommand
+        fileprivate let registration: Result<TopicConfigTable, any Error>?
+
+        init(_ request: RemotingCommand) {
+            self.request = request
+            registration =
+                request.requestCode == .registerBroker ? Result { try NameserverRequests.table(of: request) } : nil
+        }
+    }
+
     /// Answers one request. A malformed one is refused with a remark that names the field.
     public mutating func answer(
         _ request: RemotingCommand, connection: UInt64, now: ContinuousClock.Instant
     ) -> (response: RemotingCommand, event: Event?) {
+        answer(Prepared(request), connection: connection, now: now)
+    }
+
+    mutating func answer(
+        _ prepared: Prepared, connection: UInt64, now: ContinuousClock.Instant
+    ) -> (response: RemotingCommand, event: Event?) {
+        let request = prepared.request
         do {
+            if let table = prepared.registration {
+                return try register(request, table: table.get(), connection: connection, now: now)
+            }
             return try answerWellFormed(request, connection: connection, now: now)
-        } catch let error as HeaderError {
-            return (request.response(.systemError, remark: "\(request.requestCode): \(error)"), nil)
         } catch {
             return (request.response(.systemError, remark: "\(request.requestCode): \(error)"), nil)
         }
@@ -55,12 +99,11 @@ public struct NameserverRequests: Sendable {
     ) throws -> (RemotingCommand, Event?) {
         switch request.requestCode {
         case .getRouteByTopic: return (try route(request), nil)
-        case .registerBroker: return try register(request, connection: connection, now: now)
         case .queryDataVersion: return (try queryDataVersion(request, connection: connection, now: now), nil)
         case .unregisterBroker:
             let header = try request.header(UnregisterBrokerRequestHeader.self)
-            routes.unregister(header)
-            return (request.response(), .brokerLeft(address: header.brokerAddress, name: header.brokerName))
+            let gone = routes.unregister(header)
+            return (request.response(), gone.map { .brokerLeft(address: $0.brokerAddress, name: $0.brokerName) })
         case .getBrokerClusterInfo: return (request.response(body: routes.clusterInfo.encoded()), nil)
         case .getAllTopicsFromNameserver:
             return (request.response(body: TopicList(topics: routes.topicNames).encoded()), nil)
@@ -73,7 +116,8 @@ public struct NameserverRequests: Sendable {
             return (request.response(body: TopicList(topics: names).encoded()), nil)
         case .deleteTopicInNameserver:
             let header = try request.header(TopicRequestHeader.self)
-            routes.deleteTopic(header.topic, cluster: request.extFields["clusterName"])
+            let cluster = request.extFields["clusterName"].flatMap { $0.isEmpty ? nil : $0 }
+            routes.deleteTopic(header.topic, cluster: cluster)
             return (request.response(), nil)
         case .wipeWritePermission: return (try setWritable(false, request, countField: "wipeTopicCount"), nil)
         case .addWritePermission: return (try setWritable(true, request, countField: "addTopicCount"), nil)
@@ -106,13 +150,6 @@ public struct NameserverRequests: Sendable {
         if let path = entries.first(where: { NameserverConfiguration.pathKeys.contains($0.key) }) {
             return (request.response(.noPermission, remark: "Can not update config path (\(path.key))"), nil)
         }
-        if let fixed = entries.first(where: { !NameserverConfiguration.changeableKeys.contains($0.key) }) {
-            return (
-                request.response(
-                    .systemError, remark: "\(fixed.key) does not change while the nameserver runs (its file does it)"),
-                nil
-            )
-        }
         try configuration.change(entries)
         return (request.response(), .settingsChanged(configuration))
     }
@@ -124,39 +161,42 @@ public struct NameserverRequests: Sendable {
                 .topicNotExist, remark: "No topic route info in name server for the topic: \(topic)")
         }
         if configuration.orderMessages {
-            route.orderTopicConfiguration = keyValues.value(for: topic, in: "ORDER_TOPIC_CONFIG")
+            route.orderTopicConfiguration = keyValues.value(for: topic, in: Self.orderNamespace)
         }
         return request.response(body: route.encoded())
     }
 
-    private mutating func register(
-        _ request: RemotingCommand, connection: UInt64, now: ContinuousClock.Instant
-    ) throws -> (RemotingCommand, Event?) {
+    /// The topics that a registration brings.
+    private static func table(of request: RemotingCommand) throws -> TopicConfigTable {
         let header = try request.header(RegisterBrokerRequestHeader.self)
-        if let expected = header.bodyCRC32, expected != 0, let body = request.body {
+        guard let body = request.body else { return TopicConfigTable() }
+        if let expected = header.bodyCRC32, expected != 0 {
             let actual = Int32(bitPattern: BodyChecksum.body(body))
             guard actual == expected else {
-                return (
-                    request.response(.systemError, remark: "crc32 not match: the body has \(actual), not \(expected)"),
-                    nil
-                )
+                throw BodyError(
+                    body: "RegisterBrokerBody", reason: "crc32 not match: the body has \(actual), not \(expected)")
             }
         }
-        let table: TopicConfigTable
-        if let body = request.body, header.compressed {
-            table = try RegisterBrokerBody(compressed: body).table
-        } else if let body = request.body {
-            table = try RegisterBrokerBody(decoding: body).table
-        } else {
-            table = TopicConfigTable()
-        }
-        let registration = routes.register(header, table: table, connection: connection, now: now)
+        return header.compressed
+            ? try RegisterBrokerBody(compressed: body).table : try RegisterBrokerBody(decoding: body).table
+    }
+
+    private mutating func register(
+        _ request: RemotingCommand, table: TopicConfigTable, connection: UInt64, now: ContinuousClock.Instant
+    ) throws -> (RemotingCommand, Event?) {
+        let header = try request.header(RegisterBrokerRequestHeader.self)
+        let registration = try routes.register(header, table: table, connection: connection, now: now)
         let answer = RegisterBrokerResponseHeader(
             haServerAddress: registration.haServerAddress, masterAddress: registration.masterAddress)
         let event: Event? =
             registration.isNew ? .brokerJoined(address: header.brokerAddress, name: header.brokerName) : nil
-        return (request.response(.success, answer), event)
+        // Brokers are told which topics have an order, as RocketMQ's tells them.
+        let orders = keyValues.entries(in: Self.orderNamespace)
+        return (request.response(.success, answer, body: orders.isEmpty ? nil : TextTable(orders).encoded()), event)
     }
+
+    /// Where topics' orders are kept.
+    private static let orderNamespace = "ORDER_TOPIC_CONFIG"
 
     private mutating func queryDataVersion(
         _ request: RemotingCommand, connection: UInt64, now: ContinuousClock.Instant
@@ -182,8 +222,7 @@ public struct NameserverRequests: Sendable {
         guard !entries.isEmpty else {
             return request.response(.queryNotFound, remark: "No config item, Namespace: \(namespace)")
         }
-        let table = entries.sorted { $0.key < $1.key }.map { JSONMember($0.key, .string($0.value)) }
-        return request.response(body: JSONValue.object([JSONMember("table", .object(table))]).encoded())
+        return request.response(body: TextTable(entries).encoded())
     }
 
     private mutating func keyValue(_ request: RemotingCommand) throws(HeaderError) -> (RemotingCommand, Event?) {
@@ -191,14 +230,10 @@ public struct NameserverRequests: Sendable {
         switch request.requestCode {
         case .putKVConfig:
             let value = try request.extFields.required("value")
-            guard keyValues.put(value, for: header.key, in: header.namespace) else {
-                return (
-                    request.response(
-                        .systemError, remark: "the key-value store is full (\(KeyValueStore.entryLimit) entries)"),
-                    nil
-                )
+            if let objection = keyValues.put(value, for: header.key, in: header.namespace) {
+                return (request.response(.systemError, remark: objection), nil)
             }
-            return (request.response(), .keyValuesChanged(keyValues.json))
+            return (request.response(), .keyValuesChanged(keyValues))
         case .getKVConfig:
             guard let value = keyValues.value(for: header.key, in: header.namespace) else {
                 return (
@@ -210,7 +245,7 @@ public struct NameserverRequests: Sendable {
             return (request.response(.success, KeyValueResponseHeader(value: value)), nil)
         default:
             let isChanged = keyValues.delete(header.key, in: header.namespace)
-            return (request.response(), isChanged ? .keyValuesChanged(keyValues.json) : nil)
+            return (request.response(), isChanged ? .keyValuesChanged(keyValues) : nil)
         }
     }
 }

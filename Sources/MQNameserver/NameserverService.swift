@@ -15,6 +15,10 @@ public final class NameserverService: RemotingRequestHandler {
     private let running = Mutex<Running?>(nil)
     /// One thread, so that a newer state of the key-value store is never overtaken by an older one.
     private let diskThread = NIOThreadPool(numberOfThreads: 1)
+    /// Changes the tables, one after the other: whoever registers and leaves must have left in the end.
+    private let tables = RequestThread()
+    /// Makes long answers.
+    private let lists = RequestThread()
 
     private struct Running {
         let server: RemotingServer
@@ -51,8 +55,15 @@ public final class NameserverService: RemotingRequestHandler {
                 limits: ConnectionLimits(idleTimeout: idleTimeout, closesSilentConnections: false),
                 budget: ByteBudget(limitBytes: configuration.connectionBufferBytes), security: security),
             group: group, logger: logger, handler: self)
-        let address = try await server.start()
+        // Before the first request comes.
+        tables.start()
+        lists.start()
         diskThread.start()
+        let address: SocketAddress
+        do { address = try await server.start() } catch {
+            await stopThreads()
+            throw error
+        }
         let scan = scan(every: configuration.scanInterval)
         running.withLock { $0 = Running(server: server, scan: scan, brokerExpiry: configuration.brokerExpiry) }
         return address
@@ -61,7 +72,7 @@ public final class NameserverService: RemotingRequestHandler {
     private func scan(every interval: Duration) -> RepeatedTask {
         let interval = TimeAmount(interval)
         return group.next().scheduleRepeatedTask(initialDelay: interval, delay: interval) { [self] _ in
-            expireSilentBrokers()
+            tables.perform { [self] in expireSilentBrokers() }
         }
     }
 
@@ -90,17 +101,48 @@ public final class NameserverService: RemotingRequestHandler {
         guard let running else { return }
         running.scan.cancel()
         await running.server.shutdown(patience: Self.savePatience)
+        await stopThreads()
+    }
+
+    private func stopThreads() async {
+        await tables.stop()
+        await lists.stop()
         try? await diskThread.shutdownGracefully()
     }
 
     /// What is known at this moment; for tests and for shells that print it.
     public var clusterInfo: ClusterInfo { requests.withLock { $0.routes.clusterInfo } }
 
-    /// Answers on the event loop: every answer is a look-up in memory.
+    /// Answers: what is a look-up on the event loop, all else on threads of its own.
     public func handle(_ request: RemotingCommand, on connection: RemotingConnection, reply: RemotingReply) {
-        let (response, event) = requests.withLock {
-            $0.answer(request, connection: connection.id, now: .now)
+        let now = ContinuousClock.now
+        let number = connection.id
+        var request = request
+        switch NameserverRequests.worker(of: request) {
+        case .loop:
+            answer(NameserverRequests.Prepared(request), of: number, now: now, reply: reply)
+        case .tables:
+            // The body is a slice of the read buffer, which is read into again meanwhile.
+            request.body = request.body.map { ByteBuffer(bytes: $0.readableBytesView) }
+            reply.produce(on: tables) { [self, request] turn in
+                guard turn == .work else { return }
+                answer(NameserverRequests.Prepared(request), of: number, now: now, reply: reply)
+            }
+        case .lists:
+            request.body = nil
+            reply.produce(on: lists) { [self, request] turn in
+                guard turn == .work else { return }
+                var picture = requests.withLock { $0 }
+                reply.send(picture.answer(request, connection: number, now: now).response)
+            }
         }
+    }
+
+    private func answer(
+        _ request: NameserverRequests.Prepared, of connection: UInt64, now: ContinuousClock.Instant,
+        reply: RemotingReply
+    ) {
+        let (response, event) = requests.withLock { $0.answer(request, connection: connection, now: now) }
         switch event {
         case .brokerJoined(let address, let name):
             logger.info("broker joined", metadata: ["broker": "\(name)", "address": "\(address)"])
@@ -114,11 +156,11 @@ public final class NameserverService: RemotingRequestHandler {
     }
 
     /// Answers once the key-value store is on the disk.
-    private func save(_ table: JSONValue, then response: RemotingCommand, reply: RemotingReply) {
+    private func save(_ table: KeyValueStore, then response: RemotingCommand, reply: RemotingReply) {
         guard let file = configuration.keyValueFile.map({ KeyValueFile(path: $0) }) else { return reply.send(response) }
         diskThread.submit { [logger] _ in
             do throws(KeyValueFile.Trouble) {
-                try file.save(table)
+                try file.save(table.json)
                 reply.send(response)
             } catch {
                 logger.error("the key-value store could not be saved", metadata: ["error": "\(error)"])
@@ -129,10 +171,13 @@ public final class NameserverService: RemotingRequestHandler {
 
     /// Drops the brokers that registered through the connection.
     public func connectionClosed(_ connection: RemotingConnection) {
-        for departure in requests.withLock({ $0.connectionClosed(connection.id) }) {
-            logger.info(
-                "broker dropped: its connection closed",
-                metadata: ["broker": "\(departure.brokerName)", "address": "\(departure.brokerAddress)"])
+        // Behind what it has said before.
+        tables.perform { [self] in
+            for departure in requests.withLock({ $0.connectionClosed(connection.id) }) {
+                logger.info(
+                    "broker dropped: its connection closed",
+                    metadata: ["broker": "\(departure.brokerName)", "address": "\(departure.brokerAddress)"])
+            }
         }
     }
 

@@ -6,8 +6,11 @@ public import MQWire
 /// heartbeat; one that is silent for longer than the expiry, or whose connection closes, is dropped with all its
 /// routes. Nameservers know nothing of each other. Source: RocketMQ 4.9 `RouteInfoManager`.
 ///
-/// Invariants: a broker set has at least one address; a cluster has at least one set; a topic has at least one set
-/// that holds it; an address appears under one id only within its set.
+/// Topics are kept with their broker set, and a route is asked of each set: a set with a hundred thousand topics then
+/// goes in one step, and not topic by topic.
+///
+/// Invariants: a broker set has at least one address, and belongs to one cluster; an address appears once, in the set
+/// and under the id that it last said; whatever address a set lists is alive.
 public struct RouteTable: Sendable {
     /// What is known of one broker process.
     struct LiveBroker: Sendable, Equatable {
@@ -16,6 +19,14 @@ public struct RouteTable: Sendable {
         var dataVersion: DataVersion
         var connection: UInt64
         var haServerAddress: String?
+    }
+
+    /// The brokers of one name, and their topics.
+    private struct BrokerSet: Sendable {
+        var data: BrokerData
+        var topics: [String: QueueData] = [:]
+        /// What the topics count for, see ``RouteLimits/tableBytes``.
+        var topicBytes = 0
     }
 
     /// What a broker is told in answer to its registration: the master, if it is a slave and there is one.
@@ -38,13 +49,14 @@ public struct RouteTable: Sendable {
         public var connection: UInt64
     }
 
-    private var brokers: [String: BrokerData] = [:]
-    private var clusters: [String: Set<String>] = [:]
-    private var topics: [String: [String: QueueData]] = [:]
+    private let limits: RouteLimits
+    private var sets: [String: BrokerSet] = [:]
     private var live: [String: LiveBroker] = [:]
+    /// What the topics of all sets count for.
+    private var topicBytes = 0
 
     /// An empty table.
-    public init() {}
+    public init(limits: RouteLimits = RouteLimits()) { self.limits = limits }
 
     // MARK: Brokers come
 
@@ -53,38 +65,73 @@ public struct RouteTable: Sendable {
     /// Topics are taken from masters only, and only when their version has changed, so that a permission wiped here
     /// stays wiped until the broker changes its own table; and from a slave that has become master, whose version may
     /// be the one that it had.
+    ///
+    /// - Throws: what passes a limit; nothing of it is taken then, but a broker that is known counts as alive.
     public mutating func register(
         _ header: RegisterBrokerRequestHeader, table: TopicConfigTable, connection: UInt64,
         now: ContinuousClock.Instant
-    ) -> Registration {
+    ) throws(RouteLimits.Refusal) -> Registration {
         let (name, address) = (header.brokerName, header.brokerAddress)
-        clusters[header.clusterName, default: []].insert(name)
-        var set = brokers[name] ?? BrokerData(cluster: header.clusterName, brokerName: name, addresses: [:])
-        let isNewMaster = header.brokerID == 0 && set.addresses[0] != address
-        // A slave that has become master keeps its address: it must not be listed under both ids.
-        set.addresses = set.addresses.filter { $0.value != address || $0.key == header.brokerID }
-        set.addresses[header.brokerID] = address
-        set.cluster = header.clusterName
-        brokers[name] = set
-
         let known = live[address]
-        if header.brokerID == 0, isNewMaster || known == nil || known?.dataVersion != table.dataVersion {
-            for topic in table.topics.values {
-                topics[topic.name, default: [:]][name] = QueueData(
-                    brokerName: name, readQueueNums: topic.readQueueNums, writeQueueNums: topic.writeQueueNums,
-                    permission: topic.permission, topicSysFlag: topic.sysFlag)
-            }
-        }
+        live[address]?.lastUpdate = now
+        let isNewMaster = header.brokerID == 0 && sets[name]?.data.addresses[0] != address
+        let bringsTopics = header.brokerID == 0 && (isNewMaster || known?.dataVersion != table.dataVersion)
+        try check(header, topics: bringsTopics ? table.topics : [:], isKnown: known != nil)
+
+        // One that has changed its name must not stay listed under the old one, where nobody would ever take it out.
+        if let known, known.brokerName != name { removeAddress(address, from: known.brokerName) }
+        let data = BrokerData(cluster: header.clusterName, brokerName: name, addresses: [:])
+        var set = sets.removeValue(forKey: name) ?? BrokerSet(data: data)
+        // A slave that has become master keeps its address: it must not be listed under both ids.
+        set.data.addresses = set.data.addresses.filter { $0.value != address || $0.key == header.brokerID }
+        set.data.addresses[header.brokerID] = address
+        set.data.cluster = header.clusterName
+        if bringsTopics { take(table.topics, into: &set) }
+        sets[name] = set
         live[address] = LiveBroker(
             brokerName: name, lastUpdate: now, dataVersion: table.dataVersion, connection: connection,
             haServerAddress: header.haServerAddress)
 
         var registration = Registration(isNew: known == nil)
-        if header.brokerID != 0, let master = set.masterAddress {
+        if header.brokerID != 0, let master = set.data.masterAddress {
             registration.masterAddress = master
             registration.haServerAddress = live[master]?.haServerAddress
         }
         return registration
+    }
+
+    private func check(
+        _ header: RegisterBrokerRequestHeader, topics: [String: TopicConfig], isKnown: Bool
+    ) throws(RouteLimits.Refusal) {
+        try limits.check(header.brokerName, "brokerName")
+        try limits.check(header.brokerAddress, "brokerAddr")
+        try limits.check(header.clusterName, "clusterName", mayBeEmpty: true)
+        try limits.check(header.haServerAddress ?? "", "haServerAddr", mayBeEmpty: true)
+        guard isKnown || live.count < limits.brokers else {
+            throw RouteLimits.Refusal(description: "the nameserver is full: it knows \(live.count) brokers")
+        }
+        var added = 0
+        let known = sets[header.brokerName]?.topics
+        for name in topics.keys where known?[name] == nil {
+            try limits.check(name, "topicName")
+            added += RouteLimits.topicBytes(name)
+        }
+        guard topicBytes + added <= limits.tableBytes else {
+            throw RouteLimits.Refusal(
+                description: "the nameserver is full: its topics take \(topicBytes) of \(limits.tableBytes) bytes, and "
+                    + "these would take \(added)")
+        }
+    }
+
+    private mutating func take(_ topics: [String: TopicConfig], into set: inout BrokerSet) {
+        for topic in topics.values {
+            let queues = QueueData(
+                brokerName: set.data.brokerName, readQueueNums: topic.readQueueNums,
+                writeQueueNums: topic.writeQueueNums, permission: topic.permission, topicSysFlag: topic.sysFlag)
+            guard set.topics.updateValue(queues, forKey: topic.name) == nil else { continue }
+            set.topicBytes += RouteLimits.topicBytes(topic.name)
+            topicBytes += RouteLimits.topicBytes(topic.name)
+        }
     }
 
     /// A broker asks whether it must send its table; asking counts as a sign of life.
@@ -99,16 +146,17 @@ public struct RouteTable: Sendable {
         live[address]?.lastUpdate = now
         live[address]?.connection = connection
         // Another address may have taken the broker's place, and gone with its topics.
-        let isListed = brokers[broker.brokerName]?.addresses.values.contains(address) ?? false
+        let isListed = sets[broker.brokerName]?.data.addresses.values.contains(address) ?? false
         return (known != version || !isListed, known)
     }
 
     // MARK: Brokers go
 
-    /// A broker says goodbye.
-    public mutating func unregister(_ header: UnregisterBrokerRequestHeader) {
-        live[header.brokerAddress] = nil
-        removeAddress(header.brokerAddress, from: header.brokerName)
+    /// A broker says goodbye; `nil` when none of this name is known at this address, and then nobody goes.
+    public mutating func unregister(_ header: UnregisterBrokerRequestHeader) -> Departure? {
+        let address = header.brokerAddress
+        guard let broker = live[address], broker.brokerName == header.brokerName else { return nil }
+        return remove(address, broker)
     }
 
     /// A connection has closed: the brokers that last registered through it are gone.
@@ -123,87 +171,89 @@ public struct RouteTable: Sendable {
 
     private mutating func drop(where isGone: (LiveBroker) -> Bool) -> [Departure] {
         let gone = live.filter { isGone($0.value) }.sorted { $0.key < $1.key }
-        return gone.map { address, broker in
-            live[address] = nil
-            removeAddress(address, from: broker.brokerName)
-            return Departure(brokerAddress: address, brokerName: broker.brokerName, connection: broker.connection)
-        }
+        return gone.map { remove($0.key, $0.value) }
     }
 
-    /// Takes an address out of its set, and with the set's last one the set, its topics and an empty cluster.
+    private mutating func remove(_ address: String, _ broker: LiveBroker) -> Departure {
+        live[address] = nil
+        removeAddress(address, from: broker.brokerName)
+        return Departure(brokerAddress: address, brokerName: broker.brokerName, connection: broker.connection)
+    }
+
+    /// Takes an address out of its set, and with the set's last one the set and its topics.
     private mutating func removeAddress(_ address: String, from name: String) {
-        guard var set = brokers[name] else { return }
-        set.addresses = set.addresses.filter { $0.value != address }
-        guard set.addresses.isEmpty else {
-            brokers[name] = set
-            return
+        guard let data = sets[name]?.data else { return }
+        let rest = data.addresses.filter { $0.value != address }
+        if rest.isEmpty {
+            topicBytes -= sets.removeValue(forKey: name)?.topicBytes ?? 0
+        } else {
+            sets[name]?.data.addresses = rest
         }
-        brokers[name] = nil
-        for cluster in clusters.keys {
-            clusters[cluster]?.remove(name)
-            if clusters[cluster]?.isEmpty ?? false { clusters[cluster] = nil }
-        }
-        for topic in Array(topics.keys) { removeQueues(of: topic, brokerName: name) }
-    }
-
-    private mutating func removeQueues(of topic: String, brokerName: String) {
-        topics[topic]?[brokerName] = nil
-        if topics[topic]?.isEmpty ?? false { topics[topic] = nil }
     }
 
     // MARK: Questions
 
     /// Where a topic's queues are; `nil` when no broker alive holds it.
     public func route(of topic: String) -> TopicRouteData? {
-        guard let queues = topics[topic] else { return nil }
-        let names = queues.keys.sorted()
-        let sets = names.compactMap { brokers[$0] }
-        guard !sets.isEmpty else { return nil }
-        return TopicRouteData(queueDatas: names.compactMap { queues[$0] }, brokerDatas: sets)
+        var found: [(queues: QueueData, data: BrokerData)] = []
+        for set in sets.values {
+            if let queues = set.topics[topic] { found.append((queues, set.data)) }
+        }
+        guard !found.isEmpty else { return nil }
+        found.sort { $0.data.brokerName < $1.data.brokerName }
+        return TopicRouteData(queueDatas: found.map(\.queues), brokerDatas: found.map(\.data))
     }
 
     /// All broker sets and clusters.
     public var clusterInfo: ClusterInfo {
-        ClusterInfo(brokers: brokers, clusters: clusters.mapValues { $0.sorted() })
+        var clusters: [String: [String]] = [:]
+        for (name, set) in sets { clusters[set.data.cluster, default: []].append(name) }
+        return ClusterInfo(brokers: sets.mapValues(\.data), clusters: clusters.mapValues { $0.sorted() })
     }
 
     /// All topic names, sorted.
-    public var topicNames: [String] { topics.keys.sorted() }
+    public var topicNames: [String] { names { _ in true } }
 
     /// The topics that a cluster's brokers hold, sorted.
-    public func topicNames(inCluster cluster: String) -> [String] {
-        let names = clusters[cluster] ?? []
-        return topics.filter { !names.isDisjoint(with: $0.value.keys) }.keys.sorted()
+    public func topicNames(inCluster cluster: String) -> [String] { names { $0.cluster == cluster } }
+
+    private func names(where isWanted: (BrokerData) -> Bool) -> [String] {
+        var names: Set<String> = []
+        for set in sets.values where isWanted(set.data) { names.formUnion(set.topics.keys) }
+        return names.sorted()
     }
 
-    /// The topics with at least these bits and none of those in their system flag, sorted.
+    /// The topics with at least these bits and none of those in their system flag, as the first set that holds them has
+    /// it, sorted.
     public func topicNames(withFlags flags: Int32, without other: Int32 = 0) -> [String] {
-        topics.filter { _, sets in
-            let flag = sets.sorted { $0.key < $1.key }.first?.value.topicSysFlag ?? 0
-            return flag & flags == flags && flag & other == 0
-        }.keys.sorted()
+        var known: [String: Int32] = [:]
+        for (_, set) in sets.sorted(by: { $0.key < $1.key }) {
+            known.merge(
+                set.topics.lazy.map { ($0.key, $0.value.topicSysFlag) }, uniquingKeysWith: { first, _ in first })
+        }
+        return known.filter { $0.value & flags == flags && $0.value & other == 0 }.keys.sorted()
     }
 
     // MARK: Interventions
 
     /// Takes or gives the write permission of all topics of a broker set; returns how many topics it has.
     public mutating func setWritable(_ isWritable: Bool, brokerName: String) -> Int {
-        var count = 0
-        for topic in topics.keys {
-            guard var queues = topics[topic]?[brokerName] else { continue }
+        guard var set = sets.removeValue(forKey: brokerName) else { return 0 }
+        set.topics = set.topics.mapValues { queues in
+            var queues = queues
             if isWritable { queues.permission.insert(.write) } else { queues.permission.remove(.write) }
-            topics[topic]?[brokerName] = queues
-            count += 1
+            return queues
         }
-        return count
+        sets[brokerName] = set
+        return set.topics.count
     }
 
     /// Deletes a topic's routes, in one cluster or everywhere.
     public mutating func deleteTopic(_ topic: String, cluster: String?) {
-        guard let cluster else {
-            topics[topic] = nil
-            return
+        for name in Array(sets.keys) where cluster == nil || sets[name]?.data.cluster == cluster {
+            guard sets[name]?.topics.removeValue(forKey: topic) != nil else { continue }
+            sets[name]?.topicBytes -= RouteLimits.topicBytes(topic)
+            topicBytes -= RouteLimits.topicBytes(topic)
         }
-        for name in clusters[cluster] ?? [] { removeQueues(of: topic, brokerName: name) }
     }
 }

@@ -95,7 +95,11 @@ import Testing
             (registration(compressed: true), .systemError, "no zlib stream"),
             (config("kvConfigPath=/etc/passwd"), .noPermission, "config path"),
             (config("listenPort=1"), .systemError, "listenPort does not change"),
-            (config("brokerExpiredTime=soon"), .systemError, "'soon' is not accepted"),
+            (
+                config("brokerExpiredTme=1"), .systemError,
+                "unknown key brokerExpiredTme (did you mean brokerExpiredTime?"
+            ),
+            (config("brokerExpiredTime=soon"), .systemError, "the request: brokerExpiredTime: 'soon' is not accepted"),
             (registration(crc: 12345), .systemError, "crc32 not match"),
             (RemotingCommand(code: 4711), .requestCodeNotSupported, "4711"),
             (.request(.sendMessage), .requestCodeNotSupported, "SEND_MESSAGE"),
@@ -135,6 +139,64 @@ import Testing
         #expect(ask(list).body.map { String(buffer: $0) } == #"{"table":{"k":"v"}}"#)
         #expect(ask(.request(.deleteKVConfig, key)).responseCode == .success)
         #expect(ask(.request(.getKVConfig, key)).responseCode == .queryNotFound)
+    }
+
+    /// Brokers are told topics' orders, as RocketMQ's nameserver tells them with each registration.
+    @Test func aRegistrationIsAnsweredWithTheOrders() throws {
+        var requests = NameserverRequests()
+        #expect(requests.answer(registration(), connection: 1, now: now).response.body == nil)
+        let order = PutKeyValueRequestHeader(namespace: "ORDER_TOPIC_CONFIG", key: "t", value: "a:4")
+        _ = requests.answer(.request(.putKVConfig, order), connection: 1, now: now)
+        let body = requests.answer(registration(), connection: 1, now: now).response.body
+        #expect(body.map { String(buffer: $0) } == #"{"table":{"t":"a:4"}}"#)
+    }
+
+    @Test func keysAndValuesAreBounded() {
+        var requests = NameserverRequests()
+        func put(_ key: String, _ value: String) -> String? {
+            let put = PutKeyValueRequestHeader(namespace: "n", key: key, value: value)
+            return requests.answer(.request(.putKVConfig, put), connection: 1, now: now).response.remark
+        }
+        let large = String(repeating: "v", count: 4 << 20)
+        #expect(put("a", large)?.contains("full") == true)
+        #expect(put("a", String(large.dropLast(100))) == nil)
+        #expect(put("b", String(large.suffix(200)))?.contains("full") == true)
+        // A shorter value in its place makes room.
+        #expect(put("a", "small") == nil)
+        #expect(put("b", String(large.suffix(200))) == nil)
+        for number in 0..<9998 { #expect(put("k\(number)", "") == nil) }
+        #expect(put("one more", "")?.contains("full (10000 entries)") == true)
+        #expect(put("k7", "changed") == nil)
+    }
+
+    @Test func whoIsNotKnownDoesNotLeave() throws {
+        var requests = NameserverRequests()
+        _ = requests.answer(registration(), connection: 1, now: now)
+        func leave(_ name: String) -> NameserverRequests.Event? {
+            let header = UnregisterBrokerRequestHeader(
+                brokerName: name, brokerAddress: "h:1", clusterName: "c", brokerID: 0)
+            let (answer, event) = requests.answer(.request(.unregisterBroker, header), connection: 2, now: now)
+            #expect(answer.responseCode == .success)
+            return event
+        }
+        #expect(leave("other") == nil)
+        #expect(requests.routes.topicNames == ["t"])
+        #expect(leave("a") == .brokerLeft(address: "h:1", name: "a"))
+        #expect(leave("a") == nil && requests.routes.topicNames.isEmpty)
+    }
+
+    @Test func aTopicIsDeletedInItsClusterOrEverywhere() {
+        var requests = NameserverRequests()
+        _ = requests.answer(registration(), connection: 1, now: now)
+        func delete(_ cluster: String?) -> [String] {
+            var request = RemotingCommand.request(.deleteTopicInNameserver, TopicRequestHeader(topic: "t"))
+            request.extFields["clusterName"] = cluster
+            #expect(requests.answer(request, connection: 1, now: now).response.responseCode == .success)
+            return requests.routes.topicNames
+        }
+        #expect(delete("another") == ["t"])
+        // RocketMQ takes an empty name for none.
+        #expect(delete("").isEmpty)
     }
 
     @Test func topicsAreListedByClusterAndOfTheSystem() throws {

@@ -90,6 +90,36 @@ import Testing
         }
     }
 
+    /// Reading a table of megabytes, and listing the topics of hundreds of them, are no reason for others to wait.
+    @Test func largeTablesHoldUpNobodysRoutes() async throws {
+        try await withNameserver(.init(bindAddress: "127.0.0.1", listenPort: 0)) { _, address in
+            let topics = (0..<15_000).map { ("topic-\($0)", TopicConfig(name: "topic-\($0)")) }
+            var request = registration("a")
+            request.body = RegisterBrokerBody(
+                table: TopicConfigTable(topics: Dictionary(uniqueKeysWithValues: topics))
+            ).encoded()
+            let (broker, asker) = (client(), client())
+            _ = try await asker.call(registration("b"), to: address, timeout: .seconds(20))
+            async let registered = broker.call(request, to: address, timeout: .seconds(60))
+            // The asker's turns come while the table is read: this is what a client does every 30 s.
+            var longest = Duration.zero
+            for _ in 0..<50 {
+                let start = ContinuousClock.now
+                let route = try await asker.call(
+                    .request(.getRouteByTopic, TopicRequestHeader(topic: "t")), to: address, timeout: .seconds(60))
+                #expect(route.responseCode == .success)
+                longest = max(longest, .now - start)
+            }
+            #expect(try await registered.responseCode == .success)
+            let list = try await broker.call(
+                .request(.getAllTopicsFromNameserver), to: address, timeout: .seconds(60))
+            #expect(try TopicList(decoding: list.body).topics.count == 15_001)
+            #expect(longest < .seconds(1), "\(longest)")
+            await broker.shutdown()
+            await asker.shutdown()
+        }
+    }
+
     @Test func aSecondOneOnTheSamePortSaysSo() async throws {
         try await withNameserver(.init(bindAddress: "127.0.0.1", listenPort: 0)) { _, address in
             let second = NameserverService(

@@ -175,6 +175,23 @@ func pause() async throws { try await Task.sleep(for: .milliseconds(1)) }
         }
     }
 
+    /// A longer frame than peers read would cost the asker its connection, and all that it waits for there.
+    @Test func anAnswerThatFitsIntoNoFrameIsRefused() async throws {
+        let longest = FrameCodec.limitBytes - (64 << 10)
+        try await withPair { request, _, reply in
+            reply.send(
+                request.response(
+                    extFields: ["n": "1"], body: ByteBuffer(repeating: 7, count: longest + Int(request.code) - 10)))
+        } body: { client, address, _ in
+            let refused = try await client.call(RemotingCommand(code: 11), to: address, timeout: .seconds(10))
+            #expect(refused.responseCode == .systemError && refused.body == nil && refused.extFields.isEmpty)
+            #expect(
+                refused.remark == "the answer has \(longest + 1) bytes, and fits into no frame (at most \(longest))")
+            let fits = try await client.call(RemotingCommand(code: 10), to: address, timeout: .seconds(10))
+            #expect(fits.responseCode == .success && fits.body?.readableBytes == longest)
+        }
+    }
+
     @Test func aDroppedReplyAnswersForItself() async throws {
         try await withPair { _, _, _ in
         } body: { client, address, _ in

@@ -88,6 +88,34 @@ public struct Settings: Sendable {
             problem: "\(key): '\(value?.text ?? "")' is not accepted (accepted: \(accepted))")
     }
 
+    /// The keys that were asked for so far.
+    public var knownKeys: Set<String> { known }
+
+    /// Why a request may not set a key while a daemon runs; `nil` when it may.
+    ///
+    /// A key that nobody knows is told apart from one that needs a restart: who mistyped it must not go and look for it in
+    /// the file.
+    ///
+    /// - Parameters:
+    ///   - changeable: the keys that may be set.
+    ///   - known: those that the daemon's file may have.
+    ///   - ignored: those of Apache's that mean nothing here.
+    ///   - daemon: what is running.
+    public static func objection(
+        toSetting key: String, changeable: Set<String>, known: Set<String>, ignored: Set<String>, of daemon: String
+    ) -> String? {
+        if changeable.contains(key) { return nil }
+        let list = changeable.sorted().joined(separator: ", ")
+        if known.contains(key) {
+            return "\(key) does not change while the \(daemon) runs: it stands in its file, and needs a restart "
+                + "(what changes: \(list))"
+        }
+        if ignored.contains(key) { return "\(key) means nothing to this \(daemon) (what changes: \(list))" }
+        let nearest = nearest(to: key, among: known.union(changeable).sorted())
+        let hint = nearest.map { "did you mean \($0)?" } ?? "what changes: \(list)"
+        return "unknown key \(key) (\(hint))"
+    }
+
     /// One warning for each key of the file that nobody asked for; `ignored` are keys of Apache's that mean nothing
     /// here. Call it after all look-ups.
     public func unknownKeyWarnings(ignoring ignored: Set<String> = []) -> [String] {

@@ -147,6 +147,7 @@ public final class RemotingConnection: Sendable {
 
     func finish(_ response: RemotingCommand, isOneWay: Bool, bytes: Int) {
         if !isOneWay {
+            let response = Self.fitting(response)
             let answerBytes = Self.size(of: response)
             answers.add(answerBytes)
             account?.change(by: answerBytes, of: id)
@@ -179,6 +180,20 @@ public final class RemotingConnection: Sendable {
     /// What an answer takes until it is sent: its body, and a guess at the rest.
     private static func size(of response: RemotingCommand) -> Int {
         256 + (response.remark?.utf8.count ?? 0) + (response.body?.readableBytes ?? 0)
+    }
+
+    /// The longest body of an answer: no peer reads a longer frame, and the header needs its room too.
+    static let longestAnswerBytes = FrameCodec.limitBytes - (64 << 10)
+
+    /// The answer, or a refusal when no peer would read it: a frame that is too long costs the whole connection.
+    private static func fitting(_ response: RemotingCommand) -> RemotingCommand {
+        guard let bytes = response.body?.readableBytes, bytes > longestAnswerBytes else { return response }
+        var refusal = response
+        refusal.code = ResponseCode.systemError.rawValue
+        refusal.remark = "the answer has \(bytes) bytes, and fits into no frame (at most \(longestAnswerBytes))"
+        refusal.extFields = ExtFields()
+        refusal.body = nil
+        return refusal
     }
 
     /// Answers are with the kernel, or nobody can have them any more.
