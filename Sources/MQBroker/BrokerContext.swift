@@ -157,6 +157,20 @@ final class BrokerContext: Sendable {
         replication.master.awaitCopy(of: end, until: limit, done)
     }
 
+    /// Stores what a request came to; the code says, as a send's does, whether what the configuration promises was kept.
+    func store(_ drafts: [RecordDraft], then done: @escaping @Sendable (Result<ResponseCode, StoreError>) -> Void) {
+        let lastBytes = Int64(drafts.last?.encodedSize ?? 0)
+        store.append(drafts) { [self] result in
+            switch result {
+            case .success(let receipt):
+                awaitCopy(of: (receipt.logOffsets.last ?? 0) + lastBytes, isWanted: true) { copy in
+                    done(.success(StoreAnswers.code(for: receipt.flush, copy: copy)))
+                }
+            case .failure(let error): done(.failure(error))
+            }
+        }
+    }
+
     /// The topic a message is for, made if need be; whoever gets a new one calls ``topicsDidChange(then:)``.
     func resolveTopic(_ name: String, model: String, clientQueueNums: Int32) -> TopicTable.Resolution {
         let time = now()

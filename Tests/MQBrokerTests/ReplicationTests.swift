@@ -107,6 +107,47 @@ import Testing
         }
     }
 
+    /// What is sent back, and the end of a transaction, are told as done once a slave has them.
+    @Test func aSendBackAndACommitAreAsDurableAsASend() async throws {
+        try await Self.pair(.syncMaster, timeoutMilliseconds: 20_000) { master, slave in
+            #expect(try await eventually { try await master.send("T", body: "first").responseCode == .success })
+            func place(_ answer: RemotingCommand) throws -> Int64 {
+                try #require(answer.extFields["msgId"].flatMap { OffsetMessageID($0) }).logOffset
+            }
+            let failed = try place(try await master.send("T", body: "failed"))
+            let half = try await master.send(
+                "T", 1, body: "half", properties: ["TRAN_MSG": "true", "PGROUP": "P", "UNIQ_KEY": "u"])
+            // To the dead letters, where no delay stands between the answer and the message.
+            let back = ConsumerSendMessageBackRequestHeader(
+                offset: failed, group: "G", delayLevel: -1, maxReconsumeTimes: 3)
+            #expect(try await master.call(.request(.consumerSendMessageBack, back)).responseCode == .success)
+            #expect(try await runtime(slave, "commitLogMaxOffset") == runtime(master, "commitLogMaxOffset"))
+            let end = EndTransactionRequestHeader(
+                producerGroup: "P", tranStateTableOffset: 0, commitLogOffset: try place(half),
+                commitOrRollback: SysFlag.transactionCommit.rawValue)
+            #expect(try await master.call(.request(.endTransaction, end)).responseCode == .success)
+            #expect(try await runtime(slave, "commitLogMaxOffset") == runtime(master, "commitLogMaxOffset"))
+        }
+    }
+
+    /// Without a slave a commit is weak, as a send is; a send-back is not refused, or each try of a message would double it.
+    @Test func withoutASlaveACommitSaysSo() async throws {
+        try await TestBroker.run({ $0.role = .syncMaster }) { alone in
+            let half = try await alone.send(
+                "T", 1, body: "half", properties: ["TRAN_MSG": "true", "PGROUP": "P", "UNIQ_KEY": "u"])
+            let place = try #require(half.extFields["msgId"].flatMap { OffsetMessageID($0) }).logOffset
+            let end = EndTransactionRequestHeader(
+                producerGroup: "P", tranStateTableOffset: 0, commitLogOffset: place,
+                commitOrRollback: SysFlag.transactionCommit.rawValue)
+            let ended = try await alone.call(.request(.endTransaction, end))
+            #expect(ended.responseCode == .slaveNotAvailable && ended.remark?.contains("stored") == true)
+            let back = ConsumerSendMessageBackRequestHeader(
+                offset: place, group: "G", delayLevel: -1, maxReconsumeTimes: 3)
+            let taken = try await alone.call(.request(.consumerSendMessageBack, back))
+            #expect(taken.responseCode == .success && taken.remark?.contains("no slave") == true, "\(taken)")
+        }
+    }
+
     @Test func aDeletedTopicIsGoneFromTheSlave() async throws {
         try await Self.pair { master, slave in
             _ = try await master.send("T")

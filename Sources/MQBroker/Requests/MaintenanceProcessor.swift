@@ -96,12 +96,7 @@ struct MaintenanceProcessor: RequestProcessor {
                 properties[PropertyName.transactionCheckTimes] = nil
                 half.properties = ByteBuffer(string: properties.text)
                 half.storeHost = context.storeHost.withLock { $0 }
-                context.store.append([half]) { result in
-                    switch result {
-                    case .success: reply.send(.success)
-                    case .failure(let error): reply.send(StoreAnswers.code(for: error), remark: "\(error)")
-                    }
-                }
+                context.store([half]) { StoreAnswers.answer(reply, $0) }
             } catch {
                 reply.send(.systemError, remark: "\(error)")
             }

@@ -50,12 +50,14 @@ struct SendBackProcessor: Sendable {
         }
     }
 
+    /// Waits as a send does: whoever hears that its message comes again moves on, and does not keep it.
+    ///
+    /// That there is no slave is success here. It lasts, and RocketMQ's clients store a message once more whenever a
+    /// send-back is refused: with each try of a message there would be twice as many of it.
     private func append(_ draft: RecordDraft, reply: RemotingReply) {
-        context.store.append([draft]) { result in
-            switch result {
-            case .success: reply.send(.success)
-            case .failure(let error): reply.send(StoreAnswers.code(for: error), remark: "\(error)")
-            }
+        context.store([draft]) { result in
+            guard case .success(.slaveNotAvailable) = result else { return StoreAnswers.answer(reply, result) }
+            reply.send(.success, remark: StoreAnswers.remark(for: .slaveNotAvailable))
         }
     }
 

@@ -1,5 +1,6 @@
 import MQReplication
 import MQStore
+import MQTransport
 import MQWire
 
 /// How the store's outcomes are said on the wire.
@@ -22,6 +23,14 @@ enum StoreAnswers {
         case (_, .copied): .success
         case (_, .timedOut): .flushSlaveTimeout
         case (_, .unavailable): .slaveNotAvailable
+        }
+    }
+
+    /// Answers a request that stored something and tells nothing of it but that.
+    static func answer(_ reply: RemotingReply, _ result: Result<ResponseCode, StoreError>) {
+        switch result {
+        case .success(let code): reply.send(code, remark: remark(for: code))
+        case .failure(let error): reply.send(code(for: error), remark: "\(error)")
         }
     }
 

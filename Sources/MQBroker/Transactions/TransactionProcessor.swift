@@ -58,10 +58,7 @@ final class TransactionProcessor: Sendable {
                     return reply.send(.systemError, remark: objection)
                 }
                 guard table.withLock({ $0.begin(half.queueOffset) }) else { return reply.send(.success) }
-                finish(half, commits: verdict == .transactionCommit) { error in
-                    guard let error else { return reply.send(.success) }
-                    reply.send(StoreAnswers.code(for: error), remark: "\(error)")
-                }
+                finish(half, commits: verdict == .transactionCommit) { StoreAnswers.answer(reply, $0) }
             } catch {
                 reply.send(.systemError, remark: "\(error)")
             }
@@ -76,24 +73,22 @@ final class TransactionProcessor: Sendable {
         return nil
     }
 
-    private func finish(_ half: StoredRecord, commits: Bool, then: @escaping @Sendable (StoreError?) -> Void) {
+    private func finish(
+        _ half: StoredRecord, commits: Bool, then: @escaping @Sendable (Result<ResponseCode, StoreError>) -> Void
+    ) {
         var drafts: [RecordDraft] = []
         if commits {
             guard let message = MessageIntake.committed(half) else {
                 table.withLock { $0.abort(half.queueOffset) }
-                return then(StoreError(.illegalMessage, message: "the half message has no real topic"))
+                return then(.failure(StoreError(.illegalMessage, message: "the half message has no real topic")))
             }
             drafts.append(message)
         }
         drafts.append(endEntry(of: half))
         if context.makeTopicIfMissing(SystemTopic.operations, queues: 1) { context.topicsDidChange() }
-        context.store.append(drafts) { [self] result in
-            switch result {
-            case .success: then(nil)
-            case .failure(let error):
-                table.withLock { $0.abort(half.queueOffset) }
-                then(error)
-            }
+        context.store(drafts) { [self] result in
+            if case .failure = result { table.withLock { $0.abort(half.queueOffset) } }
+            then(result)
         }
     }
 

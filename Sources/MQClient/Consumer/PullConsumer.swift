@@ -71,7 +71,11 @@ public actor PullConsumer {
             originTopic: message.topic, maxReconsumeTimes: maxReconsumeTimes)
         let address = try await address(of: message.queue)
         let answer = try await call(.request(.consumerSendMessageBack, header), queue: message.queue, address: address)
-        guard answer.responseCode == .success else { throw MQClientError(refusal: answer, by: address) }
+        switch answer.responseCode {
+        // Stored, if not as well as the broker's mode promises: once more would be twice.
+        case .success, .flushDiskTimeout, .flushSlaveTimeout, .slaveNotAvailable: return
+        default: throw MQClientError(refusal: answer, by: address)
+        }
     }
 
     /// Reads up to `max` messages from an offset on.

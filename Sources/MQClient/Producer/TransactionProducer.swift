@@ -27,7 +27,7 @@ public struct TransactionReceipt: Sendable, Equatable {
     public let half: SendReceipt
     /// What the local transaction said; ``TransactionOutcome/rollback`` when it was not begun.
     public let outcome: TransactionOutcome
-    /// Whether the broker has taken it. If not, it asks, and the check answers.
+    /// Whether the broker has taken it, as well as its mode promises. If not, it may ask, and the check answers.
     public let isConfirmed: Bool
 }
 
