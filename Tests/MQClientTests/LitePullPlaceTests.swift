@@ -54,10 +54,10 @@ import Testing
         var place = LitePullPlace()
         place.begin(at: 0, isCommitted: true)
         place.give(upTo: 4)
-        place.finish(through: 1)
-        #expect(place.done == 2 && place.handed == 4)
-        place.finish(through: 3)
-        #expect(place.done == 4 && place.handed == nil)
+        let first = place.finish(through: 1)
+        #expect(first && place.done == 2 && place.handed == 4)
+        let last = place.finish(through: 3)
+        #expect(last && place.done == 4 && place.handed == nil)
         place.pass(to: 6)
         #expect(place.done == 6)
     }
@@ -69,5 +69,18 @@ import Testing
         place.seek(to: 1)
         place.finish()
         #expect(place.position == 1 && place.done == 1 && place.toCommit == 1)
+    }
+
+    /// What was in hands before the place was set back comes again: done with it moves nothing.
+    @Test func whatLiesBehindThePlaceIsNotDone() {
+        var place = LitePullPlace()
+        let early = place.finish(through: 0)
+        place.begin(at: 0, isCommitted: true)
+        place.give(upTo: 4)
+        place.seek(to: 1)
+        let late = place.finish(through: 3)
+        #expect(!early && !late && place.done == 1 && place.toCommit == 1)
+        let before = place.finish(through: 0)
+        #expect(before && place.done == 1)
     }
 }

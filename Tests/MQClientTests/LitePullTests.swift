@@ -11,18 +11,9 @@ import Testing
     }
 
     private func withBroker(_ body: (MQConnection, String, TestBroker) async throws -> Void) async throws {
-        let nameserver = try await TestNameserver.start()
-        let broker = try await TestBroker.start(nameserver: nameserver.address)
-        let client = MQConnection(
-            configuration: .init(nameservers: [nameserver.address], requestTimeout: .seconds(10)))
-        let admin = MQAdmin(client: client)
-        #expect(try await eventually { try await admin.clusterInfo().brokers["broker-a"] != nil })
-        _ = try await admin.createTopic("T", readQueues: 4, writeQueues: 4, inCluster: "DefaultCluster")
-        #expect(try await eventually { try await admin.topicNames().contains("T") })
-        do { try await body(client, nameserver.address, broker) } catch { Issue.record(error) }
-        await client.shutdown()
-        await broker.stop()
-        await nameserver.service.shutdown()
+        try await SmallCluster.run(topic: "T") { cluster in
+            try await body(cluster.client, cluster.nameserver.address, cluster.broker)
+        }
     }
 
     private func send(_ numbers: Range<Int>, _ client: MQConnection, to queue: Int32? = nil) async throws {

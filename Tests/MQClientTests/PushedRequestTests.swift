@@ -12,81 +12,66 @@ import Testing
 @Suite struct PushedRequestTests {
     @Test(arguments: [PushConsumerConfiguration.Order.concurrent, .orderly])
     func aConsumerIsResetAndAsked(_ order: PushConsumerConfiguration.Order) async throws {
-        let nameserver = try await TestNameserver.start()
-        let broker = try await TestBroker.start(nameserver: nameserver.address)
-        let client = MQConnection(
-            configuration: .init(nameservers: [nameserver.address], requestTimeout: .seconds(10)))
-        let admin = MQAdmin(client: client)
-        #expect(try await eventually { try await admin.clusterInfo().brokers["broker-a"] != nil })
-        let producer = Producer(group: "P", client: client)
-        var last: SendReceipt?
-        for number in 0..<8 {
-            last = try await producer.send(
-                Message(topic: "T", body: Array("\(number)".utf8), properties: ["n": "\(number)"]))
-        }
-        let seen = Mutex<[String]>([])
-        let consumer = PushConsumer(
-            .init(group: "G", startsFrom: .beginning, order: order, hold: .milliseconds(300)), client: client)
-        await consumer.subscribe(to: "T", where: "n >= 4")
-        let running = Task {
-            try await consumer.run { messages in
-                seen.withLock { $0 += messages.map { String(decoding: $0.body, as: UTF8.self) } }
-                return .done
+        try await SmallCluster.run { cluster in
+            let (client, admin) = (cluster.client, cluster.admin)
+            let producer = Producer(group: "P", client: client)
+            var last: SendReceipt?
+            for number in 0..<8 {
+                last = try await producer.send(
+                    Message(topic: "T", body: Array("\(number)".utf8), properties: ["n": "\(number)"]))
             }
+            let seen = Mutex<[String]>([])
+            let consumer = PushConsumer(
+                .init(group: "G", startsFrom: .beginning, order: order, hold: .milliseconds(300)), client: client)
+            await consumer.subscribe(to: "T", where: "n >= 4")
+            let running = Task {
+                try await consumer.run { messages in
+                    seen.withLock { $0 += messages.map { String(decoding: $0.body, as: UTF8.self) } }
+                    return .done
+                }
+            }
+            #expect(await eventually { seen.withLock { $0.sorted() } == ["4", "5", "6", "7"] })
+
+            // Back to the beginning: all of it comes again.
+            _ = try await admin.resetOffsets(of: "G", topic: "T", to: 1, isForced: true)
+            #expect(await eventually { seen.withLock { $0.count } == 8 }, "\(seen.withLock { $0 })")
+
+            let caller = RemotingClient(group: MultiThreadedEventLoopGroup.singleton, logger: quiet)
+            func ask(_ code: RequestCode, _ fields: ExtFields) async throws -> (ResponseCode, String) {
+                let answer = try await cluster.ask(code, fields, by: caller)
+                return (answer.responseCode, answer.body.map { String(buffer: $0) } ?? "")
+            }
+            let member: ExtFields = ["consumerGroup": "G", "clientId": client.clientID]
+            let (known, information) = try await ask(.getConsumerRunningInfo, member)
+            #expect(known == .success && information.contains(#""PROP_CONSUME_TYPE":"CONSUME_PASSIVELY""#))
+            #expect(information.contains(#""expressionType":"SQL92""#))
+            #expect(
+                try await eventually {
+                    let (_, table) = try await ask(.invokeBrokerToGetConsumerStatus, ["group": "G", "topic": "T"])
+                    return table.contains(client.clientID) && table.contains(#""queueId":3,"topic":"T"}:2"#)
+                })
+            var direct = member
+            direct["msgId"] = try #require(last).offsetMessageID
+            let (_, result) = try await ask(.consumeMessageDirectly, direct)
+            #expect(result.contains(#""consumeResult":"CR_SUCCESS""#), "\(result)")
+            #expect(seen.withLock { $0.last } == "7")
+
+            running.cancel()
+            _ = await running.result
+            // Nobody is there any more.
+            #expect(
+                try await eventually { try await ask(.getConsumerRunningInfo, member).0 == .systemError })
+            await caller.shutdown()
+            await producer.shutdown()
         }
-        #expect(await eventually { seen.withLock { $0.sorted() } == ["4", "5", "6", "7"] })
-
-        // Back to the beginning: all of it comes again.
-        _ = try await admin.resetOffsets(of: "G", topic: "T", to: 1, isForced: true)
-        #expect(await eventually { seen.withLock { $0.count } == 8 }, "\(seen.withLock { $0 })")
-
-        let caller = RemotingClient(group: MultiThreadedEventLoopGroup.singleton, logger: quiet)
-        func ask(_ code: RequestCode, _ fields: ExtFields) async throws -> (ResponseCode, String) {
-            var request = RemotingCommand.request(code)
-            request.extFields = fields
-            let answer = try await caller.call(request, to: broker.address, timeout: .seconds(10))
-            return (answer.responseCode, answer.body.map { String(buffer: $0) } ?? "")
-        }
-        let member: ExtFields = ["consumerGroup": "G", "clientId": client.clientID]
-        let (known, information) = try await ask(.getConsumerRunningInfo, member)
-        #expect(known == .success && information.contains(#""PROP_CONSUME_TYPE":"CONSUME_PASSIVELY""#))
-        #expect(information.contains(#""expressionType":"SQL92""#))
-        #expect(
-            try await eventually {
-                let (_, table) = try await ask(.invokeBrokerToGetConsumerStatus, ["group": "G", "topic": "T"])
-                return table.contains(client.clientID) && table.contains(#""queueId":3,"topic":"T"}:2"#)
-            })
-        var direct = member
-        direct["msgId"] = try #require(last).offsetMessageID
-        let (_, result) = try await ask(.consumeMessageDirectly, direct)
-        #expect(result.contains(#""consumeResult":"CR_SUCCESS""#), "\(result)")
-        #expect(seen.withLock { $0.last } == "7")
-
-        running.cancel()
-        _ = await running.result
-        // Nobody is there any more.
-        #expect(
-            try await eventually { try await ask(.getConsumerRunningInfo, member).0 == .systemError })
-        await caller.shutdown()
-        await producer.shutdown()
-        await client.shutdown()
-        await broker.stop()
-        await nameserver.service.shutdown()
     }
 
     private func withCluster(_ body: (MQConnection, Producer) async throws -> Void) async throws {
-        let nameserver = try await TestNameserver.start()
-        let broker = try await TestBroker.start(nameserver: nameserver.address)
-        let client = MQConnection(
-            configuration: .init(nameservers: [nameserver.address], requestTimeout: .seconds(10)))
-        let admin = MQAdmin(client: client)
-        #expect(try await eventually { try await admin.clusterInfo().brokers["broker-a"] != nil })
-        let producer = Producer(group: "P", client: client)
-        do { try await body(client, producer) } catch { Issue.record(error) }
-        await producer.shutdown()
-        await client.shutdown()
-        await broker.stop()
-        await nameserver.service.shutdown()
+        try await SmallCluster.run { cluster in
+            let producer = Producer(group: "P", client: cluster.client)
+            do { try await body(cluster.client, producer) } catch { Issue.record(error) }
+            await producer.shutdown()
+        }
     }
 
     /// While a queue's handler still works, rebalances come and go: the queue goes on where it was reset to, not where it
@@ -154,6 +139,64 @@ import Testing
             #expect(seen.withLock { $0.sorted() } == [0, 1, 2, 3, 7, 8])
             running.cancel()
             _ = await running.result
+        }
+    }
+
+    /// A lite-pull consumer is asked and set like any other, whether it subscribed or was given its queues.
+    @Test(arguments: [true, false]) func aLitePullConsumerIsResetAndAsked(_ subscribes: Bool) async throws {
+        try await SmallCluster.run(topic: "T") { cluster in
+            let producer = Producer(group: "P", client: cluster.client)
+            let queue = MessageQueue(topic: "T", brokerName: "broker-a", queueID: 2)
+            for number in 0..<6 {
+                try await producer.send(Message(topic: "T", body: Array("\(number)".utf8), tags: "x"), to: queue)
+            }
+            await producer.shutdown()
+            let consumer = LitePullConsumer(
+                .init(group: "G", startsFrom: .beginning, batch: 2, hold: .milliseconds(300), commitInterval: nil),
+                client: cluster.client)
+            if subscribes {
+                try await consumer.subscribe(to: "T", tags: "x")
+            } else {
+                try await consumer.assign([queue], tags: "x")
+            }
+            func next() async throws -> [String] {
+                try await consumer.poll().map { String(decoding: $0.body, as: UTF8.self) }
+            }
+            #expect(try await next() == ["0", "1"])
+            let held = try await consumer.poll()
+            #expect(held.map(\.queueOffset) == [2, 3])
+
+            let caller = RemotingClient(group: MultiThreadedEventLoopGroup.singleton, logger: quiet)
+            let member: ExtFields = ["consumerGroup": "G", "clientId": cluster.client.clientID]
+            let told = try await cluster.ask(.getConsumerRunningInfo, member, by: caller)
+            let running = try ConsumerRunningInfo(decoding: told.body)
+            #expect(running.properties["PROP_CONSUME_TYPE"] == "CONSUME_ACTIVELY")
+            #expect(running.subscriptions.map(\.expression) == ["x"])
+            #expect(running.queues.first { $0.queue.queueID == 2 }?.commitOffset == 2, "\(running)")
+            let fields: ExtFields = ["group": "G", "topic": "T"]
+            func place() async throws -> Int64? {
+                let asked = try await cluster.ask(.invokeBrokerToGetConsumerStatus, fields, by: caller)
+                let status = try GroupStatus(decoding: asked.body)
+                #expect(status.members.map(\.clientID) == [cluster.client.clientID])
+                return status.members.first?.status.places.first { $0.queue.queueID == 2 }?.offset
+            }
+            #expect(try await place() == 2)
+            try await consumer.commit(through: held[0])
+            #expect(try await consumer.committedOffset(of: queue) == 3)
+
+            // All of it comes again; the broker knows the place at once, and what was in hands counts no more.
+            _ = try await cluster.admin.resetOffsets(of: "G", topic: "T", to: 1, isForced: true)
+            #expect(try await eventually { try await place() == 0 })
+            #expect(try await eventually { try await consumer.committedOffset(of: queue) == 0 })
+            let refused = await #expect(throws: MQClientError.self) { try await consumer.commit(through: held[0]) }
+            #expect("\(String(describing: refused))".contains("was set to a place before 2"))
+            #expect(try await next() == ["0", "1"])
+            await consumer.shutdown()
+            #expect(
+                try await eventually {
+                    try await cluster.ask(.getConsumerRunningInfo, member, by: caller).responseCode == .systemError
+                })
+            await caller.shutdown()
         }
     }
 }

@@ -8,6 +8,7 @@ import MQWire
 import NIOCore
 import NIOPosix
 import SystemPackage
+import Testing
 
 let quiet = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
 
@@ -67,6 +68,50 @@ struct TestBroker {
     func stop() async {
         await service.shutdown()
         try? FileManager.default.removeItem(atPath: folder.string)
+    }
+}
+
+/// A nameserver, a broker that it knows, and a client of both.
+struct SmallCluster {
+    let nameserver: TestNameserver
+    let broker: TestBroker
+    let client: MQConnection
+    let admin: MQAdmin
+
+    /// Runs `body` with a cluster of its own, and takes it down whatever comes of it.
+    ///
+    /// - Parameter topic: made by hand before, if it is named, with four queues.
+    static func run(
+        topic: String? = nil, _ configure: (inout BrokerConfiguration) -> Void = { _ in },
+        _ body: (SmallCluster) async throws -> Void
+    ) async throws {
+        let nameserver = try await TestNameserver.start()
+        let broker = try await TestBroker.start(nameserver: nameserver.address, configure)
+        let client = MQConnection(
+            configuration: .init(nameservers: [nameserver.address], requestTimeout: .seconds(10)))
+        let cluster = SmallCluster(
+            nameserver: nameserver, broker: broker, client: client, admin: MQAdmin(client: client))
+        do {
+            #expect(try await eventually { try await cluster.admin.clusterInfo().brokers["broker-a"] != nil })
+            if let topic {
+                _ = try await cluster.admin.createTopic(
+                    topic, readQueues: 4, writeQueues: 4, inCluster: "DefaultCluster")
+                #expect(try await eventually { try await cluster.admin.topicNames().contains(topic) })
+            }
+            try await body(cluster)
+        } catch {
+            Issue.record(error)
+        }
+        await client.shutdown()
+        await broker.stop()
+        await nameserver.service.shutdown()
+    }
+
+    /// Asks the broker something, as a tool does, and gives its answer.
+    func ask(_ code: RequestCode, _ fields: ExtFields, by caller: RemotingClient) async throws -> RemotingCommand {
+        var request = RemotingCommand.request(code)
+        request.extFields = fields
+        return try await caller.call(request, to: broker.address, timeout: .seconds(10))
     }
 }
 

@@ -1,43 +1,5 @@
 import MQWire
 
-/// The settings of one consumer group.
-struct SubscriptionGroup: Sendable, Equatable {
-    var name: String
-    var consumeEnabled = true
-    var consumeFromMinimum = true
-    var broadcastEnabled = true
-    var retryQueues: Int32 = 1
-    var retryMaximum: Int32 = 16
-    var brokerID: Int64 = 0
-    var slowConsumptionBrokerID: Int64 = 1
-    var notifiesMembers = true
-
-    init(name: String) { self.name = name }
-
-    init?(json: JSONValue) {
-        guard let name = json["groupName"]?.stringValue else { return nil }
-        self.name = name
-        consumeEnabled = json["consumeEnable"]?.boolValue ?? true
-        consumeFromMinimum = json["consumeFromMinEnable"]?.boolValue ?? true
-        broadcastEnabled = json["consumeBroadcastEnable"]?.boolValue ?? true
-        retryQueues = Int32(truncatingIfNeeded: json["retryQueueNums"]?.integerValue ?? 1)
-        retryMaximum = Int32(truncatingIfNeeded: json["retryMaxTimes"]?.integerValue ?? 16)
-        brokerID = json["brokerId"]?.integerValue ?? 0
-        slowConsumptionBrokerID = json["whichBrokerWhenConsumeSlowly"]?.integerValue ?? 1
-        notifiesMembers = json["notifyConsumerIdsChangedEnable"]?.boolValue ?? true
-    }
-
-    var json: JSONValue {
-        [
-            "brokerId": .integer(brokerID), "consumeBroadcastEnable": .bool(broadcastEnabled),
-            "consumeEnable": .bool(consumeEnabled), "consumeFromMinEnable": .bool(consumeFromMinimum),
-            "groupName": .string(name), "notifyConsumerIdsChangedEnable": .bool(notifiesMembers),
-            "retryMaxTimes": .integer(Int64(retryMaximum)), "retryQueueNums": .integer(Int64(retryQueues)),
-            "whichBrokerWhenConsumeSlowly": .integer(slowConsumptionBrokerID),
-        ]
-    }
-}
-
 /// The consumer groups of this broker. Pure; saved as `subscriptionGroup.json`.
 struct SubscriptionGroupTable: Sendable {
     private var groups: [String: SubscriptionGroup] = [:]
@@ -49,7 +11,7 @@ struct SubscriptionGroupTable: Sendable {
 
     init(json: JSONValue) {
         for member in json["subscriptionGroupTable"]?.objectValue ?? [] {
-            if let group = SubscriptionGroup(json: member.value) { groups[group.name] = group }
+            if let group = try? SubscriptionGroup(json: member.value) { groups[group.name] = group }
         }
         if let value = json["dataVersion"], let version = try? DataVersion(json: value) { dataVersion = version }
     }

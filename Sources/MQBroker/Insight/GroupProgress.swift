@@ -6,32 +6,25 @@ import Synchronization
 struct GroupProgress {
     let context: BrokerContext
 
-    /// The progress in these topics, with the messages consumed per second, and how many messages lie ahead.
-    func table(of topics: [TopicConfig], group: String) throws -> (table: QueueTable, behind: Int64) {
-        var entries: [(queue: QueueIdentity, value: JSONValue)] = []
-        var behind: Int64 = 0
+    /// The progress in these topics, with the messages consumed per second.
+    func stats(of topics: [TopicConfig], group: String) throws -> ConsumeStats {
+        var places: [ConsumeStats.Queue] = []
         for topic in topics {
             for (queue, key) in Self.queues(of: topic, brokerName: context.configuration.brokerName) {
-                let maximum = context.store.maximumOffset(of: key)
                 let committed = context.offsets.withLock { $0.offset(group: group, queue: key) } ?? 0
-                behind += maximum - committed
                 // When the last message that the group has consumed was stored.
                 let last = committed > 0 ? try context.store.storeTimestamp(of: key, at: committed - 1) : nil
-                entries.append(
-                    (
-                        queue,
-                        [
-                            "brokerOffset": .integer(maximum), "consumerOffset": .integer(committed),
-                            "lastTimestamp": .integer(last ?? 0),
-                        ]
-                    ))
+                places.append(
+                    ConsumeStats.Queue(
+                        queue: queue, brokerOffset: context.store.maximumOffset(of: key), consumerOffset: committed,
+                        lastTimestamp: last ?? 0))
             }
         }
         let now = context.uptime()
         let rate = context.stats.withLock { stats in
             topics.reduce(0) { $0 + stats.consumed(topic: $1.name, group: group, now: now) }
         }
-        return (QueueTable(entries, extras: [JSONMember("consumeTps", .number(rate))]), behind)
+        return ConsumeStats(queues: places, consumedPerSecond: rate)
     }
 
     /// The queues that may hold messages: a topic that shrinks has more to read than to write.

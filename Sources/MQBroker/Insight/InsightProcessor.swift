@@ -31,14 +31,9 @@ struct InsightProcessor: RequestProcessor {
             return reply.send(
                 .consumerNotOnline, remark: "the consumer group[\(header.consumerGroup)] not online")
         }
-        let body: JSONValue = [
-            "connectionSet": connections(group.members),
-            "consumeFromWhere": .string(group.consumeFromWhere.rawValue),
-            "consumeType": .string(group.consumeType.rawValue),
-            "messageModel": .string(group.messageModel.rawValue),
-            "subscriptionTable": .object(
-                group.subscriptions.sorted { $0.key < $1.key }.map { JSONMember($0.key, $0.value.json) }),
-        ]
+        let body = ConsumerConnections(
+            connections: connections(group.members), consumeType: group.consumeType, messageModel: group.messageModel,
+            consumeFromWhere: group.consumeFromWhere, subscriptions: Array(group.subscriptions.values))
         reply.send(request.response(.success, body: body.encoded()))
     }
 
@@ -47,19 +42,17 @@ struct InsightProcessor: RequestProcessor {
         guard let members = context.clients.withLock({ $0.producers[header.producerGroup] }) else {
             return reply.send(.systemError, remark: "the producer group[\(header.producerGroup)] not exist")
         }
-        let body: JSONValue = ["connectionSet": connections(members)]
+        let body = ProducerConnections(connections: connections(members))
         reply.send(request.response(.success, body: body.encoded()))
     }
 
-    private func connections(_ members: [UInt64: ClientTable.Member]) -> JSONValue {
+    private func connections(_ members: [UInt64: ClientTable.Member]) -> [ClientConnection] {
         let addresses = context.connections.withLock { all in members.mapValues { all[$0.connection]?.remoteAddress } }
-        return .array(
-            members.sorted { $0.key < $1.key }.map { key, member in
-                [
-                    "clientAddr": .string((addresses[key] ?? nil) ?? ""), "clientId": .string(member.clientID),
-                    "language": .string(member.language.description), "version": .integer(Int64(member.version)),
-                ]
-            })
+        return members.sorted { $0.key < $1.key }.map { key, member in
+            ClientConnection(
+                clientID: member.clientID, address: (addresses[key] ?? nil) ?? "",
+                language: member.language.description, version: Int64(member.version))
+        }
     }
 
     // MARK: Topics
@@ -71,16 +64,14 @@ struct InsightProcessor: RequestProcessor {
         }
         context.answer(reply, on: context.lanes.admin) { [context] in
             let queues = GroupProgress.queues(of: topic, brokerName: context.configuration.brokerName)
-            let entries = try queues.map { queue, key in
+            let stats = try queues.map { queue, key in
                 let maximum = context.store.maximumOffset(of: key)
                 let last = maximum > 0 ? try context.store.storeTimestamp(of: key, at: maximum - 1) : nil
-                let value: JSONValue = [
-                    "lastUpdateTimestamp": .integer(last ?? 0), "maxOffset": .integer(maximum),
-                    "minOffset": .integer(context.store.minimumOffset(of: key)),
-                ]
-                return (queue: queue, value: value)
+                return TopicStats.Queue(
+                    queue: queue, minOffset: context.store.minimumOffset(of: key), maxOffset: maximum,
+                    lastUpdate: last ?? 0)
             }
-            return request.response(.success, body: QueueTable(entries).encoded())
+            return request.response(.success, body: TopicStats(queues: stats).encoded())
         }
     }
 
@@ -89,8 +80,7 @@ struct InsightProcessor: RequestProcessor {
         let alive = context.clients.withLock { $0.groups(subscribedTo: header.topic) }
         let known = context.offsets.withLock { $0.groups(of: header.topic) }
         let names = Set(alive).union(known).sorted()
-        let body: JSONValue = ["groupList": .array(names.map { .string($0) })]
-        reply.send(request.response(.success, body: body.encoded()))
+        reply.send(request.response(.success, body: GroupList(groups: names).encoded()))
     }
 
     // MARK: Progress
@@ -100,8 +90,8 @@ struct InsightProcessor: RequestProcessor {
         let names = header.topic.map { [$0] } ?? context.offsets.withLock { $0.topics(of: header.consumerGroup) }
         let topics = context.topics.withLock { table in names.compactMap { table[$0] } }
         context.answer(reply, on: context.lanes.admin) { [context] in
-            let (table, _) = try GroupProgress(context: context).table(of: topics, group: header.consumerGroup)
-            return request.response(.success, body: table.encoded())
+            let stats = try GroupProgress(context: context).stats(of: topics, group: header.consumerGroup)
+            return request.response(.success, body: stats.encoded())
         }
     }
 }

@@ -32,28 +32,16 @@ struct ProgressProcessor: RequestProcessor {
         let onlyOrdered = request.extFields.flag("isOrder")
         let groups = context.groups.withLock { $0.names }
         context.answer(reply, on: context.lanes.admin) { [context] in
-            var total: Int64 = 0
-            // Written by hand: the queues of `QueueTable` are keys that no JSON value has.
-            var list = ByteBuffer()
-            for (index, group) in groups.enumerated() {
-                if index > 0 { list.writeString(",") }
-                list.writeString("{")
-                JSONValue.string(group).write(into: &list)
-                list.writeString(":[")
-                for (place, topic) in topics(of: group, onlyOrdered: onlyOrdered).enumerated() {
-                    if place > 0 { list.writeString(",") }
-                    let (table, behind) = try GroupProgress(context: context).table(of: [topic], group: group)
-                    total += behind
-                    list.writeImmutableBuffer(table.encoded())
-                }
-                list.writeString("]}")
+            let progress = GroupProgress(context: context)
+            let stats = try groups.map { group in
+                BrokerConsumeStats.Group(
+                    name: group,
+                    topics: try topics(of: group, onlyOrdered: onlyOrdered).map {
+                        try progress.stats(of: [$0], group: group)
+                    })
             }
-            var body = ByteBuffer(string: "{\"brokerAddr\":")
-            JSONValue.string(context.announcedAddress).write(into: &body)
-            body.writeString(",\"consumeStatsList\":[")
-            body.writeBuffer(&list)
-            body.writeString("],\"totalDiff\":\(total)}")
-            return request.response(.success, body: body)
+            let body = BrokerConsumeStats(brokerAddress: context.announcedAddress, groups: stats)
+            return request.response(.success, body: body.encoded())
         }
     }
 

@@ -14,9 +14,8 @@ struct RuntimeProcessor: RequestProcessor {
         guard request.requestCode == .getBrokerRuntimeInfo else { return false }
         // The disk's space and the first message's time are asked of the disk.
         context.answer(reply, on: context.lanes.admin) {
-            let table = values.sorted { $0.0 < $1.0 }.map { JSONMember($0.0, .string($0.1)) }
-            let body: JSONValue = ["table": .object(table)]
-            return request.response(.success, body: body.encoded())
+            let table = TextTable(Dictionary(values, uniquingKeysWith: { $1 }))
+            return request.response(.success, body: table.encoded())
         }
         return true
     }

@@ -84,9 +84,7 @@ struct AdminProcessor: RequestProcessor {
     }
 
     private func updateGroup(_ request: RemotingCommand, reply: RemotingReply) throws {
-        guard let body = request.body, let group = SubscriptionGroup(json: try JSONValue(parsing: body)) else {
-            return reply.send(.systemError, remark: "the body names no group (groupName)")
-        }
+        let group = try SubscriptionGroup(decoding: request.body)
         if let objection = GroupName.objection(to: group.name) { return reply.send(.systemError, remark: objection) }
         guard (0...1024).contains(group.retryQueues) else {
             return reply.send(.systemError, remark: "retryQueueNums \(group.retryQueues): from 0 to 1024")

@@ -88,31 +88,12 @@ struct ConsumerRelay: RequestProcessor {
             connection.call(question, timeout: Self.statusPatience).map { (client, $0) }.hop(to: loop)
         }
         EventLoopFuture.whenAllComplete(asked, on: loop).whenSuccess { results in
-            // The tables' keys are objects (`QueueTable`): their text is passed on as it came.
-            var body = ByteBuffer(string: "{\"consumerTable\":{")
-            var isFirst = true
+            var status = GroupStatus(members: [])
             for case .success((let client, let answer)) in results where answer.responseCode == .success {
-                guard let table = Self.table(of: answer) else { continue }
-                if !isFirst { body.writeString(",") }
-                isFirst = false
-                JSONValue.string(client).write(into: &body)
-                body.writeString(":\(table)")
+                guard let places = try? ConsumerStatus(decoding: answer.body) else { continue }
+                status.members.append(GroupStatus.Member(clientID: client, status: places))
             }
-            body.writeString("}}")
-            reply.send(request.response(.success, body: body))
+            reply.send(request.response(.success, body: status.encoded()))
         }
-    }
-
-    /// The text of the member `messageQueueTable` of a client's answer, whose keys are objects.
-    private static func table(of answer: RemotingCommand) -> String? {
-        guard let body = answer.body, let json = try? JSONValue(parsing: body),
-            let members = json["messageQueueTable"]?.objectValue
-        else { return nil }
-        // The reader gives a key that was an object as that object's text: such keys are written without quotes.
-        let written = members.map { member in
-            let isObject = (try? JSONValue(parsing: member.key))?.objectValue != nil
-            return "\(isObject ? member.key : JSONValue.string(member.key).text):\(member.value.text)"
-        }
-        return "{\(written.joined(separator: ","))}"
     }
 }

@@ -38,13 +38,16 @@ public struct ConsumerGroupSettings: Sendable, Hashable {
         self.notifiesMembers = notifiesMembers
     }
 
-    var json: JSONValue {
-        [
-            "brokerId": .integer(brokerID), "consumeBroadcastEnable": .bool(mayBroadcast),
-            "consumeEnable": .bool(mayConsume), "consumeFromMinEnable": .bool(mayStartAtMinimum),
-            "groupName": .string(group), "notifyConsumerIdsChangedEnable": .bool(notifiesMembers),
-            "retryMaxTimes": .integer(Int64(retryMaximum)), "retryQueueNums": .integer(Int64(retryQueues)),
-            "whichBrokerWhenConsumeSlowly": .integer(slowBrokerID),
-        ]
+    var wire: SubscriptionGroup {
+        var wire = SubscriptionGroup(name: group)
+        wire.consumeEnabled = mayConsume
+        wire.consumeFromMinimum = mayStartAtMinimum
+        wire.broadcastEnabled = mayBroadcast
+        wire.retryQueues = retryQueues
+        wire.retryMaximum = retryMaximum
+        wire.brokerID = brokerID
+        wire.slowConsumptionBrokerID = slowBrokerID
+        wire.notifiesMembers = notifiesMembers
+        return wire
     }
 }

@@ -58,11 +58,13 @@ extension MQAdmin {
         for set in route.brokers.values.sorted(by: { $0.name < $1.name }) {
             guard let address = set.masterAddress else { continue }
             let answer = try await ask(.request(.getTopicStats, TopicRequestHeader(topic: topic)), of: address)
-            all += try Self.table(answer, from: address).entries.map { entry in
+            let stats = try Self.read(answer, from: address) { body throws(BodyError) in
+                try TopicStats(decoding: body)
+            }
+            all += stats.queues.map {
                 QueueStatistics(
-                    queue: MessageQueue(entry.queue), minimumOffset: entry.value["minOffset"]?.integerValue ?? 0,
-                    maximumOffset: entry.value["maxOffset"]?.integerValue ?? 0,
-                    lastUpdate: entry.value["lastUpdateTimestamp"]?.integerValue ?? 0)
+                    queue: MessageQueue($0.queue), minimumOffset: $0.minOffset, maximumOffset: $0.maxOffset,
+                    lastUpdate: $0.lastUpdate)
             }
         }
         return all.sorted { $0.queue < $1.queue }
@@ -77,11 +79,13 @@ extension MQAdmin {
         var all: [QueueBacklog] = []
         for address in try await masterAddresses() {
             let answer = try await ask(.request(.getConsumeStats, header), of: address)
-            all += try Self.table(answer, from: address).entries.map { entry in
+            let stats = try Self.read(answer, from: address) { body throws(BodyError) in
+                try ConsumeStats(decoding: body)
+            }
+            all += stats.queues.map {
                 QueueBacklog(
-                    queue: MessageQueue(entry.queue), brokerOffset: entry.value["brokerOffset"]?.integerValue ?? 0,
-                    consumerOffset: entry.value["consumerOffset"]?.integerValue ?? 0,
-                    lastTimestamp: entry.value["lastTimestamp"]?.integerValue ?? 0)
+                    queue: MessageQueue($0.queue), brokerOffset: $0.brokerOffset, consumerOffset: $0.consumerOffset,
+                    lastTimestamp: $0.lastTimestamp)
             }
         }
         return all.sorted { $0.queue < $1.queue }
@@ -101,8 +105,8 @@ extension MQAdmin {
             guard let address = set.masterAddress else { continue }
             let answer = try await ask(
                 .request(.queryTopicConsumeByWho, TopicRequestHeader(topic: topic)), of: address)
-            let names = try Self.json(answer, from: address)["groupList"]?.arrayValue ?? []
-            groups.formUnion(names.compactMap(\.stringValue))
+            let list = try Self.read(answer, from: address) { body throws(BodyError) in try GroupList(decoding: body) }
+            groups.formUnion(list.groups)
         }
         return groups.sorted()
     }
@@ -125,8 +129,7 @@ extension MQAdmin {
     /// What a broker tells of itself now, by name.
     public func runtimeInfo(of address: String) async throws(MQClientError) -> [String: String] {
         let answer = try await ask(.request(.getBrokerRuntimeInfo), of: address)
-        let members = try Self.json(answer, from: address)["table"]?.objectValue ?? []
-        return Dictionary(members.map { ($0.key, $0.value.stringValue ?? $0.value.text) }, uniquingKeysWith: { $1 })
+        return try Self.read(answer, from: address) { body throws(BodyError) in try TextTable(decoding: body) }.texts
     }
 
     /// A broker's settings, as its `.properties` would have them.
@@ -149,36 +152,29 @@ extension MQAdmin {
         try await clusterInfo().brokers.values.sorted { $0.name < $1.name }.compactMap(\.masterAddress)
     }
 
-    static func json(_ answer: RemotingCommand, from address: String) throws(MQClientError) -> JSONValue {
-        do throws(JSONError) {
-            return try JSONValue(parsing: answer.body ?? ByteBuffer())
-        } catch {
-            throw .unreadableAnswer(address: address, reason: "\(error)")
-        }
-    }
-
-    private static func table(_ answer: RemotingCommand, from address: String) throws(MQClientError) -> QueueTable {
+    /// An answer's body; one that cannot be read is the answerer's mistake.
+    static func read<Body>(
+        _ answer: RemotingCommand, from address: String, _ decode: (ByteBuffer?) throws(BodyError) -> Body
+    ) throws(MQClientError) -> Body {
         do throws(BodyError) {
-            return try QueueTable(decoding: answer.body)
+            return try decode(answer.body)
         } catch {
             throw .unreadableAnswer(address: address, reason: "\(error)")
         }
     }
 
     private static func members(_ answer: RemotingCommand, from address: String) throws(MQClientError) -> GroupMembers {
-        let json = try Self.json(answer, from: address)
-        let connections = (json["connectionSet"]?.arrayValue ?? []).map { one in
-            GroupConnection(
-                clientID: one["clientId"]?.stringValue ?? "", address: one["clientAddr"]?.stringValue ?? "",
-                language: one["language"]?.stringValue ?? "", version: one["version"]?.integerValue ?? 0)
+        let group = try read(answer, from: address) { body throws(BodyError) in
+            try ConsumerConnections(decoding: body)
         }
-        let subscriptions = (json["subscriptionTable"]?.objectValue ?? []).map {
-            ($0.key, $0.value["subString"]?.stringValue ?? "*")
+        let connections = group.connections.map {
+            GroupConnection(clientID: $0.clientID, address: $0.address, language: $0.language, version: $0.version)
         }
         return GroupMembers(
             connections: connections.sorted { $0.clientID < $1.clientID },
-            subscriptions: Dictionary(subscriptions, uniquingKeysWith: { $1 }),
-            messageModel: json["messageModel"]?.stringValue ?? "")
+            subscriptions: Dictionary(
+                group.subscriptions.map { ($0.topic, $0.expression) }, uniquingKeysWith: { $1 }),
+            messageModel: group.messageModel.rawValue)
     }
 }
 

@@ -6,8 +6,9 @@ extension MQAdmin {
     public func topicNames() async throws(MQClientError) -> [String] {
         let answer = try await client.askNameserver(.request(.getAllTopicsFromNameserver))
         guard answer.responseCode == .success else { throw MQClientError(refusal: answer, by: "nameserver") }
-        let names = try Self.json(answer, from: "nameserver")["topicList"]?.arrayValue ?? []
-        return names.compactMap(\.stringValue).sorted()
+        return try Self.read(answer, from: "nameserver") { body throws(BodyError) in
+            try TopicList(decoding: body)
+        }.topics.sorted()
     }
 
     /// Creates or changes a topic on every master of a cluster; gives their addresses.
@@ -57,12 +58,10 @@ extension MQAdmin {
         for set in try await topicRoute(topic).brokers.values.sorted(by: { $0.name < $1.name }) {
             guard let address = set.masterAddress else { continue }
             let answer = try await ask(.request(.invokeBrokerToResetOffset, header), of: address)
-            do throws(BodyError) {
-                let table = try QueueTable(decoding: answer.body)
-                places += table.entries.map { (MessageQueue($0.queue), $0.value.integerValue ?? 0) }
-            } catch {
-                throw .unreadableAnswer(address: address, reason: "\(error)")
+            let table = try Self.read(answer, from: address) { body throws(BodyError) in
+                try QueueTable(decoding: body)
             }
+            places += table.entries.map { (MessageQueue($0.queue), $0.value.integerValue ?? 0) }
         }
         return places.sorted { $0.0 < $1.0 }
     }
@@ -83,7 +82,7 @@ extension MQAdmin {
     /// Makes a consumer group on a broker, or changes what the broker knows of it.
     public func updateGroup(_ group: ConsumerGroupSettings, on broker: String) async throws(MQClientError) {
         _ = try await ask(
-            .request(.updateAndCreateSubscriptionGroup, body: group.json.encoded()), of: broker)
+            .request(.updateAndCreateSubscriptionGroup, body: group.wire.encoded()), of: broker)
     }
 
     /// The masters of a cluster, `host:port` each; refuses a cluster that no nameserver knows.

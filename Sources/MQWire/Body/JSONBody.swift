@@ -28,16 +28,7 @@ public struct BodyError: Error, Equatable, CustomStringConvertible {
 extension JSONBody {
     /// Reads a command's body; an absent one is an error.
     public init(decoding buffer: ByteBuffer?) throws(BodyError) {
-        guard let buffer, buffer.readableBytes > 0 else {
-            throw BodyError(body: "\(Self.self)", reason: "the body is empty")
-        }
-        let value: JSONValue
-        do throws(JSONError) {
-            value = try JSONValue(parsing: buffer)
-        } catch {
-            throw BodyError(body: "\(Self.self)", reason: error.description)
-        }
-        try self.init(json: value)
+        try self.init(json: try JSONValue(body: buffer, of: "\(Self.self)"))
     }
 
     /// The body's bytes, strict JSON.
@@ -49,6 +40,18 @@ extension JSONBody {
 }
 
 extension JSONValue {
+    /// Reads a command's body; an absent one is an error, which names what it should have been.
+    init(body buffer: ByteBuffer?, of name: String) throws(BodyError) {
+        guard let buffer, buffer.readableBytes > 0 else {
+            throw BodyError(body: name, reason: "the body is empty")
+        }
+        do throws(JSONError) {
+            self = try JSONValue(parsing: buffer)
+        } catch {
+            throw BodyError(body: name, reason: error.description)
+        }
+    }
+
     func requiredString<Body: JSONBody>(_ key: String, of body: Body.Type) throws(BodyError) -> String {
         guard let value = self[key]?.stringValue else { throw Body.missing(key) }
         return value

@@ -18,41 +18,60 @@ public struct QueueTable: Sendable, Equatable {
 
     /// Reads a body; members other than the table become ``extras``.
     public init(decoding buffer: ByteBuffer?) throws(BodyError) {
-        let json: JSONValue
-        do throws(JSONError) {
-            json = try JSONValue(parsing: buffer ?? ByteBuffer())
-        } catch {
-            throw BodyError(body: "QueueTable", reason: error.description)
-        }
-        entries = []
+        try self.init(json: try JSONValue(body: buffer, of: "QueueTable"))
+    }
+
+    /// Reads a value; members other than the table become ``extras``.
+    init(json: JSONValue) throws(BodyError) {
         extras = (json.objectValue ?? []).filter { $0.key != "offsetTable" }
-        for member in json["offsetTable"]?.objectValue ?? [] {
-            // The reader gives a key that was an object as that object's text.
-            guard let key = try? JSONValue(parsing: member.key) else {
-                throw BodyError(body: "QueueTable", reason: "'\(member.key)' is no queue")
-            }
-            entries.append((try QueueIdentity(json: key), member.value))
-        }
+        entries = try Self.entries(json["offsetTable"], of: "QueueTable")
     }
 
     /// The body's bytes.
     public func encoded() -> ByteBuffer {
-        var buffer = ByteBuffer(string: "{")
+        var buffer = ByteBuffer()
+        write(into: &buffer)
+        return buffer
+    }
+
+    func write(into buffer: inout ByteBuffer) {
+        buffer.writeString("{")
         for extra in extras {
             JSONValue.string(extra.key).write(into: &buffer)
             buffer.writeString(":")
             extra.value.write(into: &buffer)
             buffer.writeString(",")
         }
-        buffer.writeString("\"offsetTable\":{")
+        buffer.writeString("\"offsetTable\":")
+        Self.write(entries, into: &buffer)
+        buffer.writeString("}")
+    }
+
+    /// Reads a table whose keys are queues; an absent one is empty.
+    static func entries(
+        _ table: JSONValue?, of body: String
+    ) throws(BodyError) -> [(queue: QueueIdentity, value: JSONValue)] {
+        var entries: [(queue: QueueIdentity, value: JSONValue)] = []
+        for member in table?.objectValue ?? [] {
+            // The reader gives a key that was an object as that object's text.
+            guard let key = try? JSONValue(parsing: member.key) else {
+                throw BodyError(body: body, reason: "'\(member.key)' is no queue")
+            }
+            entries.append((try QueueIdentity(json: key), member.value))
+        }
+        return entries
+    }
+
+    /// Writes a table whose keys are queues.
+    static func write(_ entries: [(queue: QueueIdentity, value: JSONValue)], into buffer: inout ByteBuffer) {
+        buffer.writeString("{")
         for (index, entry) in entries.enumerated() {
             if index > 0 { buffer.writeString(",") }
             entry.queue.json.write(into: &buffer)
             buffer.writeString(":")
             entry.value.write(into: &buffer)
         }
-        buffer.writeString("}}")
-        return buffer
+        buffer.writeString("}")
     }
 
     /// Whether both say the same, in the same order.

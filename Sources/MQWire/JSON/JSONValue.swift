@@ -77,6 +77,15 @@ public enum JSONValue: Sendable, Equatable {
         }
     }
 
+    /// The number, with a fraction or without; `nil` for anything else.
+    public var doubleValue: Double? {
+        switch self {
+        case .number(let value): value
+        case .integer(let value): Double(value)
+        default: nil
+        }
+    }
+
     /// The value as an integer; a numeric string counts.
     public var integerValue: Int64? {
         switch self {

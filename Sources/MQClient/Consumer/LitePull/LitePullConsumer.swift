@@ -10,7 +10,7 @@ import MQWire
 public actor LitePullConsumer {
     /// The settings.
     public nonisolated let configuration: LitePullConfiguration
-    private let client: MQConnection
+    let client: MQConnection
     private let puller: PullConsumer
     private let logger: Logger
     private let bell = Bell()
@@ -26,6 +26,10 @@ public actor LitePullConsumer {
     private var isRebalancing = false
     private var isRebalanceDue = false
     private var isShutDown = false
+    /// What answers brokers' questions, while it reads.
+    private var served: [PushedWork.Token] = []
+    /// When it began to read, milliseconds since 1970.
+    private(set) var startedAt: Int64 = 0
 
     /// Legal successors: `idle` → `subscribed` | `assigned`; the others stay what they are.
     private enum Mode { case idle, subscribed, assigned }
@@ -106,6 +110,8 @@ public actor LitePullConsumer {
         guard mode == .idle else { return }
         let news = new == .subscribed ? try client.membership.follow(configuration.group) : nil
         mode = new
+        startedAt = MQConnection.nowMilliseconds()
+        served = client.pushed.serve(self)
         startBackground(news)
     }
 
@@ -134,6 +140,22 @@ public actor LitePullConsumer {
         try requireMine(queue)
         queues[queue]?.place.seek(to: offset)
         restart(queue)
+    }
+
+    /// What is wanted, by topic: of topics that are subscribed to, and of queues that were assigned.
+    var wanted: [Subscription] {
+        let all = subscriptions.merging(queues.map { ($0.key.topic, $0.value.subscription) }, uniquingKeysWith: { $1 })
+        return all.values.sorted { $0.topic < $1.topic }
+    }
+
+    var positions: [MessageQueue: Int64] { queues.compactMapValues { $0.place.done } }
+
+    /// Goes on at this place, and tells the broker, whose operator wants to see the group there.
+    func reset(_ queue: MessageQueue, to offset: Int64) async {
+        guard queues[queue] != nil, !isShutDown else { return }
+        queues[queue]?.place.seek(to: offset)
+        restart(queue)
+        await tryCommit(offset, of: queue)
     }
 
     private func requireMine(_ queue: MessageQueue) throws(MQClientError) {
@@ -416,11 +438,13 @@ public actor LitePullConsumer {
 
     /// Commits that a message and all before it in its queue are done.
     ///
-    /// - Throws: ``MQClientError/invalid(reason:)`` for a queue that is not this member's any more: the message comes to
-    ///   another one. Else what the broker's answer means.
+    /// - Throws: ``MQClientError/invalid(reason:)`` for a queue that is not this member's any more, or was set to a place
+    ///   before the message: it comes again, to this member or to another. Else what the broker's answer means.
     public func commit(through message: ReceivedMessage) async throws(MQClientError) {
         try requireMine(message.queue)
-        queues[message.queue]?.place.finish(through: message.queueOffset)
+        guard queues[message.queue]?.place.finish(through: message.queueOffset) == true else {
+            throw .invalid(reason: "\(message.queue) was set to a place before \(message.queueOffset)")
+        }
         try await commit(message.queueOffset + 1, of: message.queue)
     }
 
@@ -454,6 +478,7 @@ public actor LitePullConsumer {
         isShutDown = true
         if isLastDone { for queue in queues.keys { queues[queue]?.place.finish() } }
         background?.cancel()
+        client.pushed.stop(served)
         for reading in queues.values { reading.fetch?.cancel() }
         bell.ring()
         // A task of its own: the caller's may be cancelled, and the places must be told all the same.

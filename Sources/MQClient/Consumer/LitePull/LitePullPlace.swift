@@ -40,10 +40,13 @@ struct LitePullPlace: Sendable, Equatable {
         handed = nil
     }
 
-    /// The application is done with one message and all before it; what else it has stays in its hands.
-    mutating func finish(through offset: Int64) {
+    /// The application is done with one message and all before it; what else it has stays in its hands. `false` when the
+    /// message is not read any more, since the place was set before it: then it comes again.
+    mutating func finish(through offset: Int64) -> Bool {
+        guard let position, offset < position else { return false }
         done = offset + 1
         if let end = handed, end <= offset + 1 { handed = nil }
+        return true
     }
 
     /// Goes on elsewhere; nothing is in the application's hands any more.
