@@ -131,7 +131,11 @@ let package = Package(
         tests("MQTransport", ["MQWire", nioCore, nioPosix, nioEmbedded, logging]),
         tests(
             "MQTLS",
-            ["MQWire", "MQTransport", "MQNameserver", "MQBroker", "MQClient", logging, nioCore, nioPosix, system]),
+            [
+                "MQWire", "MQTransport", "MQNameserver", "MQBroker", "MQClient", logging, nioCore, nioPosix,
+                nioEmbedded,
+                nioTLS, system,
+            ]),
         tests("MQStore", ["MQWire", nioCore, system], resources: [.copy("Fixtures")]),
         tests("MQMetrics", [metrics, nioCore, nioPosix]),
         tests("MQNameserver", ["MQWire", "MQTransport", nioCore, nioPosix, logging, system]),

@@ -67,14 +67,19 @@ final class StoreHousekeeper: Sendable {
             prepareNextSegment()
             if stops || tick % ticksPerCheckpoint == 0 { writeCheckpoint() }
             if stops { return }
-            if isCleaningAsked.exchange(false, ordering: .relaxed) {
-                removeOld(isAsked: true)
-            } else if tick % Self.ticksPerRetention == 0 {
-                removeOld()
-            }
-            if areEntriesAsked.exchange(false, ordering: .relaxed) { removeBeginning(before: log.firstOffset) }
+            tidy(isRetentionDue: tick % Self.ticksPerRetention == 0)
             lookForSpace()
         }
+    }
+
+    /// Removes what was asked for since the last tick, and what is old when that is due.
+    func tidy(isRetentionDue: Bool) {
+        if isCleaningAsked.exchange(false, ordering: .relaxed) {
+            removeOld(isAsked: true)
+        } else if isRetentionDue {
+            removeOld()
+        }
+        if areEntriesAsked.exchange(false, ordering: .relaxed) { removeBeginning(before: log.firstOffset) }
     }
 
     /// A failure is not reported here: the writer meets it when it needs the segment, and has whom to tell.

@@ -64,6 +64,37 @@ import Testing
         return store
     }
 
+    /// To clean the queues is not to clean the log: what is old goes at its hour, and entries go that lead to nothing.
+    @Test func askedForLostEntriesNothingElseGoes() throws {
+        let disk = SimulatedDisk(seed: 1)
+        let clock = SimulatedClock()
+        let store = try filled(disk, clock)
+        for index in 0..<100 {
+            clock.advance(20)
+            _ = store.append([message("t", 0, body: "m\(index)" + String(repeating: "x", count: 100))])
+            store.write()
+        }
+        store.flush()
+        clock.advance(10_000)
+        let key = QueueKey(topic: "t", queueID: 0)
+        store.store.removeLostEntries()
+        store.store.housekeeper.tidy(isRetentionDue: false)
+        #expect(store.store.minimumLogOffset == 0 && store.store.minimumOffset(of: key) == 0)
+        // The log's beginning is gone, by a hand from outside say.
+        _ = try store.store.log.removeBeginning(before: 8192, durably: true)
+        #expect(store.store.minimumOffset(of: key) == 0)
+        store.store.removeLostEntries()
+        store.store.housekeeper.tidy(isRetentionDue: false)
+        #expect(store.store.minimumLogOffset == 8192)
+        let first = store.store.minimumOffset(of: key)
+        #expect(first > 0)
+        #expect(try store.store.record(atLogOffset: 8192)?.queueOffset == first)
+        // The other request is another matter.
+        store.store.removeExpired()
+        store.store.housekeeper.tidy(isRetentionDue: false)
+        #expect(store.store.minimumLogOffset > 8192)
+    }
+
     @Test func whatIsTooOldGoesAndTheMinimumsFollow() throws {
         let disk = SimulatedDisk(seed: 1)
         let clock = SimulatedClock()
