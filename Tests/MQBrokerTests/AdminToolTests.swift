@@ -60,12 +60,21 @@ import Testing
             }
             let fixed = try cluster.admin("updateBrokerConfig", "-c", "sea", "-k", "listenPort", "-v", "1")
             #expect(
-                fixed.status != 0 && fixed.errors.contains("others stand in its file, and need a restart"), "\(fixed)")
+                fixed.status != 0 && fixed.errors.contains("listenPort does not change while the broker runs"),
+                "\(fixed)")
+            let mistyped = try cluster.admin("updateBrokerConfig", "-b", broker, "-k", "maxMesageSize", "-v", "5")
+            #expect(mistyped.errors.contains("unknown key maxMesageSize (did you mean maxMessageSize?)"), "\(mistyped)")
+            let bad = try cluster.admin("updateBrokerConfig", "-b", broker, "-k", "maxMessageSize", "-v", "big")
+            #expect(bad.errors.contains("the request: maxMessageSize: 'big' is not accepted"), "\(bad)")
             let none = try cluster.admin("updateBrokerConfig", "-k", "x", "-v", "1")
             #expect(none.status != 0 && none.errors.contains("either -b host:port or -c cluster"), "\(none)")
 
             let made = try cluster.admin("updateSubGroup", "-c", "sea", "-g", "billing", "-s", "false", "-r", "3")
             #expect(made.status == 0, "\(made)")
+            // Apache's words for it; nobody of the group is there to be told.
+            let away = try cluster.admin(
+                "resetOffsetByTime", "-g", "billing", "-t", "letters", "-s", "-1", "-f", "true")
+            #expect(away.status != 0 && away.errors.contains("not online"), "\(away)")
             // A group that may not consume reads nothing.
             let refused = try cluster.admin("consumeMessage", "-t", "letters", "-g", "billing")
             #expect(refused.status != 0 && refused.errors.contains("may not consume"), "\(refused)")

@@ -111,8 +111,8 @@ struct ResetOffsetByTime: AsyncParsableCommand {
         discussion: """
             Examples:
               mqadmin resetOffsetByTime -g billing -t orders -s 2026-11-23#08:30:00:000
-              mqadmin resetOffsetByTime -g billing -t orders -s now --force
-              mqadmin resetOffsetByTime -g billing -t orders -s -1 --force     on, to the end
+              mqadmin resetOffsetByTime -g billing -t orders -s -1             on, to the end
+              mqadmin resetOffsetByTime -g billing -t orders -s now -f false   back, where it is further
             """)
 
     @Option(name: [.customShort("g"), .customLong("group")], help: "The consumer group.")
@@ -123,8 +123,10 @@ struct ResetOffsetByTime: AsyncParsableCommand {
         name: [.customShort("s"), .customLong("timestamp")], parsing: .unconditional,
         help: "The time: \(Moment.accepted); -1 for the end.", transform: Moment.millisecondsOrEnd)
     var timestamp: Int64
-    @Flag(name: [.customShort("f"), .customLong("force")], help: "Move the group on, too.")
-    var isForced = false
+    @Option(
+        name: [.customShort("f"), .customLong("force")],
+        help: "Whether the group may be moved on, too: true or false.")
+    var isForced = true
     @OptionGroup var target: AdminTarget
 
     func run() async throws {
