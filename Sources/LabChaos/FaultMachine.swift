@@ -2,7 +2,7 @@
 ///
 ///     uninitialised ──asked──▶ asked ──armed──▶ armed ──bit──▶ active ──undone | expired──▶ healed
 ///                                │                │              │
-///                                └──refused       └─did not bite─┴──▶ (undone as well) ──▶ healed | stuck
+///                                └──refused       └─did not bite─┴─▶ ineffective (undone as well) ──▶ healed | stuck
 ///
 /// Whatever happens in between, a fault that was armed is undone: by the plan, by its TTL, or by the kill switch.
 public struct FaultMachine: Sendable, Equatable {
@@ -15,7 +15,7 @@ public struct FaultMachine: Sendable, Equatable {
         case armed
         // end: the host has nothing of it
         case refused(reason: String)
-        // → healed, stuck
+        // → ineffective, healed, stuck
         case active(evidence: String)
         // → healed, stuck: the deed was done and nothing was seen of it; the undo runs all the same
         case ineffective(evidence: String)
@@ -79,7 +79,8 @@ public struct FaultMachine: Sendable, Equatable {
         case (.armed, .bit(let evidence)):
             state = .active(evidence: evidence)
             return .recordActive(evidence)
-        case (.armed, .didNotBite(let evidence)):
+        case (.armed, .didNotBite(let evidence)), (.active, .didNotBite(let evidence)):
+            // A later look counts for more than the first one: a host can be silent and have lost nothing.
             state = .ineffective(evidence: evidence)
             return .recordIneffective(evidence)
         case (.asked, .undone(let evidence)), (.armed, .undone(let evidence)), (.active, .undone(let evidence)),

@@ -15,6 +15,8 @@ public struct FaultPlan: Sendable, Equatable, Decodable {
         case storeWipe = "store-wipe"
         /// The power of the host on which the daemon runs.
         case powerLoss = "power-loss"
+        /// The filesystem on which the daemon's store lies.
+        case diskFull = "disk-full"
     }
 
     /// `process-signal KILL`, `store-wipe`: how histories and reports name what is done.

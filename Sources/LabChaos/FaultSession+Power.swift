@@ -2,13 +2,22 @@ import LabCluster
 import LabInventory
 
 /// Power loss: the one fault whose agent dies with its host. It is done and undone from outside, by the inventory's
-/// commands; undo and timer are theirs, and written before the deed as an agent's are.
+/// commands; undo and timer are theirs, and written before the deed as an agent's are. That the host falls silent is seen at
+/// once; that its disk lost what was not synced shows when it is back (`PowerWitness`).
 extension FaultSession {
     func cutPower(at place: Int) async throws {
         let (plan, host) = (faults[place].plan, faults[place].daemon.host)
         if let reason = host.reasonAgainstPowerLoss {
             return perform(faults[place].machine.handle(.refused(reason: reason)), on: faults[place])
         }
+        let witness = PowerWitness(uid: faults[place].uid, storePath: faults[place].daemon.storePath)
+        do {
+            try await witness.leave(on: try cluster.fleet.link(host))
+        } catch {
+            let reason = "host '\(host.name)' takes nothing that could show the loss: \(error)"
+            return perform(faults[place].machine.handle(.refused(reason: reason)), on: faults[place])
+        }
+        faults[place].witness = witness
         let before = now()
         let said: String
         do {
@@ -38,8 +47,16 @@ extension FaultSession {
         let fault = faults[place]
         let input: FaultMachine.Input
         do {
-            let seen = try await cluster.powerOn(fault.daemon.host)
-            input = Self.ending(seen: seen, afterNanoseconds: now() - fault.askedAt, of: fault.plan)
+            var seen = try await cluster.powerOn(fault.daemon.host)
+            let elapsed = now() - fault.askedAt
+            if let witness = fault.witness {
+                let shown = await witness.look(on: try cluster.fleet.link(fault.daemon.host))
+                if !shown.didLose {
+                    perform(faults[place].machine.handle(.didNotBite(evidence: shown.evidence)), on: faults[place])
+                }
+                seen += "; \(shown.evidence)"
+            }
+            input = Self.ending(seen: seen, afterNanoseconds: elapsed, of: fault.plan)
         } catch {
             // Whoever cancels heals everything afterwards.
             if Task.isCancelled { return }

@@ -11,6 +11,8 @@ public actor FaultSession {
         /// On the run's clock.
         var askedAt: Int64
         var machine: FaultMachine
+        /// What is to show that a power cut took what was not synced.
+        var witness: PowerWitness?
     }
 
     let cluster: Cluster
@@ -164,6 +166,7 @@ public actor FaultSession {
             }
             return .processSignal(daemon: daemon.name, signal: number)
         case .storeWipe: return .storeWipe(path: daemon.storePath)
+        case .diskFull: return .diskFull(path: daemon.storePath)
         case .powerLoss: return nil
         }
     }

@@ -4,19 +4,22 @@ import SystemPackage
 /// Out-of-band power of single hosts: what a machine's baseboard controller is to it.
 ///
 /// The journal tells what is meant before anything is done, so that whoever comes next finishes what a killed command
-/// began: `isOff` before the cut; `isOff` taken back before the boot; `isUp` once `sshd` has greeted.
+/// began: `isOff` before the cut; `isOff` taken back before the boot; `isUp` once `sshd` has greeted. Of a cut that ends by
+/// itself the timer runs before the journal tells of it: whoever is killed in between has done nothing.
 extension HostsLab {
     /// The longest loan: a day, after which nobody remembers it.
     static let longestLoanSeconds = 86_400.0
     /// The longest sleep of a loan's process between two looks at the journal.
     private static let lookMicroseconds: Int64 = 500_000
+    /// The sleep of a loan's process of which the journal does not tell yet.
+    private static let lockMicroseconds: Int64 = 20_000
     /// The longest pause between two tries to boot a host whose loan is due, and how long they go on.
     private static let retryMicroseconds: Int64 = 5_000_000
     private static let retryNanoseconds: Int64 = 3_600_000_000_000
 
     // MARK: off
 
-    func powerOff(_ name: String, for seconds: Double?) throws(LocalHostsError) -> Bool {
+    func powerOff(_ name: String, for seconds: Double?) throws(LocalHostsError) -> PowerCut {
         try LocalHosts.requireRoot(for: "hosts power off \(name)")
         if let seconds, !(seconds > 0 && seconds <= Self.longestLoanSeconds) {
             throw LocalHostsError(
@@ -34,9 +37,10 @@ extension HostsLab {
                 dueAtBoot: MonotonicClock.sinceBoot() + Int64(seconds * 1e9))
         }
         let entry = journal.hosts[place]
-        try journal.save(journalPath)
-        // The new timer before the old one's end: whatever happens in between, the host has one.
+        // The timer before all else, and the new one before the old one's end: whatever happens in between, the host has
+        // one. A timer of which no journal ever tells ends as soon as the lock is free.
         if let loan = entry.loan { try startTimer(entry, loan) }
+        try journal.save(journalPath)
         try HostProcesses.end(found.filter { $0.host == PowerCommand.timer(name) }, identity)
         return try cut(entry, found)
     }
@@ -50,16 +54,19 @@ extension HostsLab {
     /// 3. *The processes*: with PID 1 the kernel ends all of its namespace, and then namespaces and mounts.
     /// 4. Until the loop device has let go: a boot before that would mount the dead filesystem again.
     @discardableResult
-    func cut(_ entry: HostsJournal.Entry, _ found: [HostProcesses.Found]) throws(LocalHostsError) -> Bool {
+    func cut(_ entry: HostsJournal.Entry, _ found: [HostProcesses.Found]) throws(LocalHostsError) -> PowerCut {
         let image = disksPath.appending("\(entry.name).img")
         let processes = found.filter { $0.host == entry.name }
         let isThere = !processes.isEmpty || HostFiles.exists(FilePath("/sys/class/net/\(identity.link(entry.index))"))
         try network.silence(entry.index)
-        for first in processes where first.isInit { _ = try HostShutdown(pid: first.pid, image: image).perform() }
+        var didLose = false
+        for first in processes where first.isInit {
+            didLose = try HostShutdown(pid: first.pid, image: image).perform() || didLose
+        }
         try HostProcesses.end(processes, identity)
         try HostDisk.awaitRelease(of: image)
         try network.unplug(entry.index)
-        return isThere
+        return isThere ? (didLose ? .withDisk : .withoutDisk) : .nothing
     }
 
     private func startTimer(_ entry: HostsJournal.Entry, _ loan: HostsJournal.Loan) throws(LocalHostsError) {
@@ -119,8 +126,15 @@ extension HostsLab {
         let start = MonotonicClock.sinceBoot()
         var pause: Int64 = 100_000
         while MonotonicClock.sinceBoot() - start < Int64(Self.longestLoanSeconds * 1e9) + Self.retryNanoseconds {
-            let entry = HostsJournal.load(journalPath)?.hosts.first { $0.name == name }
-            guard let loan = entry?.loan, loan.uid == uid else { return }
+            guard let loan = loan(uid, of: name) else {
+                // Over, or not yet written by whoever started this process and holds the lock until it is.
+                guard HostsLock.isHeld(directory.appending("lock")) else {
+                    if self.loan(uid, of: name) == nil { return }
+                    continue
+                }
+                usleep(UInt32(Self.lockMicroseconds))
+                continue
+            }
             let left = loan.dueAtBoot - MonotonicClock.sinceBoot()
             if left > 0 {
                 usleep(UInt32(min(left / 1_000 + 1, Self.lookMicroseconds)))
@@ -136,6 +150,10 @@ extension HostsLab {
                 pause = min(2 * pause, Self.retryMicroseconds)
             }
         }
+    }
+
+    private func loan(_ uid: String, of name: String) -> HostsJournal.Loan? {
+        HostsJournal.load(journalPath)?.hosts.first { $0.name == name }?.loan.flatMap { $0.uid == uid ? $0 : nil }
     }
 
     // MARK: who

@@ -21,6 +21,14 @@ struct HostsLock: Sendable {
         }
     }
 
+    /// Whether some process holds the lock at this moment.
+    static func isHeld(_ path: FilePath) -> Bool {
+        let descriptor = open(path.string, O_RDWR | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        return flock(descriptor, LOCK_SH | LOCK_NB) != 0
+    }
+
     /// Gives it back; once.
     func release() { close(descriptor) }
 }

@@ -32,6 +32,16 @@ public struct LocalHost: Sendable, Equatable {
     public let disk: FilePath
 }
 
+/// What there was to cut when a host's power went.
+public enum PowerCut: String, Sendable {
+    /// Its processes, and its disk with all that was not synced.
+    case withDisk
+    /// Something of it ran, and its own disk was not mounted: no filesystem was shut down, and nothing unsynced lost.
+    case withoutDisk
+    /// Nothing: it was off already.
+    case nothing
+}
+
 /// What `up` did.
 public struct HostsReport: Sendable, Equatable {
     /// All hosts, in the order of their names' numbers.

@@ -87,9 +87,9 @@ public struct LocalHosts: Sendable {
     /// Again is harmless, and so is a `kill -9` in the middle: `powerOn` and `up` bring back a host whose cut was never
     /// finished, too. The latest call says when the power comes back.
     /// - Parameter seconds: the power comes back by itself after so long, whatever becomes of this program; nil for never.
-    /// - Returns: whether anything had to be done to the host.
+    /// - Returns: what there was to cut. Only `.withDisk` loses what was not synced.
     @discardableResult
-    public func powerOff(_ name: String, for seconds: Double? = nil) async throws(LocalHostsError) -> Bool {
+    public func powerOff(_ name: String, for seconds: Double? = nil) async throws(LocalHostsError) -> PowerCut {
         let lab = lab
         return try await OwnThread.run { () throws(LocalHostsError) in try lab.powerOff(name, for: seconds) }
     }

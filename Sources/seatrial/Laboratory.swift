@@ -26,8 +26,9 @@ struct JudgedRun {
 /// A run that the lab could not bring to its end.
 struct UnjudgedRun: Error {
     var cause: any Error
-    /// Whether its folder holds what happened until then.
-    var isRecorded: Bool
+    /// The run whose folder holds what happened until then; nil when it never came to one.
+    var runID: String?
+    var isRecorded: Bool { runID != nil }
 }
 
 /// What `lab run`, `trial run` and `grade` share: from a trial's plan and the user's options to a run, a verdict and a grade.
@@ -98,7 +99,7 @@ struct Laboratory {
         try check(plan)
         CleanUp.begin()
         let started = Self.wallClockMilliseconds()
-        let isRecorded = Atomic(false)
+        let runID = Mutex<String?>(nil)
         let runner = TrialRunner(
             plan: plan,
             setting: .init(
@@ -107,18 +108,22 @@ struct Laboratory {
                 seed: seed ?? trial.seed ?? UInt64.random(in: 1...999_999), startedAtMilliseconds: started,
                 controllerPID: getpid(), keep: trial.keep, control: control),
             observe: { news in
-                if case .folder = news { isRecorded.store(true, ordering: .relaxed) }
+                if case .folder(let folder) = news { runID.withLock { $0 = folder.path.lastComponent?.string } }
                 observe(news)
             })
         let folder: RunFolder
         do {
             folder = try await runner.run()
         } catch {
-            throw UnjudgedRun(cause: error, isRecorded: isRecorded.load(ordering: .relaxed))
+            throw UnjudgedRun(cause: error, runID: runID.withLock { $0 })
         }
-        let (verdict, manifest) = try Judgement.judge(folder)
-        try folder.write(verdict: JSONReport.text(verdict))
-        return JudgedRun(folder: folder, verdict: verdict, manifest: manifest, startedAtMilliseconds: started)
+        do {
+            let (verdict, manifest) = try Judgement.judge(folder)
+            try folder.write(verdict: JSONReport.text(verdict))
+            return JudgedRun(folder: folder, verdict: verdict, manifest: manifest, startedAtMilliseconds: started)
+        } catch {
+            throw UnjudgedRun(cause: error, runID: runID.withLock { $0 })
+        }
     }
 
     private static func wallClockMilliseconds() -> Int64 {

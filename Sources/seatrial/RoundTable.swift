@@ -14,8 +14,6 @@ struct RoundTable: Encodable {
         var run: String
         /// Why it is no pass; nil where it is one.
         var why: String?
-        private var status: VerdictStatus { VerdictStatus(rawValue: verdict) ?? .error }
-
         init(_ round: Int, _ run: JudgedRun, seconds: Duration) {
             self.round = round
             seed = run.manifest.seed
@@ -28,9 +26,20 @@ struct RoundTable: Encodable {
             why = run.verdict.status == .pass ? nil : run.verdict.headline
         }
 
+        /// A round that the lab could not bring to its end.
+        init(_ round: Int, seed: UInt64, broken: any Error, run: String?, seconds: Duration) {
+            self.round = round
+            self.seed = seed
+            verdict = VerdictStatus.error.rawValue
+            (ok, delivered, lost) = (0, 0, 0)
+            self.seconds = (seconds / .milliseconds(100)).rounded() / 10
+            self.run = run ?? ""
+            why = "the round broke off: \(broken)"
+        }
+
         var description: String {
             let cells = ["\(round)", "\(seed)", verdict, "\(ok)", "\(delivered)", "\(lost)", "\(seconds)"]
-            return RoundTable.line(cells) + (why.map { "  \($0); \(run)" } ?? "")
+            return RoundTable.line(cells) + (why.map { run.isEmpty ? "  \($0)" : "  \($0); \(run)" } ?? "")
         }
     }
 
@@ -55,22 +64,26 @@ struct RoundTable: Encodable {
 
     var plan: String
     var firstSeed: UInt64
+    /// How many rounds were asked for.
+    var wanted: Int
+    var judge: RoundsJudge
     var rows: [Row] = []
 
-    enum CodingKeys: String, CodingKey { case plan, rounds, summary, status, firstSeed = "first_seed" }
+    enum CodingKeys: String, CodingKey {
+        case plan, wanted, rounds, summary, status
+        case firstSeed = "first_seed"
+        case notShown = "not_shown"
+    }
 
     func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(plan, forKey: .plan)
         try container.encode(firstSeed, forKey: .firstSeed)
-        try container.encode(status.rawValue, forKey: .status)
+        try container.encode(wanted, forKey: .wanted)
+        try container.encode(judge.status.rawValue, forKey: .status)
+        try container.encode(judge.missing.map(\.rawValue), forKey: .notShown)
         try container.encode(rows, forKey: .rounds)
         try container.encode(total, forKey: .summary)
-    }
-
-    /// The worst of all rounds.
-    var status: VerdictStatus {
-        rows.reduce(.pass) { $0.merged(with: VerdictStatus(rawValue: $1.verdict) ?? .error) }
     }
 
     var total: Summary {
@@ -96,8 +109,10 @@ struct RoundTable: Encodable {
         let loss =
             total.lost == 0
             ? "none lost" : "\(total.lost) lost in \(Self.rounds(total.roundsWithLoss)), \(total.mostLost) at most"
+        let count = rows.count == wanted ? Self.rounds(wanted) : "\(rows.count) of \(Self.rounds(wanted))"
+        let complaint = judge.complaint.map { "\n\(judge.status.rawValue): \($0)" } ?? ""
         return
-            "\(plan): \(Self.rounds(rows.count)) from seed \(firstSeed): \(total.pass) pass\(others); \(total.ok) acknowledged, \(loss); \(total.seconds) s"
+            "\(plan): \(count) from seed \(firstSeed): \(total.pass) pass\(others); \(total.ok) acknowledged, \(loss); \(total.seconds) s\(complaint)"
     }
 
     private static func rounds(_ count: Int) -> String { count == 1 ? "1 round" : "\(count) rounds" }

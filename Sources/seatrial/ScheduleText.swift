@@ -26,6 +26,10 @@ struct ScheduleText: CustomStringConvertible {
         lines.append(
             "drain: read every queue to its end, \(plan.drainTimeoutSeconds) s at most; then scan every replica's commit log"
         )
+        if !plan.promises.mustShow.isEmpty {
+            let names = plan.promises.mustShow.map(\.text).joined(separator: ", ")
+            lines.append("over all rounds there must be \(names)")
+        }
         return lines.joined(separator: "\n")
     }
 }

@@ -28,6 +28,14 @@ import Testing
             end: .healed(evidence: "alive"),
             open: false),
         Walk(
+            name: "bites at first sight, and a later look shows that it did not",
+            inputs: [
+                .asked, .armed, .bit(evidence: "silent"), .didNotBite(evidence: "kept"), .undone(evidence: "back"),
+            ],
+            actions: [
+                .inject, .recordArmed, .recordActive("silent"), .recordIneffective("kept"), .recordHealed("back"),
+            ], end: .healed(evidence: "back"), open: false),
+        Walk(
             name: "is stuck, then freed",
             inputs: [
                 .asked, .armed, .bit(evidence: "gone"), .undoFailed(reason: "port taken"), .undone(evidence: "back"),

@@ -52,6 +52,35 @@ import Testing
         #expect(told.first == "1 sends failed before any fault: nothing that was planned explains them")
     }
 
+    /// What a fault is said not to have proved, by its edges.
+    @Test(arguments: [
+        ([FaultEdge.Edge.armed], "has no end"), ([.armed, .healed], "was not seen to bite;"),
+        ([.armed, .expired], "was not seen to bite;"), ([.armed, .active, .expired], "ended by itself"),
+        ([.armed, .stuck], "could not be undone"), ([.armed, .active, .stuck], "could not be undone"),
+        ([.armed, .active, .didNotBite, .healed], "was not seen to bite ("),
+        ([.asked, .refused], "could not be injected"),
+    ])
+    func aFaultWithoutProofIsToldForWhatItIs(_ edges: [FaultEdge.Edge], _ text: String) {
+        var tale = Tale.healthy()
+        for edge in edges {
+            tale.fault(edge, uid: "wind", detail: edge == .didNotBite ? "it kept all" : "")
+            if edge == .active { tale.send(4, .fail) }
+        }
+        tale.finish([0, 1, 2])
+        let findings = tale.judge().findings.filter { $0.anomaly == .faultUnproven }
+        #expect(findings.count == 1 && findings[0].summary.contains(text), "\(findings)")
+    }
+
+    @Test func aTornLineIsToldFromAMissingOne() {
+        for (ending, text) in [
+            (HistoryLines.Ending.whole, "has no last line"), (.torn(line: 9, bytes: 3), "a torn line"),
+        ] {
+            var tale = Tale.healthy()
+            tale.ending = ending
+            #expect(tale.judge().finding(.runIncomplete)?.summary.contains(text) == true)
+        }
+    }
+
     /// What was promised stands in the history; whoever judges it cannot permit a loss afterwards.
     @Test func theHistorysPromiseCountsAndNotTheCallers() {
         for isAllowed in [false, true] {
@@ -126,6 +155,31 @@ import Testing
         let counts = tale.judge().counts
         #expect([counts.sent, counts.ok, counts.weak, counts.fail, counts.info] == [7, 3, 1, 1, 2])
         #expect([counts.delivered, counts.deliveredValues, counts.scannedRecords] == [3, 3, 3])
+    }
+
+    /// What a plan may ask a run to show: refusals and deliveries while a fault is open, and sends that work afterwards.
+    @Test func countsKnowWhatWasUnderAFaultAndWhatAfterAll() {
+        var tale = Tale(faults: ["crash", "wind"])
+        tale.begin()
+        tale.send(3, .fail)
+        tale.fault(.armed)
+        tale.fault(.active)
+        let hanging = tale.invoke(4)
+        tale.send(5, .fail)
+        tale.send(6, .info)
+        tale.deliver(2, offset: 2, assignment: 2)
+        tale.deliver(2, offset: 2, isDrain: true)
+        tale.fault(.active, uid: "wind")
+        tale.fault(.healed)
+        tale.send(7, .fail)
+        tale.send(8, offset: 3)
+        tale.fault(.expired, uid: "wind")
+        tale.complete(hanging, .ok, offset: 4)
+        tale.send(9, offset: 5)
+        tale.send(10, .fail)
+        tale.deliver(9, offset: 5)
+        let counts = tale.judge().counts
+        #expect([counts.refusedUnderFault, counts.deliveredUnderFault, counts.okAfterFaults] == [2, 1, 1])
     }
 
     @Test func theWorstStatusSpeaks() {

@@ -96,14 +96,23 @@ extension Fixture {
 
 extension Tale {
     /// A message of an even number in queue 0, of an odd one in queue 1, at the so-many-th place of the log.
-    mutating func place(_ sequence: Int, log: Int64, offset: Int64? = nil, offsetID: String? = nil) {
+    mutating func place(
+        _ sequence: Int, log: Int64, offset: Int64? = nil, offsetID: String? = nil, outcome: SendOutcome = .ok
+    ) {
         complete(
-            invoke(sequence), .ok, offset: offset ?? Int64(sequence / 2), queue: sequence % 2,
+            invoke(sequence), outcome, offset: offset ?? Int64(sequence / 2), queue: sequence % 2,
             offsetID: offsetID ?? Self.offsetID(log: log * 300))
     }
 
     /// Drain, scan and end of a run whose log holds these at these places; their queue offsets are what is free.
-    mutating func finishQueues(_ sequences: [Int], logs: [Int64]) {
+    mutating func finishQueues(_ sequences: [Int], logs: [Int64], damaged: [(sequence: Int, log: Int64)] = []) {
+        drainQueues(sequences)
+        scan(sequences, logs: logs, damaged: damaged)
+        end()
+    }
+
+    /// A drain of both queues, which hold these.
+    mutating func drainQueues(_ sequences: [Int]) {
         for queue in 0..<2 {
             let end = Int64(sequences.count { $0 % 2 == queue })
             for (offset, sequence) in sequences.filter({ $0 % 2 == queue }).enumerated() {
@@ -111,19 +120,27 @@ extension Tale {
             }
             drain(reached: end, max: end, queue: queue)
         }
+    }
+
+    /// A scan of a log that holds these at these places, and some that are damaged.
+    mutating func scan(
+        _ sequences: [Int], logs: [Int64], replica: String = "broker-a", damaged: [(sequence: Int, log: Int64)] = []
+    ) {
+        func record(_ sequence: Int, _ offset: Int, _ log: Int64, isWhole: Bool) -> HistoryEvent.Body {
+            .scanned(
+                ScannedRecord(
+                    replica: replica, queueID: sequence % 2, queueOffset: Int64(offset), logOffset: log * 300,
+                    value: Self.value(sequence), runID: Tale.runID, checksumAgrees: isWhole))
+        }
         for (sequence, log) in zip(sequences, logs) {
             let before = sequences.prefix { $0 != sequence }.count { $0 % 2 == sequence % 2 }
-            add(
-                .scanned(
-                    ScannedRecord(
-                        replica: "broker-a", queueID: sequence % 2, queueOffset: Int64(before), logOffset: log * 300,
-                        value: Self.value(sequence), runID: Tale.runID, checksumAgrees: true)))
+            add(record(sequence, before, log, isWhole: true))
         }
+        for (sequence, log) in damaged { add(record(sequence, sequence / 2, log, isWhole: false)) }
         add(
             .scanEnded(
                 ReplicaScan(
-                    replica: "broker-a", records: sequences.count, endOffset: ((logs.last ?? -1) + 1) * 300,
-                    complete: true, detail: "")))
-        end()
+                    replica: replica, records: sequences.count + damaged.count,
+                    endOffset: ((logs.last ?? -1) + 1) * 300, complete: true, detail: "")))
     }
 }

@@ -20,7 +20,7 @@ struct Fixture: Sendable, CustomTestStringConvertible {
 }
 
 extension Fixture {
-    static let all = legal + losses + strays + orders + proofs + drains + places + plans + tails
+    static let all = legal + losses + strays + orders + proofs + drains + places + plans + tails + lives + edges
 
     /// Legal runs, and legal look-alikes of anomalies.
     static let legal: [Fixture] = [
@@ -327,6 +327,16 @@ extension Fixture {
         },
         Fixture(name: "a fault that did not bite", status: .inconclusive, finds: [.faultUnproven: 1]) { tale in
             tale.fault(.armed, uid: "wind")
+            tale.fault(.didNotBite, uid: "wind")
+            tale.fault(.healed, uid: "wind")
+            tale.finish([0, 1, 2])
+        },
+        Fixture(
+            name: "a fault that a later look found without effect", status: .inconclusive, finds: [.faultUnproven: 1]
+        ) { tale in
+            tale.fault(.armed, uid: "wind")
+            tale.fault(.active, uid: "wind")
+            tale.send(4, .fail)
             tale.fault(.didNotBite, uid: "wind")
             tale.fault(.healed, uid: "wind")
             tale.finish([0, 1, 2])

@@ -106,10 +106,12 @@ struct Tale {
                     bodyHash: hash ?? Self.hash(sequence ?? 0), isDrain: isDrain)))
     }
 
-    mutating func fault(_ edge: FaultEdge.Edge, uid: String = "crash", target: String = "broker-a on n2") {
+    mutating func fault(
+        _ edge: FaultEdge.Edge, uid: String = "crash", target: String = "broker-a on n2", detail: String = ""
+    ) {
         add(
             .fault(
-                FaultEdge(uid: uid, kind: "process-signal", target: target, edge: edge, detail: "", planID: uid)))
+                FaultEdge(uid: uid, kind: "process-signal", target: target, edge: edge, detail: detail, planID: uid)))
     }
 
     mutating func drain(
@@ -177,12 +179,12 @@ struct Tale {
         }
     }
 
-    mutating func crash(_ during: (inout Tale) -> Void = { $0.send(3, .fail) }) {
+    mutating func crash(uid: String = "crash", _ during: (inout Tale) -> Void = { $0.send(3, .fail) }) {
         add(.phase("fault"))
-        fault(.armed)
-        fault(.active)
+        fault(.armed, uid: uid)
+        fault(.active, uid: uid)
         during(&self)
-        fault(.healed)
+        fault(.healed, uid: uid)
         add(.phase("recovery"))
     }
 

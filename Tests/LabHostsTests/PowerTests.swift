@@ -56,8 +56,8 @@ extension LocalHostsTests {
             try await withLab { hosts, state in
                 let up = try await hosts.up(count: 2)
                 let inventory = HostFiles.text(hosts.inventoryPath)
-                #expect(try await hosts.powerOff("n1"))
-                #expect(try await !hosts.powerOff("n1"))
+                #expect(try await hosts.powerOff("n1") == .withDisk)
+                #expect(try await hosts.powerOff("n1") == .nothing)
                 #expect(hosts.list().map(\.state) == [.off, .up] && hosts.list()[0].pid == nil)
                 #expect(!hosts.isHalfUp)
                 #expect(await hosts.check().isEmpty, "a host that is off is no leftover")
@@ -137,7 +137,7 @@ extension LocalHostsTests {
             try await withLab { hosts, state in
                 let up = try await hosts.up(count: 2)
                 let address = up.hosts[0].address
-                #expect(try await ssh(hosts, address, "echo kept > /srv/kept; sync").isSuccess)
+                #expect(try await ssh(hosts, address, "echo kept > /srv/kept; sync /srv/kept /srv").isSuccess)
                 for verb in ["off", "on"] {
                     let words = ["hosts", "power", verb, "n1", "--state", state.string]
                     try LocalHostsTests.spawnAndKill(words, after: milliseconds)
@@ -148,6 +148,74 @@ extension LocalHostsTests {
                     #expect(hosts.list()[1].pid == up.hosts[1].pid)
                     if verb == "off" { try await hosts.powerOff("n1") }
                 }
+            }
+        }
+
+        /// The timer comes first: what can't have one is not done.
+        @Test func aCutThatNobodyCouldEndIsNotMade() async throws {
+            try await withLab { hosts, state in
+                let up = try await hosts.up(count: 1)
+                let journal = HostFiles.text(state.appending("hosts/lab.json"))
+                let other = LocalHosts(stateDirectory: state, program: "/no/such/program")
+                await #expect(throws: LocalHostsError.self) { try await other.powerOff("n1", for: 30) }
+                #expect(HostFiles.text(state.appending("hosts/lab.json")) == journal)
+                #expect(hosts.list() == up.hosts && !hosts.isHalfUp)
+            }
+        }
+
+        /// A timer whose loan no journal tells of: its maker was killed in between. It waits as long as somebody works, and
+        /// ends then.
+        @Test func aTimerWithoutALoanEnds() async throws {
+            try await withLab { hosts, state in
+                _ = try await hosts.up(count: 1)
+                let lock = try HostsLock(state.appending("hosts/lock"), waitSeconds: 5)
+                var pid: pid_t = 0
+                let texts = [
+                    Self.driver.string, "hosts", "power", "when-due", "n1", "--state", state.string, "--loan", "f00",
+                ]
+                var words: [UnsafeMutablePointer<CChar>?] = texts.map { strdup($0) }
+                words.append(nil)
+                defer { for word in words { free(word) } }
+                try #require(posix_spawn(&pid, Self.driver.string, nil, nil, words, environ) == 0)
+                var status: CInt = 0
+                usleep(300_000)
+                #expect(waitpid(pid, &status, WNOHANG) == 0, "it ended while its loan might still be written")
+                lock.release()
+                #expect(waitpid(pid, &status, 0) == pid && hosts.list()[0].state == .up)
+            }
+        }
+
+        /// `kill -9` at some moment of a cut that ends by itself, and of the boot that ends it early: nobody helps, and the
+        /// host is up again.
+        @Test(arguments: [3, 5, 8, 11, 14, 18, 23, 30, 45, 70]) func aLoanEndsWhoeverIsKilled(_ milliseconds: Int)
+            async throws
+        {
+            try await withLab { hosts, state in
+                let up = try await hosts.up(count: 1)
+                let off = ["hosts", "power", "off", "n1", "--state", state.string, "--for", "0.5"]
+                try LocalHostsTests.spawnAndKill(off, after: milliseconds)
+                usleep(500_000)
+                try await waitUntilUp(hosts)
+                try await hosts.powerOff("n1", for: 1)
+                let on = ["hosts", "power", "on", "n1", "--state", state.string]
+                try LocalHostsTests.spawnAndKill(on, after: milliseconds * 2)
+                try await waitUntilUp(hosts)
+                #expect(try await ssh(hosts, up.hosts[0].address, "hostname").output == "n1\n")
+                // A timer that lost its loan ends when it looks next.
+                let deadline = ContinuousClock.now + .seconds(5)
+                while await !hosts.check().isEmpty, ContinuousClock.now < deadline {
+                    try await Task.sleep(for: .milliseconds(20))
+                }
+                #expect(await hosts.check().isEmpty)
+            }
+        }
+
+        /// A host whose disk is not mounted loses nothing with its power, and that is said.
+        @Test func aCutWithoutADiskIsNone() async throws {
+            try await withLab { hosts, _ in
+                let up = try await hosts.up(count: 1)
+                #expect(try await ssh(hosts, up.hosts[0].address, "umount -l /srv").isSuccess)
+                #expect(try await hosts.powerOff("n1") == .withoutDisk)
             }
         }
 

@@ -63,14 +63,19 @@ struct Rig: Sendable {
             }
             try await body(rig)
         } catch {
-            _ = try? await rig.seatrial("hosts", "down")
+            try? await rig.tearDown()
             throw error
         }
-        let down = try await rig.seatrial("hosts", "down")
-        #expect(down.status == 0, "\(down)")
-        let check = try await rig.seatrial("hosts", "check")
-        #expect(check.status == 0, "left behind: \(check)")
+        try await rig.tearDown()
         _ = try await Program.run(at: "/bin/rm", ["-rf", rig.state.string])
+    }
+
+    /// Also after a failure: what is left behind is one of its own.
+    private func tearDown() async throws {
+        let down = try await seatrial("hosts", "down")
+        #expect(down.status == 0, "\(down)")
+        let check = try await seatrial("hosts", "check")
+        #expect(check.status == 0, "left behind: \(check)")
     }
 
     static func temporaryFolder() throws -> FilePath {

@@ -10,6 +10,8 @@ struct FaultKeeper: Sendable {
 
     private func path(_ uid: String) -> String { "faults/\(uid).json" }
     private func lock(_ uid: String) -> String { "faults/.\(uid).lock" }
+    /// The blocks of the record that is written while the disk may be full.
+    private func spare(_ uid: String) -> String { "faults/.\(uid).spare" }
 
     /// Does a fault as a loan.
     ///
@@ -29,10 +31,15 @@ struct FaultKeeper: Sendable {
             do throws(AgentFailure) {
                 record.timer = try startTimer(loan.uid)
                 try root.save(record, path(loan.uid))
+                if case .diskFull = loan.kind { try root.reserve(spare(loan.uid)) }
                 let deedAt = HostClock.realtimeNanoseconds()
-                let bit = try doDeed(loan.kind)
+                let bit = try doDeed(loan)
                 record.didDeed(at: deedAt, bit: bit, seenAt: HostClock.realtimeNanoseconds())
-                try root.save(record, path(loan.uid))
+                if case .diskFull = loan.kind {
+                    try root.save(record, path(loan.uid), into: spare(loan.uid))
+                } else {
+                    try root.save(record, path(loan.uid))
+                }
             } catch {
                 // The deed may have happened in part: undo it before the failure is told.
                 record.message = error.message
@@ -186,6 +193,7 @@ struct FaultKeeper: Sendable {
                 throw AgentFailure(.badRequest, "'\(path)' is the agent's root, which only destroy removes")
             }
             close(try root.directory(root.components(path), of: path))
+        case .diskFull(let path): close(try root.directory(root.components(path), of: path))
         }
     }
 
@@ -207,13 +215,13 @@ struct FaultKeeper: Sendable {
     }
 
     /// Does it and waits for its effect; returns whether the effect was seen.
-    private func doDeed(_ kind: FaultKind) throws(AgentFailure) -> Bool {
-        switch kind {
+    private func doDeed(_ loan: FaultLoan) throws(AgentFailure) -> Bool {
+        switch loan.kind {
         case .processSignal(let daemon, let signal):
             let before = try daemons.status(daemon)
             let process = ProcessIdentity(pid: before.pid, startTicks: before.startTicks)
             guard ProcessTable.signal(process, signal) else { return false }
-            let expectation = LoanRules.expectation(kind)
+            let expectation = LoanRules.expectation(loan.kind)
             guard expectation != .nothing else { return false }
             let bit = ProcessTable.wait(milliseconds: AgentLimits.faultProbeMilliseconds) {
                 let entry = ProcessTable.look(process)
@@ -224,6 +232,7 @@ struct FaultKeeper: Sendable {
         case .storeWipe(let path):
             try root.empty(path)
             return try root.list(path).isEmpty
+        case .diskFull(let path): return try DiskFill(root: root, directory: path, uid: loan.uid).fill()
         }
     }
 
@@ -232,7 +241,7 @@ struct FaultKeeper: Sendable {
     ) throws(AgentFailure) -> FaultRecord {
         var record = old
         do throws(AgentFailure) {
-            try doUndo(record.undo, restarts: restarts)
+            try doUndo(record, restarts: restarts)
             record.didHeal(at: HostClock.realtimeNanoseconds(), expired: isTimer)
         } catch {
             record.didStick("the undo failed: \(error.message)")
@@ -248,9 +257,12 @@ struct FaultKeeper: Sendable {
         return record
     }
 
-    private func doUndo(_ undo: FaultUndo, restarts: Bool) throws(AgentFailure) {
-        switch undo {
+    private func doUndo(_ record: FaultRecord, restarts: Bool) throws(AgentFailure) {
+        switch record.undo {
         case .nothing: return
+        case .freeDisk(let path):
+            try DiskFill(root: root, directory: path, uid: record.loan.uid).free()
+            try root.remove(spare(record.loan.uid))
         case .continueDaemon(let name):
             let status = try daemons.status(name)
             guard status.state == .stopped else { return }

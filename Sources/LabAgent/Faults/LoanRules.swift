@@ -10,6 +10,8 @@ enum LoanRules {
         case stopped
         /// The directory is empty.
         case empty
+        /// A write finds no space.
+        case full
         /// The deed has no effect that could be seen; it counts as one that did not bite.
         case nothing
     }
@@ -41,6 +43,7 @@ enum LoanRules {
             default: .nothing(reason: "signal \(signal) leaves nothing to undo")
             }
         case .storeWipe(let path): .nothing(reason: "what was in '\(path)' is gone: no undo is possible")
+        case .diskFull(let path): .freeDisk(path)
         }
     }
 
@@ -48,6 +51,7 @@ enum LoanRules {
     static func expectation(_ kind: FaultKind) -> Expectation {
         switch kind {
         case .storeWipe: return .empty
+        case .diskFull: return .full
         case .processSignal(_, let signal):
             switch signal {
             case SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU: return .stopped

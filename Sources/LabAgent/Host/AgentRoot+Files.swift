@@ -45,7 +45,12 @@ extension AgentRoot {
         unlinkat(directory, new, 0)
         let file = openat(directory, new, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode_t(mode & 0o7777))
         guard file >= 0 else { throw AgentRoot.failure("create", path) }
-        defer { close(file) }
+        var isReplaced = false
+        defer {
+            close(file)
+            // On a full disk, half a file would keep the room that it took.
+            if !isReplaced { unlinkat(directory, new, 0) }
+        }
         var done = 0
         while done < bytes.count {
             let count = bytes.withUnsafeBytes { Glibc.write(file, $0.baseAddress! + done, bytes.count - done) }
@@ -56,6 +61,7 @@ extension AgentRoot {
         guard fchmod(file, mode_t(mode & 0o7777)) == 0, fsync(file) == 0,
             renameat(directory, new, directory, name) == 0, fsync(directory) == 0
         else { throw AgentRoot.failure("replace", path) }
+        isReplaced = true
     }
 
     /// Removes a file or a tree; nothing there is no error.
@@ -121,6 +127,38 @@ extension AgentRoot {
             throw AgentFailure(.system, "'\(path)' can't be written as JSON: \(error)")
         }
         try write(path, Array(data), mode: 0o600)
+    }
+
+    /// Bytes of a spare: a record with a long message in it fits.
+    private static let spareBytes = 4096
+
+    /// Makes a file whose block is written already, so that a value can be saved into it when no block is free.
+    func reserve(_ spare: String) throws(AgentFailure) {
+        try write(spare, [UInt8](repeating: UInt8(ascii: " "), count: Self.spareBytes), mode: 0o600)
+    }
+
+    /// Replaces a small file by a Codable value as `save` does, with the block of a spare, which is gone then.
+    func save(_ value: some Encodable, _ path: String, into spare: String) throws(AgentFailure) {
+        var bytes: [UInt8]
+        do { bytes = Array(try JSONEncoder().encode(value)) } catch {
+            throw AgentFailure(.system, "'\(path)' can't be written as JSON: \(error)")
+        }
+        guard bytes.count <= Self.spareBytes else {
+            throw AgentFailure(
+                .system, "'\(path)': \(bytes.count) bytes do not fit the \(Self.spareBytes) of its spare")
+        }
+        // Spaces behind a JSON text are none of it.
+        bytes += [UInt8](repeating: UInt8(ascii: " "), count: Self.spareBytes - bytes.count)
+        let (from, name) = try parent(spare)
+        defer { close(from) }
+        let (to, newName) = try parent(path)
+        defer { close(to) }
+        let file = openat(from, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC)
+        guard file >= 0 else { throw AgentRoot.failure("open", spare) }
+        defer { close(file) }
+        guard pwrite(file, bytes, bytes.count, 0) == bytes.count, fsync(file) == 0,
+            renameat(from, name, to, newName) == 0, fsync(to) == 0
+        else { throw AgentRoot.failure("replace", path) }
     }
 
     /// Runs `body` holding an exclusive lock that the kernel releases when this process dies.

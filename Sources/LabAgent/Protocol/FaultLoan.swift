@@ -21,6 +21,8 @@ public enum FaultKind: Codable, Sendable, Equatable {
     case processSignal(daemon: String, signal: Int32)
     /// Removes everything inside a directory below the root. No undo is possible: what was there is gone.
     case storeWipe(path: String)
+    /// Fills the filesystem of a directory below the root to its last block.
+    case diskFull(path: String)
 }
 
 /// Where a loan is in its life.
@@ -45,6 +47,8 @@ public enum FaultUndo: Codable, Sendable, Equatable {
     case startDaemon(String)
     /// Send SIGCONT.
     case continueDaemon(String)
+    /// Remove what fills the filesystem of this directory.
+    case freeDisk(String)
     /// Nothing to undo: none is needed, or none is possible.
     case nothing(reason: String)
 }

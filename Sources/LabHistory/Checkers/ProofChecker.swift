@@ -3,8 +3,9 @@
 /// A history proves a promise only if the fault was there, load was there while it was, and the run came to its end.
 /// Whatever is missing makes the run *inconclusive*, never a pass:
 ///
-/// 1. *Fault unproven*: the host would not lend it (`refused`), the probe saw no effect (`didNotBite`), the fault could not be undone (`stuck`), it ended by
-///    itself before its planned heal (`expired`), or it was armed or active and has no end.
+/// 1. *Fault unproven*: the host would not lend it (`refused`), the probe saw no effect (`didNotBite`, then or later), the
+///    fault could not be undone (`stuck`), it ended by itself before its planned heal (`expired`), or it was armed or
+///    active and has no end.
 /// 2. *Empty window*: no send was under way while the fault was open.
 /// 3. *Run incomplete*: the history has no last line, or a torn one: the controller died.
 /// 4. *Empty history*: nothing was sent, or nothing was acknowledged, so there was nothing to lose.
@@ -104,15 +105,22 @@ struct ProofChecker: Checker {
             why =
                 "ended by itself at \(Storyteller.seconds(expired.atNanoseconds)), when its time-to-live was over, and "
                 + "not by its planned heal; run it again with a larger ttl_seconds"
-        } else if fault.openedAt == nil, fault.first(.didNotBite) != nil || fault.closedAt != nil {
+        } else if let reason = toothless(fault) {
             guard known.rules.has(.didNotBite) else { return [] }
-            why = "was not seen to bite; run it again with a fault that does"
+            why = "was not seen to bite\(reason.isEmpty ? "" : " (\(reason))"); run it again with a fault that does"
         } else if fault.closedAt == nil, fault.first(.stuck) == nil, known.rules.has(.openEnded) {
             why = "has no end; run it again"
         } else {
             return window(of: fault, known)
         }
         return [finding(.faultUnproven, fault, why)]
+    }
+
+    /// What is said of a fault without effect; nil for one that had some. What a probe saw at first counts for nothing
+    /// when a later look shows that there was no effect, as that at the disk of a host whose power was said to be cut.
+    private func toothless(_ fault: RunRecord.Fault) -> String? {
+        if let edge = fault.first(.didNotBite) { return edge.detail }
+        return fault.openedAt == nil && fault.closedAt != nil ? "" : nil
     }
 
     private func window(of fault: RunRecord.Fault, _ known: Known) -> [Finding] {

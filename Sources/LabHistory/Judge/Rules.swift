@@ -7,7 +7,7 @@ package struct Rules: Sendable {
         case undrained, unscanned, acknowledgedQueuesNeedDrain, drainKeepsItsCount, drainBeginsSomewhere
         case planMissing, plannedFault, plannedScan
         case lost, lostNeedsScan, lostNeedsDrain, undelivered, unseen, weakIsNoPromise, damagedIsNoSurvivor
-        case tailHasNoHole, tailIsBounded, tailNeedsPlaces
+        case tailHasNoHole, tailIsBounded, tailNeedsPlaces, tailKnowsSenders
         case recovered
         case neverSent, otherRun, abortedRead, unknownMayHaveHappened, storedUnasked
         case corrupted, unreadable, damaged

@@ -24,6 +24,12 @@ public struct VerdictCounts: Sendable, Equatable {
     public var scannedRecords = 0
     /// Of those, records whose checksum does not agree.
     public var damagedRecords = 0
+    /// Attempts that certainly failed while a fault was open.
+    public var refusedUnderFault = 0
+    /// Deliveries to consumers, and not to the drain, while a fault was open.
+    public var deliveredUnderFault = 0
+    /// Attempts that began when every fault was over, and were acknowledged.
+    public var okAfterFaults = 0
 
     public init() {}
 
@@ -35,6 +41,8 @@ public struct VerdictCounts: Sendable, Equatable {
             ("recovered", recovered),
             ("lost", lost), ("undelivered", undelivered), ("unseen", unseen), ("unexpected", unexpected),
             ("corrupted", corrupted), ("scanned_records", scannedRecords), ("damaged_records", damagedRecords),
+            ("refused_under_fault", refusedUnderFault), ("delivered_under_fault", deliveredUnderFault),
+            ("ok_after_faults", okAfterFaults),
         ]
     }
 }

@@ -9,6 +9,8 @@ struct ScheduleWalk: Sendable {
     let plan: TrialPlan
     let faults: FaultSession
     let recorder: HistoryRecorder
+    /// Opened when the first fault was injected.
+    let firstFault: Gate
     let observe: @Sendable (TrialProgress) -> Void
 
     func run() async throws {
@@ -21,6 +23,7 @@ struct ScheduleWalk: Sendable {
                 try await wait(seconds)
             case .inject(let fault):
                 try await faults.inject(fault)
+                firstFault.open()
             case .heal(let id):
                 try await faults.heal(id)
             }

@@ -172,11 +172,15 @@ public struct TrialRunner: Sendable {
             observe(.fault(edge))
         }
         let workload = Workload(plan: plan.workload, topic: plan.topic, runID: setting.runID, seed: setting.seed)
+        let firstFault = Gate()
         do {
             try await workload.run(
-                through: client, recorder: recorder, drainTimeout: .seconds(plan.drainTimeoutSeconds)
+                through: client, recorder: recorder, drainTimeout: .seconds(plan.drainTimeoutSeconds),
+                faults: firstFault
             ) {
-                try await ScheduleWalk(plan: plan, faults: faults, recorder: recorder, observe: observe).run()
+                try await ScheduleWalk(
+                    plan: plan, faults: faults, recorder: recorder, firstFault: firstFault, observe: observe
+                ).run()
                 // Nothing is judged under an open fault: what the plan left open is healed before the drain.
                 await faults.healAll()
                 observe(.step("draining: reading every queue to its end"))

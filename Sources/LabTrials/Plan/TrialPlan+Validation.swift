@@ -32,6 +32,10 @@ extension TrialPlan {
                 )
             }
         }
+        if promises.mustShow.contains(.loss), promises.lost == .none {
+            throw TrialError(
+                .badPlan, "promises.must_show: a loss has to be shown that 'lost: none' forbids (take one of them out)")
+        }
         var open: Set<String> = []
         var known: Set<String> = []
         try validateDurations()
@@ -105,6 +109,16 @@ extension TrialPlan {
         }
         if fault.kind == .powerLoss, let reason = daemon.host.reasonAgainstPowerLoss {
             throw TrialError(.badPlan, "schedule[\(place)]: fault '\(fault.id)' is a power-loss, and \(reason)")
+        }
+        if fault.kind == .powerLoss, workload.reading != .drain {
+            throw TrialError(
+                .badPlan,
+                "schedule[\(place)]: fault '\(fault.id)' is a power-loss, which needs workload.reading: drain (what a "
+                    + "consumer is given before the cut counts as delivered, and that the disk lost it would show nowhere)"
+            )
+        }
+        if fault.kind == .diskFull, let reason = daemon.host.reasonAgainstDiskFaults {
+            throw TrialError(.badPlan, "schedule[\(place)]: fault '\(fault.id)' is a disk-full, and \(reason)")
         }
         guard fault.kind == .processSignal else { return }
         guard let signal = fault.signal, SignalName.number(signal) != nil else {

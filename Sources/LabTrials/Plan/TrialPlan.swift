@@ -41,6 +41,8 @@ public struct WorkloadPlan: Sendable, Equatable, Decodable {
     public enum Reading: String, Sendable, Equatable, Decodable {
         /// From the first send on, as an application would.
         case live
+        /// From the first fault on: what was sent before it is backlog then, and shows whether reading goes on.
+        case late
         /// Only the drain reads, once the last message was sent: everything is backlog until then, and hangs on what
         /// the brokers keep.
         case drain
@@ -122,16 +124,27 @@ public struct PromisePlan: Sendable, Equatable, Decodable {
     /// With `measured`: how long before its fault a lost message may have been acknowledged at most, which is what the
     /// flush interval and one flush take; nil for no bound in time.
     public var tailSeconds: Double?
+    /// What has to be seen in at least one round, for the rounds together to prove anything.
+    public var mustShow: [Showing]
 
     public enum Loss: String, Sendable, Equatable, Decodable { case none, measured }
 
     enum CodingKeys: String, CodingKey {
         case lost
         case tailSeconds = "tail_seconds"
+        case mustShow = "must_show"
     }
 
-    public init(lost: Loss, tailSeconds: Double? = nil) {
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        lost = try container.decode(Loss.self, forKey: .lost)
+        tailSeconds = try container.decodeIfPresent(Double.self, forKey: .tailSeconds)
+        mustShow = try container.decodeIfPresent([Showing].self, forKey: .mustShow) ?? []
+    }
+
+    public init(lost: Loss, tailSeconds: Double? = nil, mustShow: [Showing] = []) {
         self.lost = lost
         self.tailSeconds = tailSeconds
+        self.mustShow = mustShow
     }
 }

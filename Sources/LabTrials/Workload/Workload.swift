@@ -20,18 +20,23 @@ public struct Workload: Sendable {
     /// queue is read afresh to its end.
     ///
     /// - Parameters:
+    ///   - faults: is opened at the first fault, where the consumers read `late`.
     ///   - drainTimeout: how long the whole drain may take; a queue that is not at its end by then is recorded as cut
     ///     short.
     /// - Throws: what `body` throws, and `TrialError` when the queues can't be learnt at the beginning.
     public func run(
-        through client: MQConnection, recorder: HistoryRecorder, drainTimeout: Duration,
+        through client: MQConnection, recorder: HistoryRecorder, drainTimeout: Duration, faults: Gate = Gate(),
         while body: @Sendable () async throws -> Void
     ) async throws {
         let queues = try await readQueues(through: client)
         let consumers = (0..<plan.consumers).map { PullConsumer(group: "seatrial-probe-\($0)", client: client) }
         let drainer = PullConsumer(group: "seatrial-probe-drain", client: client)
         try await withThrowingTaskGroup(of: Void.self) { readers in
-            if plan.reading == .live { start(consumers, on: queues, recorder, in: &readers) }
+            switch plan.reading {
+            case .live: start(consumers, on: queues, recorder, after: nil, in: &readers)
+            case .late: start(consumers, on: queues, recorder, after: faults, in: &readers)
+            case .drain: break
+            }
             try await runProducers(through: client, recorder: recorder, while: body)
             recorder.record(.phase("drain"))
             // The readers end with the requests that they have under way; the drain need not wait for that.
@@ -57,13 +62,16 @@ public struct Workload: Sendable {
 
     /// Each consumer reads whole queues, dealt out in turn.
     private func start(
-        _ consumers: [PullConsumer], on queues: [MessageQueue], _ recorder: HistoryRecorder,
+        _ consumers: [PullConsumer], on queues: [MessageQueue], _ recorder: HistoryRecorder, after gate: Gate?,
         in group: inout ThrowingTaskGroup<Void, any Error>
     ) {
         for (index, consumer) in consumers.enumerated() {
             let reader = ProbeConsumer(index: index, consumer: consumer, recorder: recorder)
             for (place, queue) in queues.enumerated() where place % consumers.count == index {
-                group.addTask { await reader.run(queue) }
+                group.addTask {
+                    await gate?.pass()
+                    await reader.run(queue)
+                }
             }
         }
     }

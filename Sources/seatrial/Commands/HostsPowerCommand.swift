@@ -46,9 +46,15 @@ struct HostsPowerCommand: AsyncParsableCommand {
         func run() async throws {
             let hosts = LocalHosts(stateDirectory: place.stateFolder)
             CleanUp.begin()
-            let isNew = try await hosts.powerOff(host, for: seconds)
+            let cut = try await hosts.powerOff(host, for: seconds)
             let end = seconds.map { "for \($0) s" } ?? "until 'seatrial hosts power on \(host)'"
-            print("\(host) \(isNew ? "is off" : "was off already"), \(end)")
+            switch cut {
+            case .withDisk: print("\(host) is off, \(end); its disk lost what was not synced")
+            case .withoutDisk:
+                print(
+                    "\(host) is off, \(end); its disk was not mounted, so no filesystem was shut down and nothing lost")
+            case .nothing: print("\(host) was off already, \(end)")
+            }
         }
     }
 

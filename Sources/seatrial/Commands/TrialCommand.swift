@@ -20,7 +20,8 @@ struct TrialCommand: AsyncParsableCommand {
             usage: "seatrial trial run <plan> [<options>]",
             discussion: """
                 Every round is a run of its own, with its own seed; 'seatrial check' judges it again.
-                The exit status is that of the worst round.
+                A round that breaks off is marked, and the next one begins; two in a row end the command.
+                The exit status is that of the worst round, and at least 2 when no round showed what the plan must show.
 
                 Examples:
                   seatrial trial run labs/trials/power-loss-sync.yaml --rounds 20
@@ -57,35 +58,67 @@ struct TrialCommand: AsyncParsableCommand {
             try laboratory.check(plan)
             try await laboratory.checkHosts(plan)
             let first = trial.seed ?? UInt64.random(in: 1...999_999)
-            var table = RoundTable(plan: file.stem ?? "trial", firstSeed: first)
+            var table = RoundTable(
+                plan: file.stem ?? "trial", firstSeed: first, wanted: rounds, judge: RoundsJudge(plan))
             if !output.json { print(RoundTable.header) }
-            for round in 1...rounds {
-                let row = try await self.round(round, of: plan, in: laboratory, seed: first &+ UInt64(round - 1))
-                table.rows.append(row)
-                if output.json { Terminal.progress("round \(row)") } else { print(row) }
-                Terminal.flushOutput()
+            var ending: (any Error)?
+            do {
+                try await runRounds(of: plan, in: laboratory, into: &table)
+            } catch {
+                // What the rounds before it came to is told all the same.
+                ending = error
             }
-            if output.json { try output.print(table) } else { print(table.summary) }
-            throw ExitCode(table.status.exitStatus)
+            if output.json { try output.print(table) } else if !table.rows.isEmpty { print(table.summary) }
+            throw ending ?? ExitCode(table.judge.status.exitStatus)
         }
 
-        private func round(
-            _ round: Int, of plan: TrialPlan, in laboratory: Laboratory, seed: UInt64
-        ) async throws -> RoundTable.Row {
-            try Task.checkCancellation()
+        /// Rounds that may break off one after the other; then the lab is broken, and not a round.
+        private static let brokenRounds = 2
+
+        private func runRounds(
+            of plan: TrialPlan, in laboratory: Laboratory, into table: inout RoundTable
+        ) async throws {
+            var brokenInARow = 0
+            for round in 1...rounds {
+                try Task.checkCancellation()
+                let seed = table.firstSeed &+ UInt64(round - 1)
+                let start = ContinuousClock.now
+                do {
+                    let run = try await judge(plan, in: laboratory, seed: seed)
+                    table.rows.append(RoundTable.Row(round, run, seconds: start.duration(to: .now)))
+                    table.judge.take(run.verdict)
+                    brokenInARow = 0
+                } catch {
+                    let unjudged = error as? UnjudgedRun
+                    let cause = unjudged?.cause ?? error
+                    // Whoever broke it off knows; there is no round to tell of.
+                    if Task.isCancelled { throw cause }
+                    table.rows.append(
+                        RoundTable.Row(
+                            round, seed: seed, broken: cause, run: unjudged?.runID, seconds: start.duration(to: .now)))
+                    table.judge.takeBroken()
+                    if rounds == 1 { throw cause }
+                    brokenInARow += 1
+                }
+                if let row = table.rows.last {
+                    if output.json { Terminal.progress("round \(row)") } else { print(row) }
+                }
+                Terminal.flushOutput()
+                guard brokenInARow < Self.brokenRounds else { return }
+            }
+        }
+
+        private func judge(_ plan: TrialPlan, in laboratory: Laboratory, seed: UInt64) async throws -> JudgedRun {
             let lines = ProgressLines()
             let isAlone = rounds == 1
-            let start = ContinuousClock.now
             defer { lines.end() }
             do {
-                let run = try await laboratory.judge(plan, as: FilePath(self.plan).stem ?? "trial", seed: seed) {
-                    news in
+                return try await laboratory.judge(plan, as: FilePath(self.plan).stem ?? "trial", seed: seed) { news in
                     if isAlone { lines.show(news) } else if case .load = news { lines.show(news) }
                 }
-                return RoundTable.Row(round, run, seconds: start.duration(to: .now))
             } catch let error as UnjudgedRun {
                 if error.isRecorded { Terminal.progress("'seatrial check last' shows what was recorded") }
-                throw error.cause
+                throw error
             }
         }
     }

@@ -10,4 +10,10 @@ extension InventoryHost {
         }
         return nil
     }
+
+    /// Why its disk may not be filled, worn or broken; nil when it may.
+    public var reasonAgainstDiskFaults: String? {
+        allow.contains("disk")
+            ? nil : "host '\(name)' does not allow it: add 'disk' to its seatrial_allow in \(file)"
+    }
 }
