@@ -192,6 +192,20 @@ struct PowerLossTests {
         }
     }
 
+    /// What a consumer had before the cut would not be missed.
+    @Test func aPowerLossNeedsReadersThatWait() async throws {
+        try await Rig.with(hosts: 2) { rig in
+            let plan = try Self.plan("power-loss-sync", in: rig) { $0 = $0.replacing(", reading: drain", with: "") }
+            let run = try await rig.seatrial("trial", "run", plan.string)
+            #expect(run.status == 64 && run.errors.contains("needs workload.reading: drain"), "\(run)")
+            let full = try Self.plan("disk-full", in: rig) {
+                $0 = $0.replacing("must_show: [", with: "must_show: [loss, ")
+            }
+            let forbidden = try await rig.seatrial("trial", "run", full.string)
+            #expect(forbidden.status == 64 && forbidden.errors.contains("'lost: none' forbids"), "\(forbidden)")
+        }
+    }
+
     /// Words, wrong files and hosts whose power nobody may cut.
     @Test func mistakesAreNamedBeforeAHostIsTouched() async throws {
         try await Rig.with(hosts: 0) { rig in
