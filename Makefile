@@ -10,7 +10,7 @@ RELEASE := -c release --static-swift-stdlib -Xlinker -s -Xlinker --no-export-dyn
 BIN := .build/release
 SEATRIAL := $(BIN)/seatrial
 
-.PHONY: help lab test build bench sim fuzz fmt lint clean prepare
+.PHONY: help lab test build bench sim groups mutants fuzz fmt lint clean prepare
 
 help: ## this list
 	@printf 'Seatrial: a test and teaching lab for distributed message brokers\n\n'
@@ -40,6 +40,13 @@ sim: ## lives of a store on a simulated disk: COUNT=5000 from SEED=1 on; one aga
 	@swift build --build-tests --no-color-diagnostics
 	@SEED=$${SEED:-1} COUNT=$${COUNT:-5000} swift test --skip-build --no-color-diagnostics \
 		--filter everyPromiseIsKeptInEveryLife
+
+groups: ## lives of a replica set: COUNT=10000 from SEED=1 on, POLICY=etcd, heartbeat or none; one again: SEED=7 COUNT=1 TRACE=--trace
+	@swift build $(RELEASE) --no-color-diagnostics --product group-sim
+	@$(BIN)/group-sim --policy $(or $(POLICY),etcd) --from $(or $(SEED),1) --count $(or $(COUNT),10000) $(TRACE)
+
+mutants: ## bugs planted in the replica set's machine, each of which its simulation must find
+	@Tests/GroupSimulation/try-mutants
 
 fuzz: ## decoders against what a fuzzer finds, SECONDS=600 for all of them together; `make test` does a minute
 	@.ci/prepare build

@@ -152,8 +152,16 @@ let package = Package(
                 "mqbench", "MQWire", "MQTransport", "MQNameserver", "MQBroker", arguments, histogram, nioCore, nioPosix,
                 logging, system,
             ]),
+        // A replica set in simulated time; the program plays many lives of it, optimised.
+        .target(
+            name: "GroupSimulation", dependencies: ["MQReplication"], path: "Tests/GroupSimulation",
+            exclude: ["README.md", "mutants", "try-mutants"], swiftSettings: house),
+        .executableTarget(
+            name: "group-sim", dependencies: ["GroupSimulation", "MQReplication"], path: "Tests/GroupSimulator",
+            swiftSettings: house),
         tests(
-            "MQReplication", ["MQStore", "MQWire", nioCore, logging, system], resources: [.copy("Fixtures")]),
+            "MQReplication", ["GroupSimulation", "MQStore", "MQWire", nioCore, logging, system],
+            resources: [.copy("Fixtures")]),
         tests("LabText", [system]),
         tests("LabInventory", ["LabText", system]),
         tests("LabSSH", [system, subprocess]),
