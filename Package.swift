@@ -44,6 +44,7 @@ let package = Package(
     name: "seatrial",
     products: [
         .library(name: "MQClient", targets: ["MQClient"]),
+        .library(name: "MQTLS", targets: ["MQTLS"]),
         .executable(name: "mqnamesrv", targets: ["mqnamesrv"]),
         .executable(name: "mqbroker", targets: ["mqbroker"]),
         .executable(name: "mqadmin", targets: ["mqadmin"]),

@@ -148,13 +148,15 @@ public struct BrokerConfiguration: Sendable {
 
     /// Keys of Apache's that mean nothing here and deserve no warning.
     public static let ignoredKeys: Set<String> = [
-        "rocketmqHome", "traceTopicEnable", "aclEnable",
-        "transientStorePoolEnable", "sendMessageThreadPoolNums", "pullMessageThreadPoolNums",
-        "useReentrantLockWhenPutMessage", "storePathConsumeQueue",
-        "storePathIndex", "storeCheckpoint", "abortFile", "autoCreateSubscriptionGroup",
-        "messageDelayLevel",
-        "osPageCacheBusyTimeOutMills", "fetchNamesrvAddrByAddressServer",
-        "namesrvDomain",
+        "rocketmqHome", "traceTopicEnable", "sendMessageThreadPoolNums", "pullMessageThreadPoolNums",
+        "useReentrantLockWhenPutMessage", "osPageCacheBusyTimeOutMills",
+    ]
+
+    /// Keys of Apache's broker that change what it does, and nothing here, with their defaults: whoever sets one is told.
+    static let keysWithoutEffect: [(key: String, value: String)] = [
+        ("transientStorePoolEnable", "false"), ("storePathConsumeQueue", ""), ("storePathIndex", ""),
+        ("storeCheckpoint", ""), ("abortFile", ""), ("autoCreateSubscriptionGroup", "true"),
+        ("fetchNamesrvAddrByAddressServer", "false"), ("namesrvDomain", ""), ("messageDelayLevel", DelayLevels.words),
     ]
 
     /// The keys that a file may have.
@@ -250,6 +252,13 @@ public struct BrokerConfiguration: Sendable {
             "queryThreadPoolQueueCapacity", in: 1...10_000_000, default: queryQueueCapacity)
         transactionQueueCapacity = try settings.integer(
             "endTransactionPoolQueueCapacity", in: 1...10_000_000, default: transactionQueueCapacity)
+        if try settings.bool("aclEnable", default: false) {
+            throw settings.bad(
+                "aclEnable",
+                accepted: "false: this broker has no access control lists; tls.server.authClient=true lets in "
+                    + "those alone who have a certificate")
+        }
+        for (key, value) in Self.keysWithoutEffect { settings.withoutEffect(key, default: value) }
         let metrics: Int = try settings.integer("metricsPort", in: 0...65535, default: 0)
         metricsPort = metrics == 0 ? nil : metrics
         threads = try settings.integer("serverWorkerThreads", in: 1...64, default: threads)

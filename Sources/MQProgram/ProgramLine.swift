@@ -24,7 +24,7 @@ public enum ProgramLine {
     }
 
     /// `mqadmin: unknown option '--tpic'; see 'mqadmin topicRoute --help'`
-    static func usageLine(
+    public static func usageLine(
         for root: any ParsableCommand.Type, words: ArraySlice<String>, message: String
     ) -> String {
         let name = root._commandName
@@ -32,6 +32,11 @@ public enum ProgramLine {
         let isKnown = root.configuration.groupedSubcommands.flatMap(\.subcommands) + root.configuration.subcommands
         let meant = words.first.flatMap { word in isKnown.first { $0._commandName == word }?._commandName }
         let help = meant.map { "\(name) \($0)" } ?? name
+        if meant == nil, let word = words.first, !word.hasPrefix("-"), !isKnown.isEmpty, word != "help" {
+            let nearest = Settings.nearest(to: word, among: isKnown.map { $0._commandName }.sorted())
+            let hint = nearest.map { " (did you mean '\($0)'?)" } ?? ""
+            return "\(name): no command '\(word)'\(hint); see '\(name) --help'"
+        }
         let first = message.split(separator: "\n").first.map(String.init) ?? "wrong words"
         let clause = first.prefix(1).lowercased() + first.dropFirst()
         return "\(name): \(clause)\(clause.hasSuffix("?") ? " See" : "; see") '\(help) --help'"

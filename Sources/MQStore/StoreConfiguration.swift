@@ -82,6 +82,8 @@ public struct StoreConfiguration: Sendable {
 public enum DelayLevels {
     /// The topic in which delayed messages wait; queue id = level − 1.
     public static let topic = "SCHEDULE_TOPIC_XXXX"
+    /// The standard levels as `messageDelayLevel` writes them.
+    public static let words = "1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h"
     /// 1s 5s 10s 30s 1m … 10m 20m 30m 1h 2h, in milliseconds.
     public static let standard: [Int64] = [
         1, 5, 10, 30, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 1200, 1800, 3600, 7200,

@@ -38,10 +38,49 @@ public struct TLSClient: ClientSecurity {
         context = try TLSFiles.context(configuration, "tls.client.keyPath", settings)
     }
 
+    /// TLS for a program of one's own.
+    ///
+    /// - Parameters:
+    ///   - authorities: a PEM file with whom to trust; `nil` trusts whoever answers.
+    ///   - certificate: a PEM file with what this client shows of itself; `nil` for nothing.
+    ///   - key: a PEM file with the certificate's private key.
+    /// - Throws: ``ConfigurationError`` that names the file and what is wrong with it.
+    public init(
+        trusting authorities: String?, certificate: String? = nil, key: String? = nil
+    ) throws(ConfigurationError) {
+        var keys = ["tls.enable": "true"]
+        keys["tls.client.trustCertPath"] = authorities
+        keys["tls.client.certPath"] = certificate
+        keys["tls.client.keyPath"] = key
+        var settings = Settings(file: nil, commandLine: keys, source: "TLS")
+        guard let client = try TLSClient(settings: &settings) else {
+            preconditionFailure("tls.enable is true and no TLS came of it")
+        }
+        self = client
+    }
+
     /// Adds TLS.
     public func secure(_ channel: any Channel, host: String) throws {
         // A numeric address is no server name.
         let name = (try? SocketAddress(ipAddress: host, port: 0)) == nil ? host : nil
         try channel.pipeline.syncOperations.addHandler(NIOSSLClientHandler(context: context, serverHostname: name))
+    }
+
+    /// Why TLS did not come about, without the library's numbers.
+    public func reason(for failure: (any Error)?) -> String {
+        guard let failure else { return "the peer ended the TLS handshake (does this port speak TLS?)" }
+        let words = "\(failure)"
+        if words.contains("CERTIFICATE_VERIFY_FAILED") {
+            return "the server's certificate is not signed by whom is trusted"
+        }
+        if words.contains("WRONG_VERSION_NUMBER") || words.contains("EOF during handshake")
+            || words.contains("uncleanShutdown")
+        {
+            return "the peer does not answer as TLS does (does this port speak TLS?)"
+        }
+        if words.contains("CERTIFICATE_REQUIRED") || words.contains("HANDSHAKE_FAILURE") {
+            return "the server refused the TLS handshake (does it ask for a certificate of the client's?)"
+        }
+        return "the TLS handshake failed: \(type(of: failure))"
     }
 }

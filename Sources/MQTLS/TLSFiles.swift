@@ -1,3 +1,4 @@
+import Glibc
 import MQTransport
 import NIOSSL
 
@@ -12,21 +13,32 @@ enum TLSFiles {
     static func authorities(
         _ path: String, _ key: String, _ settings: Settings
     ) throws(ConfigurationError) -> [NIOSSLCertificate] {
+        try require(path, key, settings)
         do {
             let found = try NIOSSLCertificate.fromPEMFile(path)
             if !found.isEmpty { return found }
-        } catch { throw settings.bad(key, accepted: "a readable PEM file with certificates; reading it: \(error)") }
+        } catch { throw settings.bad(key, accepted: "a PEM file with certificates; this is none") }
         throw settings.bad(key, accepted: "a PEM file with certificates; it has none")
+    }
+
+    /// Tells a file that cannot be read from one that is not what it should be.
+    private static func require(_ path: String, _ key: String, _ settings: Settings) throws(ConfigurationError) {
+        guard access(path, R_OK) != 0 else { return }
+        throw settings.bad(key, accepted: "a file that can be read; \(String(cString: strerror(errno)))")
     }
 
     static func key(
         _ path: String, password: String?, _ key: String, _ settings: Settings
     ) throws(ConfigurationError) -> NIOSSLPrivateKeySource {
+        try require(path, key, settings)
         do {
             guard let password else { return .privateKey(try NIOSSLPrivateKey(file: path, format: .pem)) }
             return .privateKey(
                 try NIOSSLPrivateKey(file: path, format: .pem) { setter in setter(password.utf8) })
-        } catch { throw settings.bad(key, accepted: "a readable PEM file with a private key; reading it: \(error)") }
+        } catch {
+            throw settings.bad(
+                key, accepted: "a PEM file with a private key, and its password in tls.*.keyPassword if it has one")
+        }
     }
 
     static func context(

@@ -12,7 +12,7 @@ struct AdminCommand: AsyncParsableCommand {
                 name: "Clusters",
                 subcommands: [
                     ClusterList.self, BrokerStatus.self, GetBrokerConfig.self, UpdateBrokerConfig.self,
-                    WipeWritePermission.self,
+                    WipeWritePermission.self, AddWritePermission.self,
                 ]),
             CommandGroup(
                 name: "Topics",

@@ -49,8 +49,13 @@ struct RunOptions: ParsableArguments {
 
 /// Which cluster and topic.
 struct TargetOptions: ParsableArguments {
-    @Option(name: .shortAndLong, help: "A nameserver as host:port; may be given several times.")
+    @Option(
+        name: [.short, .customLong("nameserver"), .customLong("namesrvAddr")],
+        help: "The nameservers, host:port;host:port; may be given several times.")
     var nameserver: [String] = ["127.0.0.1:9876"]
+
+    /// The nameservers one by one.
+    var nameservers: [String] { nameserver.flatMap { $0.split { $0 == ";" || $0 == "," }.map(String.init) } }
 
     @Option(name: .shortAndLong, help: "The topic; made by the first send where the broker allows it.")
     var topic = "bench"
@@ -62,6 +67,9 @@ struct TargetOptions: ParsableArguments {
     var concurrency = 64
 
     func validate() throws {
+        for address in nameservers where (try? HostPort(address)) == nil {
+            throw ValidationError("'\(address)' is no address of a nameserver (expected host:port)")
+        }
         guard (1...64).contains(clients) else {
             throw ValidationError("--clients \(clients) is out of range (expected 1 to 64)")
         }

@@ -35,7 +35,7 @@ struct ConsumeCommand: AsyncParsableCommand {
     /// The run, without a word to anybody.
     func measure() async throws -> Measurement {
         let clients = (0..<target.clients).map { _ in
-            MQConnection(configuration: .init(nameservers: target.nameserver, threads: 1))
+            MQConnection(configuration: .init(nameservers: target.nameservers, threads: 1))
         }
         let consumers = clients.map { PullConsumer(group: "mqbench", client: $0) }
         let queues: [MessageQueue]

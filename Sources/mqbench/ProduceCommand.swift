@@ -57,7 +57,7 @@ struct ProduceCommand: AsyncParsableCommand {
         let clients = (0..<target.clients).map { _ in
             MQConnection(
                 configuration: .init(
-                    nameservers: target.nameserver, threads: 1, headerEncoding: jsonHeaders ? .json : .compact))
+                    nameservers: target.nameservers, threads: 1, headerEncoding: jsonHeaders ? .json : .compact))
         }
         let producers = clients.map { Producer(group: "mqbench", client: $0) }
         let window: Window

@@ -8,7 +8,9 @@ import Testing
         let nameserver: String
 
         /// Runs a command; gives its status and all that it said.
-        func admin(_ words: String...) throws -> (status: Int32, output: String, errors: String) {
+        func admin(_ words: String...) throws -> (status: Int32, output: String, errors: String) { try admin(words) }
+
+        func admin(_ words: [String]) throws -> (status: Int32, output: String, errors: String) {
             let (process, output, errors) = try place.process("mqadmin", words + ["-n", nameserver])
             let said = try String(decoding: output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
             let wrong = try String(decoding: errors.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
@@ -126,8 +128,30 @@ import Testing
             let wiped = try cluster.admin("wipeWritePerm", "-b", "broker-d")
             #expect(wiped.status == 0 && wiped.output.contains("are not written any more"), "\(wiped)")
             #expect(try cluster.json("topicRoute", "-t", "orders").first?["writeQueues"] as? Int == 0)
+            let added = try cluster.admin("addWritePerm", "-b", "broker-d")
+            #expect(added.status == 0 && added.output.contains("are written again"), "\(added)")
+            #expect(try cluster.json("topicRoute", "-t", "orders").first?["writeQueues"] as? Int == 3)
             #expect(try cluster.admin("deleteTopic", "-c", "sea", "-t", "orders").status == 0)
             #expect(try cluster.admin("topicRoute", "-t", "orders").errors.contains("no broker alive has topic orders"))
+        }
+    }
+
+    /// A typo must not look like success, and says what was meant.
+    @Test func whatIsNotThereIsNoSuccess() async throws {
+        try await withCluster { cluster in
+            for words in [
+                ["wipeWritePerm", "-b", "nosuch"], ["addWritePerm", "-b", "nosuch"],
+                ["deleteTopic", "-c", "sea", "-t", "nosuch"], ["consumerProgress", "-g", "nosuch"],
+            ] {
+                let outcome = try cluster.admin(words)
+                #expect(outcome.status == 1 && outcome.errors.contains("'nosuch'"), "\(words): \(outcome)")
+            }
+            let mistyped = try cluster.admin("clusterlist")
+            let hint = "no command 'clusterlist' (did you mean 'clusterList'?)"
+            #expect(mistyped.status == 64 && mistyped.errors.contains(hint), "\(mistyped)")
+            let more = try cluster.admin("clusterList", "-m")
+            #expect(more.status == 0 && more.output.contains("#InTotalToday"), "\(more)")
+            #expect(try cluster.json("clusterList").first?["logBytes"] as? Int != nil)
         }
     }
 
@@ -189,8 +213,13 @@ import Testing
 
     @Test func aGroupsBacklogIsTold() async throws {
         try await withCluster { cluster in
-            let progress = try cluster.admin("consumerProgress", "-g", "nobody")
+            // A group without a place in any queue has no backlog.
+            let broker = "127.0.0.1:\(cluster.place.port)"
+            #expect(try cluster.admin("updateSubGroup", "-b", broker, "-g", "nobody").status == 0)
+            #expect(try cluster.admin("updateTopic", "-b", broker, "-t", "%RETRY%nobody").status == 0)
+            let progress = try cluster.admin("consumerProgress", "-g", "nobody", "-s", "true")
             #expect(progress.status == 0 && progress.output.hasSuffix("\nDiff Total: 0\n"), "\(progress)")
+            #expect(progress.output.contains("#Client IP"), "\(progress)")
             let status = try cluster.admin("brokerStatus", "-b", "127.0.0.1:\(cluster.place.port)")
             #expect(status.output.contains("brokerVersionDesc") && status.output.contains("V4_9_8"), "\(status)")
             let settings = try cluster.admin("getBrokerConfig", "-b", "127.0.0.1:\(cluster.place.port)")

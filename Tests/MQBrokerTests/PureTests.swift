@@ -127,5 +127,11 @@ import Testing
         #expect(try message("brokerName=a\ndeleteWhen=04;16\nfileReservedTime=48").isEmpty)
         #expect(try message("deleteWhen=24").contains("hours of the day"))
         #expect(try message("diskMaxUsedSpaceRatio=99").contains("10 to 95"))
+        // Access control that is asked for and not there must not be taken for granted.
+        #expect(try message("aclEnable=true").contains("b.properties:1: aclEnable: 'true' is not accepted"))
+        #expect(try message("aclEnable=false").isEmpty)
+        #expect(try message("messageDelayLevel=1s 5x").contains("b.properties:1: messageDelayLevel has no effect"))
+        #expect(try message("messageDelayLevel=\(DelayLevels.words)\ntransientStorePoolEnable=false").isEmpty)
+        #expect(try message("brokerName=a\nstorePathIndex=/x").contains("b.properties:2: storePathIndex has no effect"))
     }
 }

@@ -110,10 +110,11 @@ import Testing
         // Refused before a word of it was read, but how is the caller to know?
         #expect(try await Self.call(strict, nil) != nil)
         // A server without TLS takes a handshake for no frame.
-        guard case .connectFailed? = try await Self.call(nil, trusting) else {
+        guard case .connectFailed(_, let reason)? = try await Self.call(nil, trusting) else {
             Issue.record("a plain server must not seem to be connected")
             return
         }
+        #expect(reason.contains("does this port speak TLS?"), "\(reason)")
     }
 
     @Test func whoIsNotTrustedIsNotSpokenTo() async throws {
@@ -123,10 +124,11 @@ import Testing
         let knows = try #require(try Self.client(["tls.client.trustCertPath": files.path("authority.pem")]))
         let doubts = try #require(try Self.client(["tls.client.trustCertPath": files.path("stranger.pem")]))
         #expect(try await Self.call(server, knows) == nil)
-        guard case .connectFailed? = try await Self.call(server, doubts) else {
+        guard case .connectFailed(_, let reason)? = try await Self.call(server, doubts) else {
             Issue.record("a stranger's certificate was taken")
             return
         }
+        #expect(reason == "the server's certificate is not signed by whom is trusted")
         // Now the server asks for the client's, too.
         keys["tls.server.need.client.auth"] = "require"
         keys["tls.server.trustCertPath"] = files.path("authority.pem")
@@ -169,6 +171,22 @@ import Testing
         #expect(try Self.server(locked.merging(["tls.server.keyPassword": "secret"]) { $1 }) != nil)
         #expect(throws: ConfigurationError.self) {
             try Self.server(locked.merging(["tls.server.keyPassword": "wrong"]) { $1 })
+        }
+    }
+
+    /// Who gives files and no settings is told of the file, and of no key that nobody typed.
+    @Test func filesAloneMakeAClient() throws {
+        let files = try Certificates()
+        _ = try TLSClient(trusting: nil)
+        _ = try TLSClient(
+            trusting: files.path("authority.pem"), certificate: files.path("client.pem"), key: files.path("client.key"))
+        for (path, wanted) in [
+            ("/nowhere.pem", "No such file"), (files.path("server.key"), "a PEM file with certificates"),
+        ] {
+            do {
+                _ = try TLSClient(trusting: path)
+                Issue.record("\(path) was taken")
+            } catch { #expect(error.problem.contains(path) && error.problem.contains(wanted), "\(error)") }
         }
     }
 

@@ -126,6 +126,29 @@ extension MQAdmin {
         return nil
     }
 
+    /// Which member of a group reads each queue now, by client id; a member that does not tell is left out.
+    public func readers(of group: String) async throws(MQClientError) -> [MessageQueue: String] {
+        var readers: [MessageQueue: String] = [:]
+        for address in try await masterAddresses() {
+            let request = RemotingCommand.request(
+                .getConsumerConnectionList, ConsumerGroupRequestHeader(consumerGroup: group))
+            let answer = try await client.call(request, to: address)
+            guard answer.responseCode == .success else { continue }
+            for member in try Self.members(answer, from: address).connections {
+                let question = RemotingCommand.request(
+                    .getConsumerRunningInfo,
+                    ConsumerRunningInfoRequestHeader(consumerGroup: group, clientID: member.clientID))
+                let info = try await client.call(question, to: address)
+                guard info.responseCode == .success else { continue }
+                let running = try Self.read(info, from: address) { body throws(BodyError) in
+                    try ConsumerRunningInfo(decoding: body)
+                }
+                for one in running.queues { readers[MessageQueue(one.queue)] = member.clientID }
+            }
+        }
+        return readers
+    }
+
     /// What a broker tells of itself now, by name.
     public func runtimeInfo(of address: String) async throws(MQClientError) -> [String: String] {
         let answer = try await ask(.request(.getBrokerRuntimeInfo), of: address)

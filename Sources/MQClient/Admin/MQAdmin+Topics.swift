@@ -33,11 +33,25 @@ extension MQAdmin {
 
     /// Takes the write permission from all topics of a broker, at every nameserver; gives how many each changed.
     public func wipeWritePermission(ofBroker name: String) async throws(MQClientError) -> [(String, Int64)] {
+        try await changePermission(.wipeWritePermission, ofBroker: name, countField: "wipeTopicCount")
+    }
+
+    /// Gives the write permission back to all topics of a broker, at every nameserver; gives how many each changed.
+    public func addWritePermission(ofBroker name: String) async throws(MQClientError) -> [(String, Int64)] {
+        try await changePermission(.addWritePermission, ofBroker: name, countField: "addTopicCount")
+    }
+
+    private func changePermission(
+        _ code: RequestCode, ofBroker name: String, countField: String
+    ) async throws(MQClientError) -> [(String, Int64)] {
+        // The nameservers' answer for a name that nobody has is a success with no topic.
+        guard try await clusterInfo().brokers[name] != nil else {
+            throw .invalid(reason: "no nameserver knows a broker '\(name)' (mqadmin clusterList names them)")
+        }
         var changed: [(String, Int64)] = []
         for nameserver in client.configuration.nameservers {
-            let request = RemotingCommand.request(.wipeWritePermission, BrokerNameRequestHeader(brokerName: name))
-            let answer = try await ask(request, of: nameserver)
-            changed.append((nameserver, answer.extFields["wipeTopicCount"].flatMap { Int64($0) } ?? 0))
+            let answer = try await ask(.request(code, BrokerNameRequestHeader(brokerName: name)), of: nameserver)
+            changed.append((nameserver, answer.extFields[countField].flatMap { Int64($0) } ?? 0))
         }
         return changed
     }

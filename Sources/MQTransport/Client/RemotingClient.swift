@@ -188,7 +188,10 @@ public final class RemotingClient: Sendable {
                         closed: { self.forget($0, address: address) },
                         awaitsHandshake: self.configuration.security != nil,
                         failed: { error in
-                            self.giveUp(address, promise, error.map { "\($0)" } ?? "the peer closed the connection")
+                            let reason =
+                                self.configuration.security?.reason(for: error)
+                                ?? error.map { "\($0)" } ?? "the peer closed the connection"
+                            self.giveUp(address, promise, reason)
                         })
                 }
             }

@@ -13,6 +13,7 @@ public struct Settings: Sendable {
     private let entries: [PropertiesFile.Entry]
     private let file: String
     private var known: Set<String> = []
+    private var fruitless: [String] = []
 
     /// Settings from a file, if there is one, and from the command line.
     ///
@@ -80,6 +81,12 @@ public struct Settings: Sendable {
         return .milliseconds(try integer(key, in: range, default: 0))
     }
 
+    /// Notes a key that RocketMQ's daemon heeds and this one does not: asking for more than its default is worth a warning.
+    public mutating func withoutEffect(_ key: String, default fallback: String) {
+        guard let text = string(key), text.lowercased() != fallback.lowercased() else { return }
+        fruitless.append(key)
+    }
+
     /// Tells that a key's value breaks a rule that only the caller knows.
     public func bad(_ key: String, accepted: String) -> ConfigurationError {
         let value = values[key]
@@ -123,7 +130,10 @@ public struct Settings: Sendable {
         let bare = entries.filter { $0.isBare }.map { entry in
             "\(file):\(entry.line): '\(entry.key)' has no value (expected key=value)"
         }
-        return bare
+        let vain = entries.filter { fruitless.contains($0.key) }.map { entry in
+            "\(file):\(entry.line): \(entry.key) has no effect on this daemon"
+        }
+        return bare + vain
             + entries.filter { !$0.isBare && !known.contains($0.key) && !ignored.contains($0.key) }.map { entry in
                 let nearest = Self.nearest(to: entry.key, among: candidates)
                 let hint = nearest.map { " (did you mean \($0)?)" } ?? ""
@@ -132,7 +142,7 @@ public struct Settings: Sendable {
     }
 
     /// The candidate with the fewest edits, if they are at most a third of the key.
-    static func nearest(to key: String, among candidates: [String]) -> String? {
+    public static func nearest(to key: String, among candidates: [String]) -> String? {
         let best = candidates.map { (name: $0, edits: edits(key.lowercased(), $0.lowercased())) }
             .min { $0.edits < $1.edits }
         guard let best, best.edits <= max(1, key.count / 3) else { return nil }

@@ -12,4 +12,7 @@ public protocol ClientSecurity: Sendable {
     ///
     /// The connection counts as made once `NIOTLS.TLSUserEvent.handshakeCompleted` comes through the pipeline.
     func secure(_ channel: any Channel, host: String) throws
+
+    /// Why a connection did not come about, in words for whoever tried; `nil` stands for an end without an error.
+    func reason(for failure: (any Error)?) -> String
 }

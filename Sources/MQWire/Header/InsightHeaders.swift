@@ -78,3 +78,26 @@ public struct ResetOffsetRequestHeader: CommandHeader, Equatable {
         return fields
     }
 }
+
+/// The fields of request 307: one member of a group.
+public struct ConsumerRunningInfoRequestHeader: CommandHeader, Equatable {
+    /// The group.
+    public var consumerGroup: String
+    /// The member.
+    public var clientID: String
+
+    /// A header with the given values.
+    public init(consumerGroup: String, clientID: String) {
+        self.consumerGroup = consumerGroup
+        self.clientID = clientID
+    }
+
+    /// Reads the fields.
+    public init(fields: ExtFields) throws(HeaderError) {
+        consumerGroup = try fields.required("consumerGroup")
+        clientID = try fields.required("clientId")
+    }
+
+    /// The fields as they go on the wire.
+    public var fields: ExtFields { ["consumerGroup": consumerGroup, "clientId": clientID] }
+}

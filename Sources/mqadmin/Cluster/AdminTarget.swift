@@ -15,13 +15,15 @@ struct AdminTarget: ParsableArguments {
     @Flag(help: "Speak TLS with nameservers and brokers.")
     var tls = false
 
-    @Option(name: .customLong("tls-ca"), help: "A PEM file with whom to trust; without it, whoever answers is trusted.")
+    @Option(
+        name: .customLong("tls-ca"),
+        help: "Speak TLS, and trust those whom this PEM file names; without it, whoever answers is trusted.")
     var authorities: String?
 
     @Flag(help: "JSON instead of a table.")
     var json = false
 
-    /// Whether a machine reads: it asked for JSON, or nobody looks at a terminal.
+    /// Whether a machine reads: it asks for JSON.
     var isForMachine: Bool { json }
 
     private var addresses: [String] {
@@ -31,11 +33,8 @@ struct AdminTarget: ParsableArguments {
 
     private func security() throws -> (any ClientSecurity)? {
         guard tls || authorities != nil else { return nil }
-        var keys = ["tls.enable": "true"]
-        keys["tls.client.trustCertPath"] = authorities
-        var settings = Settings(file: nil, commandLine: keys)
-        do throws(ConfigurationError) { return try TLSClient(settings: &settings) } catch {
-            throw ValidationError("\(error)")
+        do throws(ConfigurationError) { return try TLSClient(trusting: authorities) } catch {
+            throw ValidationError("--tls-ca: \(error.problem)")
         }
     }
 
@@ -64,6 +63,11 @@ struct Columns: CustomStringConvertible {
     init(_ titles: String...) { lines = [titles.map { "#\($0)" }] }
 
     mutating func add(_ cells: String...) { lines.append(cells) }
+
+    mutating func add(_ cells: [String]) {
+        precondition(cells.count == lines[0].count, "\(cells.count) cells under \(lines[0].count) titles")
+        lines.append(cells)
+    }
 
     var description: String {
         let count = lines[0].count

@@ -16,23 +16,39 @@ struct ConsumerProgress: AsyncParsableCommand {
     var group: String?
     @Option(name: [.customShort("t"), .customLong("topic")], help: "Only this topic.")
     var topic: String?
+    @Option(
+        name: [.customShort("s"), .customLong("showClientIP")], help: "Which member reads each queue: true or false.")
+    var showsReaders = false
     @OptionGroup var target: AdminTarget
 
     func run() async throws {
         try await target.run { (admin, _) async throws(MQClientError) in
             guard let group else { return try await showAll(admin) }
             let backlog = try await admin.consumerProgress(group, topic: topic)
-            var table = Columns("Topic", "Broker Name", "QID", "Broker Offset", "Consumer Offset", "Diff", "LastTime")
+            // A monitor with a typo must not look healthy.
+            if backlog.isEmpty, !(try await admin.consumerGroups().contains(group)) {
+                throw .invalid(reason: "no broker knows a group '\(group)' (mqadmin consumerProgress names them)")
+            }
+            let readers = showsReaders ? try await admin.readers(of: group) : [:]
+            var table =
+                showsReaders
+                ? Columns(
+                    "Topic", "Broker Name", "QID", "Broker Offset", "Consumer Offset", "Client IP", "Diff", "LastTime")
+                : Columns("Topic", "Broker Name", "QID", "Broker Offset", "Consumer Offset", "Diff", "LastTime")
             var rows: [JSONValue] = []
             for one in backlog {
+                let reader = showsReaders ? [readers[one.queue] ?? "-"] : []
                 table.add(
-                    one.queue.topic, one.queue.brokerName, "\(one.queue.queueID)", "\(one.brokerOffset)",
-                    "\(one.consumerOffset)", "\(one.difference)", Moment.text(one.lastTimestamp))
+                    [
+                        one.queue.topic, one.queue.brokerName, "\(one.queue.queueID)", "\(one.brokerOffset)",
+                        "\(one.consumerOffset)",
+                    ] + reader + ["\(one.difference)", Moment.text(one.lastTimestamp)])
                 rows.append([
                     "topic": .string(one.queue.topic), "broker": .string(one.queue.brokerName),
                     "queue": .integer(Int64(one.queue.queueID)), "brokerOffset": .integer(one.brokerOffset),
                     "consumerOffset": .integer(one.consumerOffset), "diff": .integer(one.difference),
                     "lastTimestamp": .integer(one.lastTimestamp),
+                    "clientId": readers[one.queue].map { .string($0) } ?? .null,
                 ])
             }
             if target.isForMachine { return print(JSONValue.array(rows).text) }
@@ -51,7 +67,8 @@ struct ConsumerProgress: AsyncParsableCommand {
             let count = members?.connections.count ?? 0
             table.add(group, "\(count)", members?.messageModel ?? "OFFLINE", "\(difference)")
             rows.append([
-                "group": .string(group), "members": .integer(Int64(count)), "diff": .integer(difference),
+                "group": .string(group), "members": .integer(Int64(count)),
+                "model": .string(members?.messageModel ?? "OFFLINE"), "diff": .integer(difference),
             ])
         }
         print(target.isForMachine ? JSONValue.array(rows).text : table.description)

@@ -200,7 +200,7 @@ struct ConsumeMessage: AsyncParsableCommand {
                 messages += try await read(queue, with: consumer, atMost: count - messages.count)
             }
             await consumer.shutdown()
-            try MessageText.show(messages, json: target.isForMachine, wanted: "in \(topic)")
+            try MessageText.show(messages, json: target.isForMachine, wanted: nil)
         }
     }
 
@@ -236,9 +236,11 @@ enum MessageText {
     /// The most characters of a body that a person is shown.
     private static let bodyCharacters = 1024
 
-    static func show(_ messages: [ReceivedMessage], json: Bool, wanted: String) throws(MQClientError) {
+    static func show(_ messages: [ReceivedMessage], json: Bool, wanted: String?) throws(MQClientError) {
         if json { return print(JSONValue.array(messages.map(value)).text) }
-        guard !messages.isEmpty else { throw .invalid(reason: "no message '\(wanted)' was found") }
+        guard !messages.isEmpty else {
+            throw .invalid(reason: wanted.map { "no message '\($0)' was found" } ?? "there is no message to read")
+        }
         print(messages.map(text).joined(separator: "\n\n"))
     }
 

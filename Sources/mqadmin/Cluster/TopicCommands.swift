@@ -175,6 +175,11 @@ struct DeleteTopic: AsyncParsableCommand {
 
     func run() async throws {
         try await target.run { (admin, _) async throws(MQClientError) in
+            // Who mistyped it must not believe that it is gone.
+            _ = try await admin.masters(ofCluster: cluster)
+            guard try await admin.topicNames().contains(topic) else {
+                throw .invalid(reason: "no nameserver knows a topic '\(topic)' (mqadmin topicList names them)")
+            }
             try await admin.deleteTopic(topic, inCluster: cluster)
             print(
                 target.isForMachine
