@@ -199,11 +199,14 @@ public struct BrokerConfiguration: Sendable {
         brokerIP2 = try Self.address("brokerIP2", default: brokerIP1, &settings)
         storeRoot = FilePath(settings.string("storePathRootDir", default: storeRoot.string))
         commitLogDirectory = settings.string("storePathCommitLog").map { FilePath($0) }
+        // RocketMQ's own files have two p; its literature, and settings of its oldest versions, one.
+        settings.accept("mapedFileSizeCommitLog", as: "mappedFileSizeCommitLog")
+        settings.accept("mapedFileSizeConsumeQueue", as: "mappedFileSizeConsumeQueue")
         segmentBytes = try settings.integer(
-            "mapedFileSizeCommitLog", in: StoreConfiguration.minimumSegmentBytes...(1 << 31), default: segmentBytes)
-        queueFileBytes = try settings.integer("mapedFileSizeConsumeQueue", in: 20...(1 << 30), default: queueFileBytes)
+            "mappedFileSizeCommitLog", in: StoreConfiguration.minimumSegmentBytes...(1 << 31), default: segmentBytes)
+        queueFileBytes = try settings.integer("mappedFileSizeConsumeQueue", in: 20...(1 << 30), default: queueFileBytes)
         if queueFileBytes % 20 != 0 {
-            throw settings.bad("mapedFileSizeConsumeQueue", accepted: "a multiple of 20, the size of an entry")
+            throw settings.bad("mappedFileSizeConsumeQueue", accepted: "a multiple of 20, the size of an entry")
         }
         flushIntervalMilliseconds = try settings.integer(
             "flushIntervalCommitLog", in: 1...60_000, default: flushIntervalMilliseconds)

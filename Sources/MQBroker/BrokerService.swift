@@ -168,7 +168,8 @@ public final class BrokerService: RemotingRequestHandler {
             sendBack: SendBackProcessor(context: context), transactions: transactions,
             reset: ResetProcessor(context: context), replies: ReplyProcessor(context: context),
             others: [
-                AdminProcessor(context: context, delays: delays), SettingsProcessor(context: context),
+                AdminProcessor(context: context, delays: delays),
+                SettingsProcessor(context: context, usesTLS: clientSecurity != nil),
                 RuntimeProcessor(context: context, days: days, startedAt: now()), InsightProcessor(context: context),
                 ProgressProcessor(context: context), ConsumerRelay(context: context),
                 MaintenanceProcessor(context: context),

@@ -180,6 +180,16 @@ import Testing
                 try await TopicConfigTable(decoding: test.call(.request(.getAllTopicConfig)).body).topics["T"] != nil)
             let settings = try await test.call(.request(.getBrokerConfig)).body.map { String(buffer: $0) } ?? ""
             #expect(settings.contains("brokerName=broker-a\n") && settings.contains("flushDiskType=ASYNC_FLUSH\n"))
+            // RocketMQ's exportConfigs copies these of every broker, and ends with an exception where one is missing.
+            for key in [
+                "brokerClusterName", "brokerId", "brokerName", "brokerRole", "fileReservedTime", "filterServerNums",
+                "flushDiskType", "maxMessageSize", "messageDelayLevel", "msgTraceTopicName", "slaveReadEnable",
+                "traceOn", "traceTopicEnable", "useTLS", "autoCreateTopicEnable", "autoCreateSubscriptionGroup",
+            ] {
+                #expect(settings.contains("\(key)="), "\(key)")
+            }
+            #expect(
+                settings.contains("messageDelayLevel=1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h\n"))
             let info = try await JSONValue(
                 parsing: test.call(.request(.getBrokerRuntimeInfo)).body ?? ByteBuffer())
             #expect(info["table"]?["msgPutTotalTodayNow"]?.stringValue == "1")

@@ -134,4 +134,21 @@ import Testing
         #expect(try message("messageDelayLevel=\(DelayLevels.words)\ntransientStorePoolEnable=false").isEmpty)
         #expect(try message("brokerName=a\nstorePathIndex=/x").contains("b.properties:2: storePathIndex has no effect"))
     }
+
+    /// `MessageStoreConfig` of RocketMQ 4.5 to 4.9 spells it with two p; a file that drives its broker must drive ours.
+    @Test(arguments: ["mapped", "maped"])
+    func bothSpellingsOfTheSegmentsSizeCount(word: String) throws {
+        let text = "\(word)FileSizeCommitLog=67108864\n\(word)FileSizeConsumeQueue=600\n"
+        var settings = Settings(file: try PropertiesFile(text: text, name: "b.properties"))
+        let configuration = try BrokerConfiguration(settings: &settings)
+        #expect(configuration.segmentBytes == 64 << 20)
+        #expect(configuration.queueFileBytes == 600)
+        #expect(settings.unknownKeyWarnings(ignoring: BrokerConfiguration.ignoredKeys).isEmpty)
+    }
+
+    @Test func theCurrentSpellingWinsOverTheOlderOne() throws {
+        let text = "mapedFileSizeCommitLog=134217728\nmappedFileSizeCommitLog=67108864\n"
+        var settings = Settings(file: try PropertiesFile(text: text, name: "b.properties"))
+        #expect(try BrokerConfiguration(settings: &settings).segmentBytes == 64 << 20)
+    }
 }

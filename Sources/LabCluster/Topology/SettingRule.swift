@@ -15,6 +15,7 @@ enum SettingRule: Sendable {
         "checkCRCOnRead": .flag, "slaveReadEnable": .flag, "forceRegister": .flag,
         "brokerId": .number(0...Int64(Int32.max)),
         "listenPort": .number(1...65535), "haListenPort": .number(1...65535),
+        "mappedFileSizeCommitLog": .number(1 << 20...1 << 31), "mappedFileSizeConsumeQueue": .number(20...1 << 30),
         "mapedFileSizeCommitLog": .number(1 << 20...1 << 31), "mapedFileSizeConsumeQueue": .number(20...1 << 30),
         "flushIntervalCommitLog": .number(1...60_000), "syncFlushTimeout": .number(1...600_000),
         "registerNameServerPeriod": .number(1...86_400_000), "defaultTopicQueueNums": .number(1...1024),

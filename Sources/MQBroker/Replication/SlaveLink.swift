@@ -59,7 +59,7 @@ struct SlaveLink: Sendable {
                 + "back, or empty this store to begin anew"
         }
         if log.span.segmentBytes != context.store.configuration.segmentBytes {
-            return "its segments have \(log.span.segmentBytes) bytes; set mapedFileSizeCommitLog to that here"
+            return "its segments have \(log.span.segmentBytes) bytes; set mappedFileSizeCommitLog to that here"
         }
         return nil
     }

@@ -9,6 +9,8 @@ import SystemPackage
 /// Requests about the broker's settings: changing (25) and reading them (26).
 struct SettingsProcessor: RequestProcessor {
     let context: BrokerContext
+    /// Whether the broker's own connections are secured, which RocketMQ calls `useTLS`.
+    let usesTLS: Bool
 
     /// Answers what it knows; `false` for other requests.
     func handle(_ request: RemotingCommand, reply: RemotingReply) throws -> Bool {
@@ -47,9 +49,25 @@ struct SettingsProcessor: RequestProcessor {
     }
 
     private func read(_ request: RemotingCommand, reply: RemotingReply) {
-        let text = values.map { "\($0.0)=\($0.1)\n" }.joined()
+        let text = (values + askedFor).map { "\($0.0)=\($0.1)\n" }.joined()
         let version = context.topics.withLock { $0.table.dataVersion }.json.text
         reply.send(request.response(.success, extFields: ["version": version], body: ByteBuffer(string: text)))
+    }
+
+    /// What RocketMQ's `exportConfigs` copies of every broker, and fails without. What is no setting here has the value that
+    /// says how this broker behaves.
+    private var askedFor: [(String, String)] {
+        let levels = DelayLevels.standard.map { milliseconds in
+            let seconds = milliseconds / 1000
+            return seconds < 60 ? "\(seconds)s" : seconds < 3600 ? "\(seconds / 60)m" : "\(seconds / 3600)h"
+        }
+        return [
+            ("messageDelayLevel", levels.joined(separator: " ")),
+            ("slaveReadEnable", String(context.configuration.slaveReads)),
+            ("msgTraceTopicName", SystemTopic.trace), ("traceOn", "true"),
+            ("traceTopicEnable", String(context.topics.withLock { $0[SystemTopic.trace] != nil })),
+            ("autoCreateSubscriptionGroup", "true"), ("filterServerNums", "0"), ("useTLS", String(usesTLS)),
+        ]
     }
 
     private var values: [(String, String)] {
@@ -63,8 +81,8 @@ struct SettingsProcessor: RequestProcessor {
             ("brokerIP2", settings.brokerIP2), ("namesrvAddr", settings.nameservers.joined(separator: ";")),
             ("storePathRootDir", settings.storeRoot.string),
             ("storePathCommitLog", context.store.configuration.commitLogDirectory.string),
-            ("mapedFileSizeCommitLog", String(settings.segmentBytes)),
-            ("mapedFileSizeConsumeQueue", String(settings.queueFileBytes)),
+            ("mappedFileSizeCommitLog", String(settings.segmentBytes)),
+            ("mappedFileSizeConsumeQueue", String(settings.queueFileBytes)),
             ("flushIntervalCommitLog", String(live.flushIntervalMilliseconds)),
             ("syncFlushTimeout", String(settings.syncFlushTimeoutMilliseconds)),
             ("fileReservedTime", String(settings.retention.keptMilliseconds / 3_600_000)),

@@ -65,7 +65,7 @@ extension LogWriteLoop {
             throw StoreError(
                 .layout,
                 message: "a record of the master at \(record.logOffset) does not fit a segment of "
-                    + "\(configuration.segmentBytes) bytes; set the master's mapedFileSizeCommitLog here")
+                    + "\(configuration.segmentBytes) bytes; set the master's mappedFileSizeCommitLog here")
         }
         if staging.readableBytes > 0, staging.readableBytes + bytes.readableBytes > Self.runBytes,
             let error = commit()

@@ -9,7 +9,7 @@ public struct Settings: Sendable {
         let line: Int?
     }
 
-    private let values: [String: Value]
+    private var values: [String: Value]
     private let entries: [PropertiesFile.Entry]
     private let file: String
     private var known: Set<String> = []
@@ -29,6 +29,12 @@ public struct Settings: Sendable {
         self.values = values
         entries = file?.entries ?? []
         self.file = file?.name ?? ""
+    }
+
+    /// Reads an older spelling of a key as the key itself, unless both are there: then the older one counts for nothing.
+    public mutating func accept(_ older: String, as key: String) {
+        known.insert(older)
+        if let value = values[older], values[key] == nil { values[key] = value }
     }
 
     /// A text; `nil` when absent or empty.
