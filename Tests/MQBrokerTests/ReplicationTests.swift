@@ -107,26 +107,90 @@ import Testing
         }
     }
 
-    /// What is sent back, and the end of a transaction, are told as done once a slave has them.
+    /// A slave that is sent the log and tells what it has only when it is asked to: the master's wait is in a test's hand.
+    private struct HeldSlave {
+        let master: TestBroker
+        let channel: any Channel
+
+        init(of master: TestBroker) async throws {
+            self.master = master
+            let answer = try await master.call(.request(.haLogSpan, LogSpanRequestHeader()))
+            let place = try HostPort(answer.header(LogSpanResponseHeader.self).haAddress)
+            channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .connect(host: "127.0.0.1", port: place.port).get()
+            try await report()
+        }
+
+        /// Says to have all of the master's log.
+        func report() async throws {
+            let end = try #require(Int64(try await Self.logEnd(master)))
+            try await channel.writeAndFlush(ByteBuffer(integer: end)).get()
+        }
+
+        static func logEnd(_ broker: TestBroker) async throws -> String {
+            let answer = try await broker.call(RemotingCommand(code: RequestCode.getBrokerRuntimeInfo.rawValue))
+            let table = try JSONValue(parsing: answer.body ?? ByteBuffer())["table"]
+            return try #require(table?["commitLogMaxOffset"]?.stringValue)
+        }
+    }
+
+    private static func end(_ half: RemotingCommand) throws -> RemotingCommand {
+        let place = try #require(half.extFields["msgId"].flatMap { OffsetMessageID($0) }).logOffset
+        let offset = try #require(half.extFields["queueOffset"].flatMap { Int64($0) })
+        return .request(
+            .endTransaction,
+            EndTransactionRequestHeader(
+                producerGroup: "P", tranStateTableOffset: offset, commitLogOffset: place,
+                commitOrRollback: SysFlag.transactionCommit.rawValue))
+    }
+
+    private static let halfProperties: MessageProperties = ["TRAN_MSG": "true", "PGROUP": "P", "UNIQ_KEY": "u"]
+
+    /// What is sent back, and the end of a transaction, are told as done once a slave has them: not before its word.
     @Test func aSendBackAndACommitAreAsDurableAsASend() async throws {
-        try await Self.pair(.syncMaster, timeoutMilliseconds: 20_000) { master, slave in
-            #expect(try await eventually { try await master.send("T", body: "first").responseCode == .success })
-            func place(_ answer: RemotingCommand) throws -> Int64 {
-                try #require(answer.extFields["msgId"].flatMap { OffsetMessageID($0) }).logOffset
-            }
-            let failed = try place(try await master.send("T", body: "failed"))
-            let half = try await master.send(
-                "T", 1, body: "half", properties: ["TRAN_MSG": "true", "PGROUP": "P", "UNIQ_KEY": "u"])
+        try await TestBroker.run({
+            $0.role = .syncMaster
+            $0.syncFlushTimeoutMilliseconds = 1000
+        }) { master in
+            // Nothing waits for a slave before the first one has come.
+            let sent = try await master.send("T", body: "failed")
+            let half = try await master.send("T", 1, body: "half", properties: Self.halfProperties)
+            let slave = try await HeldSlave(of: master)
+            #expect(try await eventually { try await runtime(master, "slaveBehindBytes") == "0" })
             // To the dead letters, where no delay stands between the answer and the message.
+            let failed = try #require(sent.extFields["msgId"].flatMap { OffsetMessageID($0) }).logOffset
             let back = ConsumerSendMessageBackRequestHeader(
                 offset: failed, group: "G", delayLevel: -1, maxReconsumeTimes: 3)
-            #expect(try await master.call(.request(.consumerSendMessageBack, back)).responseCode == .success)
-            #expect(try await runtime(slave, "commitLogMaxOffset") == runtime(master, "commitLogMaxOffset"))
-            let end = EndTransactionRequestHeader(
-                producerGroup: "P", tranStateTableOffset: 0, commitLogOffset: try place(half),
-                commitOrRollback: SysFlag.transactionCommit.rawValue)
-            #expect(try await master.call(.request(.endTransaction, end)).responseCode == .success)
-            #expect(try await runtime(slave, "commitLogMaxOffset") == runtime(master, "commitLogMaxOffset"))
+            let unheard = try await master.call(.request(.consumerSendMessageBack, back))
+            #expect(unheard.responseCode == .flushSlaveTimeout, "\(unheard)")
+            let ended = try await master.call(Self.end(half))
+            #expect(ended.responseCode == .flushSlaveTimeout, "\(ended)")
+            // Which it has by now; and a later end is over, not waited for.
+            try await slave.report()
+            #expect(try await eventually { try await runtime(master, "slaveBehindBytes") == "0" })
+            #expect(try await master.call(Self.end(half)).responseCode == .success)
+            try await slave.channel.close()
+        }
+    }
+
+    /// A producer that repeats its commit while the first waits for the slave hears what the first does, and not before.
+    @Test func aRepeatedCommitWaitsWithTheFirst() async throws {
+        try await TestBroker.run({
+            $0.role = .syncMaster
+            $0.syncFlushTimeoutMilliseconds = 3000
+        }) { master in
+            let half = try await master.send("T", 1, body: "half", properties: Self.halfProperties)
+            let slave = try await HeldSlave(of: master)
+            #expect(try await eventually { try await runtime(master, "slaveBehindBytes") == "0" })
+            let request = try Self.end(half)
+            let codes = try await withThrowingTaskGroup(of: ResponseCode.self) { tasks in
+                for _ in 0..<5 { tasks.addTask { try await master.call(request).responseCode } }
+                return try await tasks.reduce(into: []) { $0.append($1) }
+            }
+            #expect(codes == Array(repeating: .flushSlaveTimeout, count: 5))
+            // One of them was stored.
+            #expect(try await master.bodies(master.pull("T", 1, from: 0)) == ["half"])
+            try await slave.channel.close()
         }
     }
 

@@ -19,10 +19,18 @@ import Synchronization
 final class TransactionProcessor: Sendable {
     private let context: BrokerContext
     private let table: Mutex<TransactionTable>
+    /// Who waits for an end that is being stored, by the half's offset: its producer, and whoever repeats the end meanwhile.
+    ///
+    /// Taken before ``table`` where both are.
+    private let waiting = Mutex<[Int64: [Answer]]>([:])
     private let turn = Atomic(0)
 
     private static let halfKey = QueueKey(topic: SystemTopic.half, queueID: 0)
     private static let opKey = QueueKey(topic: SystemTopic.operations, queueID: 0)
+    private typealias Answer = @Sendable (Result<ResponseCode, StoreError>) -> Void
+
+    /// How often an end that is being stored may be repeated; a client repeats it with each question at most.
+    private static let repeatLimit = 64
     /// Entries read with one look at a queue.
     private static let batch = 256
     /// The tag of an op entry that ends a transaction.
@@ -57,8 +65,12 @@ final class TransactionProcessor: Sendable {
                 if let objection = Self.objection(to: header, half: half) {
                     return reply.send(.systemError, remark: objection)
                 }
-                guard table.withLock({ $0.begin(half.queueOffset) }) else { return reply.send(.success) }
-                finish(half, commits: verdict == .transactionCommit) { StoreAnswers.answer(reply, $0) }
+                switch begin(half.queueOffset, { StoreAnswers.answer(reply, $0) }) {
+                case .begun: finish(half, commits: verdict == .transactionCommit)
+                case .joined: break
+                case .crowded: reply.send(.systemBusy, remark: "this transaction's end is being stored")
+                case .over: reply.send(.success)
+                }
             } catch {
                 reply.send(.systemError, remark: "\(error)")
             }
@@ -73,23 +85,49 @@ final class TransactionProcessor: Sendable {
         return nil
     }
 
-    private func finish(
-        _ half: StoredRecord, commits: Bool, then: @escaping @Sendable (Result<ResponseCode, StoreError>) -> Void
-    ) {
+    /// What an end meets.
+    private enum Beginning {
+        /// It is the first: its caller stores it and then calls ``settle(_:_:)``.
+        case begun
+        /// Another is being stored; what becomes of it is the answer to this one, too.
+        case joined
+        /// As ``joined``, but too many wait for it.
+        case crowded
+        /// Another was stored.
+        case over
+    }
+
+    private func begin(_ offset: Int64, _ answer: @escaping Answer) -> Beginning {
+        waiting.withLock { waiting in
+            if let others = waiting[offset] {
+                guard others.count <= Self.repeatLimit else { return .crowded }
+                waiting[offset]?.append(answer)
+                return .joined
+            }
+            guard table.withLock({ $0.begin(offset) }) else { return .over }
+            waiting[offset] = [answer]
+            return .begun
+        }
+    }
+
+    /// An end is stored, and kept as well as it is promised, or it failed and the transaction is open as before.
+    private func settle(_ offset: Int64, _ result: Result<ResponseCode, StoreError>) {
+        if case .failure = result { table.withLock { $0.abort(offset) } }
+        for answer in waiting.withLock({ $0.removeValue(forKey: offset) }) ?? [] { answer(result) }
+    }
+
+    private func finish(_ half: StoredRecord, commits: Bool) {
         var drafts: [RecordDraft] = []
         if commits {
             guard let message = MessageIntake.committed(half) else {
-                table.withLock { $0.abort(half.queueOffset) }
-                return then(.failure(StoreError(.illegalMessage, message: "the half message has no real topic")))
+                let error = StoreError(.illegalMessage, message: "the half message has no real topic")
+                return settle(half.queueOffset, .failure(error))
             }
             drafts.append(message)
         }
         drafts.append(endEntry(of: half))
         if context.makeTopicIfMissing(SystemTopic.operations, queues: 1) { context.topicsDidChange() }
-        context.store(drafts) { [self] result in
-            if case .failure = result { table.withLock { $0.abort(half.queueOffset) } }
-            then(result)
-        }
+        context.store(drafts) { [self] in settle(half.queueOffset, $0) }
     }
 
     private func endEntry(of half: StoredRecord) -> RecordDraft {
@@ -208,7 +246,7 @@ final class TransactionProcessor: Sendable {
 
     /// Nobody answered: the message is kept where an operator finds it, and its transaction ends.
     private func giveUp(_ half: StoredRecord) {
-        guard table.withLock({ $0.begin(half.queueOffset) }) else { return }
+        guard case .begun = begin(half.queueOffset, { _ in }) else { return }
         context.logger.warning(
             "a transaction was given up: nobody answered", metadata: ["logOffset": "\(half.logOffset)"])
         for topic in [SystemTopic.unanswered, SystemTopic.operations]
@@ -218,9 +256,7 @@ final class TransactionProcessor: Sendable {
         kept.queueID = 0
         kept.sysFlag = kept.sysFlag.subtracting(.transactionRollback)
         kept.storeHost = context.storeHost.withLock { $0 }
-        context.store.append([kept, endEntry(of: half)]) { [self] result in
-            if case .failure = result { table.withLock { $0.abort(half.queueOffset) } }
-        }
+        context.store([kept, endEntry(of: half)]) { [self] in settle(half.queueOffset, $0) }
     }
 }
 
