@@ -10,3 +10,5 @@ int storage_allocate(int descriptor, int64_t size) {
     }
     return 0;
 }
+
+int storage_open_nameless(const char *directory) { return open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600); }

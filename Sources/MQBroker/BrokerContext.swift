@@ -91,7 +91,10 @@ final class BrokerContext: Sendable {
         guard toldWritable.exchange(isWritable, ordering: .relaxed) != isWritable else { return }
         logger.warning(
             "the store's state changed",
-            metadata: ["writable": "\(isWritable)", "failure": "\(store.writeFailure.map { "\($0)" } ?? "none")"])
+            metadata: [
+                "writable": "\(isWritable)",
+                "failure": "\((store.writeFailure ?? store.writeTrouble).map { "\($0)" } ?? "none")",
+            ])
         let time = now()
         topics.withLock { $0.advanceVersion(nowMilliseconds: time) }
         registrations.withLock { $0 }?.request {}

@@ -19,6 +19,8 @@ public final class BrokerService: RemotingRequestHandler {
     private let now: @Sendable () -> Int64
     private let serverSecurity: (any ServerSecurity)?
     private let clientSecurity: (any ClientSecurity)?
+    /// What the store's files are on.
+    private let storage: any StorageIO
     /// Both ports' connections live on it.
     private let budget: ByteBudget
     private let running = Mutex<Running?>(nil)
@@ -51,11 +53,23 @@ public final class BrokerService: RemotingRequestHandler {
     private static let statsTick = TimeAmount.seconds(10)
 
     /// A broker that does not listen yet; `now` is the wall clock in milliseconds since 1970.
-    public init(
+    public convenience init(
         configuration: BrokerConfiguration, group: any EventLoopGroup, logger: Logger,
         serverSecurity: (any ServerSecurity)? = nil, clientSecurity: (any ClientSecurity)? = nil,
         now: @escaping @Sendable () -> Int64 = BrokerService.wallClock
     ) {
+        self.init(
+            configuration: configuration, group: group, logger: logger, serverSecurity: serverSecurity,
+            clientSecurity: clientSecurity, now: now, storage: SystemStorage())
+    }
+
+    /// The same on a disk of the caller's.
+    package init(
+        configuration: BrokerConfiguration, group: any EventLoopGroup, logger: Logger,
+        serverSecurity: (any ServerSecurity)? = nil, clientSecurity: (any ClientSecurity)? = nil,
+        now: @escaping @Sendable () -> Int64 = BrokerService.wallClock, storage: any StorageIO
+    ) {
+        self.storage = storage
         self.serverSecurity = serverSecurity
         self.clientSecurity = clientSecurity
         self.configuration = configuration
@@ -106,6 +120,9 @@ public final class BrokerService: RemotingRequestHandler {
         return address
     }
 
+    /// Whether the store takes messages.
+    var isWritable: Bool { running.withLock { $0?.context.store.isWritable } ?? false }
+
     private let mainAddress = Mutex<SocketAddress?>(nil)
 
     /// A topic with queues and without a configuration was made, and saving the table failed: its messages must stay
@@ -131,7 +148,7 @@ public final class BrokerService: RemotingRequestHandler {
     ) async throws -> MessageStore {
         func open(cuttingAt cut: Int64?) throws -> MessageStore {
             let store = try MessageStore(
-                configuration: configuration.store, now: now, meters: metrics.store, cuttingAt: cut,
+                configuration: configuration.store, now: now, io: storage, meters: metrics.store, cuttingAt: cut,
                 arrivals: { arrivals.relay($0) }, recovering: report)
             report(store.recovery)
             return store

@@ -58,6 +58,12 @@ extension MessageStore {
                     reading.damagedLogOffsets.append(entry.logOffset)
                 } else if request.isWanted(entry.tagCode) {
                     if !picks.isEmpty && bytes + Int(entry.size) > request.maximumBytes { break collecting }
+                    if Int(entry.size) > request.maximumBytes, !(try isSize(of: entry)) {
+                        // Read as it says, a rotten size would cost up to 2 GiB.
+                        reading.damagedLogOffsets.append(entry.logOffset)
+                        offset += 1
+                        continue
+                    }
                     picks.append(EntryPick(entry: entry, queueOffset: offset))
                     bytes += Int(entry.size)
                 }
@@ -122,6 +128,29 @@ extension MessageStore {
         reading.status = reading.count == 0 ? .noMatch : .found
     }
 
+    /// Whether the record that an entry leads to says that it has this size, and that it stands there.
+    private func isSize(of entry: QueueEntry) throws(StoreError) -> Bool {
+        // What is too old is gone, and not damaged.
+        guard entry.logOffset >= log.firstOffset else { return true }
+        return try size(ofRecordAt: entry.logOffset) == entry.size
+    }
+
+    /// The size of the record that stands at a log offset and says so itself; `nil` when none does, or it is behind the end.
+    private func size(ofRecordAt offset: Int64) throws(StoreError) -> Int32? {
+        guard offset >= log.firstOffset, offset < progress.writtenOffset else { return nil }
+        var buffer = ByteBuffer()
+        try log.read(at: offset, count: RecordLayout.sysFlagOffset, into: &buffer)
+        guard let size = buffer.getInteger(at: 0, as: Int32.self), Int(size) >= RecordLayout.minimumSize,
+            buffer.getInteger(at: 4, as: UInt32.self) == RecordLayout.magic,
+            buffer.getInteger(at: RecordLayout.logOffsetOffset, as: Int64.self) == offset
+        else { return nil }
+        let end = offset + Int64(size)
+        guard end <= progress.writtenOffset,
+            offset / configuration.segmentBytes == (end - 1) / configuration.segmentBytes
+        else { return nil }
+        return size
+    }
+
     /// Copies the records; neighbours in the log with one call.
     private func fill(
         _ reading: inout QueueReading, with picks: [EntryPick], of key: QueueKey
@@ -170,13 +199,8 @@ extension MessageStore {
 
     /// The record at a log offset; `nil` when none begins there.
     public func record(atLogOffset offset: Int64) throws(StoreError) -> StoredRecord? {
-        guard offset >= log.firstOffset, offset < progress.writtenOffset else { return nil }
+        guard let size = try size(ofRecordAt: offset) else { return nil }
         var buffer = ByteBuffer()
-        try log.read(at: offset, count: 4, into: &buffer)
-        guard let size = buffer.readInteger(as: Int32.self), Int(size) >= RecordLayout.minimumSize,
-            offset + Int64(size) <= progress.writtenOffset, Int64(size) <= configuration.segmentBytes
-        else { return nil }
-        buffer.clear()
         try log.read(at: offset, count: Int(size), into: &buffer)
         guard case .record(let record) = StoredRecord.read(from: &buffer), record.logOffset == offset
         else { return nil }

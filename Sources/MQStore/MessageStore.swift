@@ -47,7 +47,19 @@ public final class MessageStore: Sendable {
         recovering: @escaping (RecoveryProgress) -> Void = { _ in }
     ) throws {
         try self.init(
-            configuration: configuration, now: now, uptime: MonotonicClock.nanoseconds, io: SystemStorage(),
+            configuration: configuration, now: now, io: SystemStorage(), meters: meters, cuttingAt: cut,
+            arrivals: arrivals, recovering: recovering)
+    }
+
+    /// The same on a disk of the caller's.
+    package convenience init(
+        configuration: StoreConfiguration, now: @escaping @Sendable () -> Int64, io: any StorageIO,
+        meters: StoreMeters = StoreMeters(), cuttingAt cut: Int64? = nil,
+        arrivals: @escaping @Sendable ([QueueArrival]) -> Void = { _ in },
+        recovering: @escaping (RecoveryProgress) -> Void = { _ in }
+    ) throws {
+        try self.init(
+            configuration: configuration, now: now, uptime: MonotonicClock.nanoseconds, io: io,
             meters: meters, cuttingAt: cut, arrivals: arrivals, recovering: recovering)
         writer.start(writeLoop)
         flusher.start()
@@ -214,10 +226,13 @@ public final class MessageStore: Sendable {
     /// The error for which the store refuses writes until it is opened anew; `nil` while it accepts them.
     public var writeFailure: StoreError? { failure.error }
 
-    /// Whether writing is worth trying: not after a failed sync, and not while the disk is full.
+    /// Why the disk did not take the last write; `nil` when it did, or was seen to take some since.
+    public var writeTrouble: StoreError? { progress.trouble }
+
+    /// Whether writing is worth trying: not after a failed sync, and not while the disk is full, read-only or broken.
     ///
-    /// Becomes true by itself when space returns, by a write that succeeds or because the housekeeper sees it.
-    public var isWritable: Bool { writeFailure == nil && !progress.isDiskFull }
+    /// Becomes true by itself when the housekeeper sees that the disk takes writes again; not after a failed sync.
+    public var isWritable: Bool { writeFailure == nil && progress.trouble == nil }
 
     /// Writes and syncs everything, and leaves the store marked as cleanly stopped. A second call does nothing.
     public func close() {
@@ -227,7 +242,9 @@ public final class MessageStore: Sendable {
         indexer?.stop()
         housekeeper.stop()
         // Only a store whose syncs went well may skip the walk at the next start.
-        if writeFailure == nil, progress.flushedOffset >= progress.writtenOffset, housekeeper.isSafe {
+        if writeFailure == nil, !progress.hasRemains, progress.flushedOffset >= progress.writtenOffset,
+            housekeeper.isSafe
+        {
             try? io.removeFile(configuration.abortMarker)
         }
         lock.release()

@@ -1,7 +1,7 @@
 import Synchronization
 
 /// The store's slow chores on a thread of their own: syncing consume queues, the checkpoint, preparing the next
-/// segment, removing what is too old, and looking whether a full disk has space again.
+/// segment, removing what is too old, and looking whether a disk that refused takes writes again.
 final class StoreHousekeeper: Sendable {
     private let configuration: StoreConfiguration
     private let log: SegmentChain
@@ -18,14 +18,15 @@ final class StoreHousekeeper: Sendable {
     private let isCleaningAsked = Atomic<Bool>(false)
     private let areEntriesAsked = Atomic<Bool>(false)
     private let thread = Mutex<StoreThread?>(nil)
+    private let rhythm = Mutex(ProbeRhythm())
 
     /// How often the chores are looked at, in milliseconds.
     static let tickMilliseconds: Int64 = 250
 
     /// How many ticks lie between two looks at what is too old: 10 s, RocketMQ's `cleanResourceInterval`.
     static let ticksPerRetention: Int64 = 40
-    /// The free bytes that end the refusals of a disk that was full: a batch of the writer's fits.
-    static let spaceToGoOn: Int64 = 8 << 20
+    /// How many ticks lie between two looks at what is too old while the disk is full.
+    static let ticksPerRetentionWhenFull: Int64 = 4
 
     init(
         configuration: StoreConfiguration, log: SegmentChain, queues: QueueTable, progress: StoreProgress,
@@ -67,8 +68,9 @@ final class StoreHousekeeper: Sendable {
             prepareNextSegment()
             if stops || tick % ticksPerCheckpoint == 0 { writeCheckpoint() }
             if stops { return }
-            tidy(isRetentionDue: tick % Self.ticksPerRetention == 0)
-            lookForSpace()
+            let isFull = progress.trouble?.code == .diskFull
+            tidy(isRetentionDue: tick % (isFull ? Self.ticksPerRetentionWhenFull : Self.ticksPerRetention) == 0)
+            lookWhetherWritable()
         }
     }
 
@@ -120,7 +122,9 @@ final class StoreHousekeeper: Sendable {
         let segments = log.all
         // What is not synced yet is not old, whatever the clock says.
         let end = min(progress.flushedOffset, progress.writtenOffset)
-        let newest = segments.indices.dropLast().prefix { segments[$0].endOffset <= end }.map { index in
+        // More than go in one round need not be looked at.
+        let old = segments.indices.dropLast().prefix(RetentionPolicy.segmentsPerRound)
+        let newest = old.prefix { segments[$0].endOffset <= end }.map { index in
             // Nothing in a segment is newer than the first record of the next one.
             (try? RecoveryStart.firstStoreTimestamp(of: segments[index + 1])) ?? Int64.max
         }
@@ -139,11 +143,31 @@ final class StoreHousekeeper: Sendable {
         _ = try? log.removeBeginning(before: offset, durably: true)
     }
 
-    /// Lets writers in again once a disk that was full has space.
-    func lookForSpace() {
-        guard progress.isDiskFull, let space = io.space(at: configuration.commitLogDirectory),
-            space.freeBytes >= Self.spaceToGoOn
-        else { return }
-        progress.setDiskFull(false)
+    /// Lets writers in again once a disk that refused takes writes: it is tried, on a file of its own.
+    ///
+    /// A full disk must have some space first, or the next message would meet the same again.
+    func lookWhetherWritable() {
+        let isDue = rhythm.withLock { $0.isDue(inTrouble: progress.trouble != nil) }
+        guard isDue, let trouble = progress.trouble else { return }
+        var bytes: Int64 = 4096
+        if trouble.code == .diskFull, let space = io.space(at: configuration.commitLogDirectory) {
+            bytes = Self.spaceToGoOn(totalBytes: space.totalBytes, policy: configuration.retention)
+            guard space.freeBytes >= bytes else { return }
+        }
+        do throws(StoreError) {
+            try io.tryWriting(in: configuration.commitLogDirectory, bytes: max(1, bytes))
+            try io.tryWriting(in: configuration.root, bytes: 4096)
+        } catch { return }
+        rhythm.withLock { $0.succeeded() }
+        progress.setTrouble(nil)
+    }
+
+    /// The free bytes that end the refusals of a disk that was full: 8 MiB, or the twentieth part of a small one.
+    ///
+    /// Never more than half of what retention leaves free when it has done all that it does: else a broker that makes room
+    /// for itself would wait for more for ever.
+    static func spaceToGoOn(totalBytes: Int64, policy: RetentionPolicy) -> Int64 {
+        let share = min(0.05, (1 - (policy.forcedRatio ?? 0)) / 2)
+        return min(8 << 20, Int64(Double(totalBytes) * max(0, share)))
     }
 }

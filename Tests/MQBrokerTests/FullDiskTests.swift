@@ -1,32 +1,137 @@
 import Foundation
 import Glibc
-import MQBroker
+import MQStore
 import MQTransport
 import MQWire
 import NIOCore
 import SystemPackage
 import Testing
 
-/// A broker on a file system of its own that is too small, and then is not.
+@testable import MQBroker
+
+/// A broker whose disk is full, refuses writes or loses them: what it says to whom, and whether it comes back by itself.
 @Suite struct FullDiskTests {
+    /// A file system in memory of so many MiB, taken away with its last user.
+    private final class SmallVolume {
+        let root = FileManager.default.temporaryDirectory.appendingPathComponent("volume-\(UUID().uuidString)")
+
+        init(mebibytes: Int) throws {
+            try FileManager.default.createDirectory(at: root, withIntermediateDirectories: true)
+            try #require(mount("none", root.path, "tmpfs", 0, "size=\(mebibytes)m") == 0, "mounting needs root")
+        }
+
+        func grow(to mebibytes: Int) throws {
+            try #require(mount("none", root.path, "tmpfs", UInt(MS_REMOUNT), "size=\(mebibytes)m") == 0)
+        }
+
+        deinit {
+            umount2(root.path, Int32(MNT_DETACH))
+            try? FileManager.default.removeItem(at: root)
+        }
+    }
+
+    private static let body = String(repeating: "x", count: 100_000)
+
     @Test func aFullDiskRefusesIsAnnouncedAndRecoversByItself() async throws {
-        let root = FileManager.default.temporaryDirectory.appendingPathComponent("broker-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: root, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: root) }
-        try #require(mount("none", root.path, "tmpfs", 0, "size=3m") == 0, "mounting needs root")
-        defer { umount2(root.path, Int32(MNT_DETACH)) }
-        try await TestBroker.run({ $0.storeRoot = FilePath(root.path) }) { test in
-            let body = String(repeating: "x", count: 100_000)
+        let volume = try SmallVolume(mebibytes: 3)
+        try await TestBroker.run({
+            $0.storeRoot = FilePath(volume.root.path)
+            // Else the oldest messages make room.
+            $0.retention.forcedRatio = nil
+        }) { test in
             var kept = 0
-            while try await test.send("T", body: body).responseCode == .success, kept < 60 { kept += 1 }
+            while try await test.send("T", body: Self.body).responseCode == .success, kept < 60 { kept += 1 }
             #expect(kept > 10 && kept < 40)
-            #expect(try await test.send("T", body: body).responseCode == .serviceNotAvailable)
+            #expect(try await test.send("T", body: Self.body).responseCode == .serviceNotAvailable)
             #expect(try await isWritable(test, becomes: false))
+            // A short message may fit and does not make the disk less full.
+            _ = try await test.send("T", body: "short")
+            #expect(!test.broker.isWritable)
             // Reads go on.
-            #expect(try test.bodies(await test.pull("T", from: 0)).first == body)
+            #expect(try test.bodies(await test.pull("T", from: 0)).first == Self.body)
             // Space returns; nobody writes, and nobody restarts anything.
-            try #require(mount("none", root.path, "tmpfs", UInt(MS_REMOUNT), "size=64m") == 0)
+            try volume.grow(to: 64)
             #expect(try await isWritable(test, becomes: true))
+            #expect(try await test.send("T", body: "after").responseCode == .success)
+        }
+    }
+
+    /// Nobody gives space to this one but its own retention, which leaves 15 % of a small disk free and no more.
+    @Test(arguments: [4, 12, 40]) func aSmallDiskThatMakesItsOwnRoomTakesWritesAgain(mebibytes: Int) async throws {
+        let volume = try SmallVolume(mebibytes: mebibytes)
+        try await TestBroker.run({
+            $0.storeRoot = FilePath(volume.root.path)
+        }) { test in
+            for round in 0..<2 {
+                var kept = 0
+                while try await test.send("T", body: Self.body).responseCode == .success, kept < 1000 { kept += 1 }
+                #expect(kept < 1000, "round \(round)")
+                #expect(await eventually { test.broker.isWritable })
+                #expect(try await isWritable(test, becomes: true))
+                #expect(try await test.send("T", body: "after \(round)").responseCode == .success)
+            }
+        }
+    }
+
+    /// Nothing of such a write is done, and nobody knows for how long: it is tried again.
+    @Test(arguments: [Errno.readOnlyFileSystem, .ioError]) func aDiskThatTakesNoWritesIsTriedAgain(
+        _ error: Errno
+    ) async throws {
+        let disk = FaultyStorage()
+        try await TestBroker.run(storage: disk) { test in
+            var kept: [String] = []
+            for index in 0..<5 {
+                #expect(try await test.send("T", body: "m\(index)").responseCode == .success)
+                kept.append("m\(index)")
+            }
+            disk.refuseWrites(error)
+            let refusal = try await test.send("T", body: "refused")
+            #expect(refusal.responseCode == .serviceNotAvailable)
+            #expect(refusal.remark?.contains("\(error)") == true, "\(refusal.remark ?? "")")
+            // A topic whose queues are not there yet meets it where its files would be made.
+            #expect(try await test.send("New", body: "refused").responseCode == .serviceNotAvailable)
+            #expect(try await isWritable(test, becomes: false))
+            #expect(try test.bodies(await test.pull("T", from: 0)) == kept)
+            // The disk was tried meanwhile, and found as it was.
+            let probes = disk.refusedProbes
+            #expect(await eventually { disk.refusedProbes > probes })
+            #expect(!test.broker.isWritable)
+            disk.refuseWrites(nil)
+            #expect(try await isWritable(test, becomes: true))
+            #expect(try await test.send("T", body: "after").responseCode == .success)
+            #expect(try test.bodies(await test.pull("T", from: 0)) == kept + ["after"])
+            #expect(try await test.send("New", body: "new").responseCode == .success)
+            #expect(try test.bodies(await test.pull("New", from: 0)) == ["new"])
+        }
+    }
+
+    /// What the failed sync covered may be lost, and a later one would say that it is there: no write is taken until a
+    /// restart has read what the disk has.
+    @Test func aFailedSyncIsFinalUntilTheRestart() async throws {
+        let volume = try SmallVolume(mebibytes: 64)
+        let disk = FaultyStorage()
+        try await TestBroker.run(
+            {
+                $0.storeRoot = FilePath(volume.root.path)
+                $0.flushDiskType = .sync
+            }, storage: disk
+        ) { test in
+            let first = try await test.send("T", body: "first")
+            #expect(first.responseCode == .success)
+            disk.failSyncs(1)
+            #expect(try await test.send("T", body: "weak").responseCode == .flushDiskTimeout)
+            for _ in 0..<3 {
+                #expect(try await test.send("T", body: "refused").responseCode == .serviceNotAvailable)
+            }
+            #expect(try await isWritable(test, becomes: false))
+            #expect(try test.bodies(await test.pull("T", from: 0)) == ["first", "weak"])
+        }
+        #expect(FileManager.default.fileExists(atPath: volume.root.appendingPathComponent("abort").path))
+        try await TestBroker.run({
+            $0.storeRoot = FilePath(volume.root.path)
+        }) { test in
+            let pulled = try await test.pull("T", from: 0)
+            #expect(try test.bodies(pulled).first == "first")
             #expect(try await test.send("T", body: "after").responseCode == .success)
         }
     }

@@ -84,7 +84,8 @@ import Testing
         let fixture = try StoreFixture()
         // A file system of 3 MiB: its second segment does not fit.
         try #require(mount("none", fixture.root.string, "tmpfs", 0, "size=3m") == 0, "mounting needs root")
-        defer { umount(fixture.root.string) }
+        // At once, whoever has a file open still: else it stays mounted.
+        defer { umount2(fixture.root.string, Int32(MNT_DETACH)) }
         let store = try fixture.open()
         let padding = String(repeating: "p", count: 100_000)
         var stored: [String] = []

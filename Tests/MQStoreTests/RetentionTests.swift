@@ -184,55 +184,11 @@ import Testing
         store.write()
         guard case .failure(let error) = refused.result else { return #expect(Bool(false), "it was taken") }
         #expect(error.code == .diskFull && !store.store.isWritable && store.store.writeFailure == nil)
-        store.store.housekeeper.lookForSpace()
+        store.store.housekeeper.lookWhetherWritable()
         #expect(!store.store.isWritable)
         // Nobody writes, and yet it is noticed.
         disk.change { $0.blockLimit = 1 << 20 }
-        store.store.housekeeper.lookForSpace()
+        store.store.housekeeper.lookWhetherWritable()
         #expect(store.store.isWritable)
-    }
-}
-
-/// `StoreScrubber` against stores that were damaged on purpose.
-@Suite struct ScrubberTests {
-    private func scrubbed(_ fixture: StoreFixture) throws -> (summary: StoreScrubber.Summary, [StoreScrubber.Finding]) {
-        var findings: [StoreScrubber.Finding] = []
-        let summary = try StoreScrubber(root: fixture.root).scrub { findings.append($0) }
-        return (summary, findings)
-    }
-
-    @Test func damageIsNamedWhereverItIs() async throws {
-        let fixture = try StoreFixture()
-        let store = try fixture.open()
-        for index in 0..<50 { try await store.append([message("t", Int32(index % 2), body: "m\(index)")]) }
-        // Beside a store that is open.
-        #expect(try scrubbed(fixture).0.findings == 0)
-        let key = QueueKey(topic: "t", queueID: 1)
-        let entries = try store.entries(of: key, from: 0, count: 25)
-        store.close()
-        let (summary, none) = try scrubbed(fixture)
-        #expect(summary.records == 50 && summary.entries == 50 && none.isEmpty)
-        #expect(summary.logEnd == store.maximumLogOffset)
-        try fixture.overwrite([0xFF], at: UInt64(entries[3].logOffset) + 88)
-        try fixture.overwrite([0xFF], at: UInt64(entries[7].logOffset) + 4)
-        let queue = fixture.root.appending("consumequeue/t/1").appending(String(repeating: "0", count: 20)).string
-        let file = try #require(FileHandle(forUpdatingAtPath: queue))
-        try file.seek(toOffset: 9 * 20 + 7)
-        try file.write(contentsOf: Data([0x55]))
-        try file.close()
-        let (_, findings) = try scrubbed(fixture)
-        #expect(
-            findings.first == .damagedRecord(logOffset: entries[3].logOffset, topic: "t", queueID: 1, queueOffset: 3))
-        #expect(findings.contains(.damagedPlace(entries[7].logOffset..<entries[7].end)))
-        let damaged = findings.compactMap { finding -> Int64? in
-            if case .damagedEntry(_, _, let offset, _) = finding { offset } else { nil }
-        }
-        #expect(damaged == [9])
-        // Recovery takes what is damaged out of the readers' way, and that is said too.
-        try Data().write(to: URL(fileURLWithPath: fixture.root.appending("abort").string))
-        let again = try fixture.open()
-        #expect(try again.bodies("t", 1).count == 23)
-        again.close()
-        #expect(try scrubbed(fixture).1.contains(.lostMessage(topic: "t", queueID: 1, queueOffset: 3)))
     }
 }

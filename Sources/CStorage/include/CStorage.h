@@ -6,3 +6,7 @@
 ///
 /// Not `posix_fallocate`: where the file system can't, that one writes zeros, and somebody may be writing there.
 int storage_allocate(int descriptor, int64_t size);
+
+/// Opens a file of the directory's file system that never gets a name (`O_TMPFILE`, which glibc shows to those only who ask
+/// for its extensions); a descriptor, or -1 and `errno`.
+int storage_open_nameless(const char *directory);

@@ -30,7 +30,7 @@ struct RuntimeProcessor: RequestProcessor {
             ("commitLogFlushedOffset", String(store.flushedLogOffset)),
             ("consumerGroups", String(counts.0)), ("producerGroups", String(counts.1)),
             ("runtime", Self.span(context.now() - startedAt)),
-            ("writeFailure", store.writeFailure.map { "\($0)" } ?? ""),
+            ("writeFailure", (store.writeFailure ?? store.writeTrouble).map { "\($0)" } ?? ""),
             ("dispatchBehindBytes", String(store.unindexedBytes)),
             ("remainHowManyDataToFlush", "\(store.unflushedBytes) B"),
             ("earliestMessageTimeStamp", String((try? store.earliestStoreTimestamp).flatMap { $0 } ?? -1)),

@@ -86,8 +86,12 @@ final class Segment: Sendable {
     }
 
     /// Makes a range zero by writing, where anything else stands: writing zeros into a hole would need space.
-    func zero(_ range: Range<Int64>) throws(StoreError) {
+    ///
+    /// - Returns: whether anything else stood there.
+    @discardableResult
+    func zero(_ range: Range<Int64>) throws(StoreError) -> Bool {
         var position = range.lowerBound
+        var isChanged = false
         while position < range.upperBound {
             // Up to the next page of the file, so that no piece reaches from written blocks into a hole.
             let inPage = (position - baseOffset) % Self.pageBytes
@@ -96,6 +100,7 @@ final class Segment: Sendable {
             try read(at: position, count: count, into: &present)
             let isZero = present.withUnsafeReadableBytes { bytes in !bytes.contains { $0 != 0 } }
             if !isZero {
+                isChanged = true
                 var failure: StoreError?
                 ByteBuffer(repeating: 0, count: count).withUnsafeReadableBytes { bytes in
                     do throws(StoreError) { try write(bytes, at: position) } catch { failure = error }
@@ -104,6 +109,7 @@ final class Segment: Sendable {
             }
             position += Int64(count)
         }
+        return isChanged
     }
 
     /// The unit in which a file has blocks or none.

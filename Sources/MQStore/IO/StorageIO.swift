@@ -1,10 +1,10 @@
-import SystemPackage
+package import SystemPackage
 
 /// Everything the store does to a disk, so that a test can put a disk of its own in the place of the real one.
 ///
 /// What a call has done survives a power cut only as each call says; what it does not say may be lost, in any order.
 /// Calls may block, and may be made from any thread.
-protocol StorageIO: Sendable {
+package protocol StorageIO: Sendable {
     /// Opens a file; the name of one that is made is durable after ``syncDirectory(_:)`` of its directory.
     func open(_ path: FilePath, _ access: StorageAccess) throws(StoreError) -> any StorageFile
     /// The names in a directory, sorted; none when it does not exist.
@@ -27,10 +27,12 @@ protocol StorageIO: Sendable {
     func lock(_ path: FilePath) throws(StoreError) -> any StorageLock
     /// How full the file system of the path is; `nil` when it cannot be told.
     func space(at path: FilePath) -> StorageSpace?
+    /// Writes so many bytes into a nameless file beside those of the directory, syncs and forgets it: whether that goes.
+    func tryWriting(in directory: FilePath, bytes: Int64) throws(StoreError)
 }
 
 /// What a file is opened for.
-enum StorageAccess: Sendable {
+package enum StorageAccess: Sendable {
     /// Reading a file that is there.
     case read
     /// Reading and writing; made empty when it is missing.
@@ -38,11 +40,17 @@ enum StorageAccess: Sendable {
 }
 
 /// The bytes of a file system.
-struct StorageSpace: Sendable, Equatable {
+package struct StorageSpace: Sendable, Equatable {
     /// All of them.
-    var totalBytes: Int64
+    package var totalBytes: Int64
     /// Those that an ordinary user may still write.
-    var freeBytes: Int64
+    package var freeBytes: Int64
+
+    /// A file system of so many bytes.
+    package init(totalBytes: Int64, freeBytes: Int64) {
+        self.totalBytes = totalBytes
+        self.freeBytes = freeBytes
+    }
 
     /// What is taken, of what there is: 0 to 1.
     var usedRatio: Double {
@@ -51,7 +59,7 @@ struct StorageSpace: Sendable, Equatable {
 }
 
 /// An open file; it closes when the last reference goes.
-protocol StorageFile: AnyObject, Sendable {
+package protocol StorageFile: AnyObject, Sendable {
     /// Where it was opened.
     var path: FilePath { get }
     /// Its length in bytes.
@@ -72,7 +80,7 @@ protocol StorageFile: AnyObject, Sendable {
 }
 
 /// A lock that is held.
-protocol StorageLock: Sendable {
+package protocol StorageLock: Sendable {
     /// Gives it back; a second call does nothing.
     func release()
 }

@@ -1,15 +1,18 @@
 import CStorage
 import Glibc
 import Synchronization
-import SystemPackage
+package import SystemPackage
 
 /// The machine's own file systems.
-struct SystemStorage: StorageIO {
-    func open(_ path: FilePath, _ access: StorageAccess) throws(StoreError) -> any StorageFile {
+package struct SystemStorage: StorageIO {
+    /// The machine's; it has no state.
+    package init() {}
+
+    package func open(_ path: FilePath, _ access: StorageAccess) throws(StoreError) -> any StorageFile {
         try SystemFile(path, access)
     }
 
-    func names(in path: FilePath) throws(StoreError) -> [String] {
+    package func names(in path: FilePath) throws(StoreError) -> [String] {
         guard let stream = opendir(path.string) else {
             if errno == ENOENT { return [] }
             throw .system("opendir", path, Errno(rawValue: errno))
@@ -25,7 +28,7 @@ struct SystemStorage: StorageIO {
         return names.sorted()
     }
 
-    func createDirectory(_ path: FilePath) throws(StoreError) -> [FilePath] {
+    package func createDirectory(_ path: FilePath) throws(StoreError) -> [FilePath] {
         let parent = path.removingLastComponent()
         let holder = parent.isEmpty ? FilePath(".") : parent
         if mkdir(path.string, 0o755) == 0 { return [holder] }
@@ -38,35 +41,35 @@ struct SystemStorage: StorageIO {
         return above + [holder]
     }
 
-    func syncDirectory(_ path: FilePath) throws(StoreError) {
+    package func syncDirectory(_ path: FilePath) throws(StoreError) {
         let descriptor = Glibc.open(path.string, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw .system("open", path, Errno(rawValue: errno)) }
         defer { close(descriptor) }
         if fsync(descriptor) != 0 { throw .system("fsync", path, Errno(rawValue: errno)) }
     }
 
-    func exists(_ path: FilePath) -> Bool { access(path.string, F_OK) == 0 }
+    package func exists(_ path: FilePath) -> Bool { access(path.string, F_OK) == 0 }
 
-    func removeFile(_ path: FilePath) throws(StoreError) {
+    package func removeFile(_ path: FilePath) throws(StoreError) {
         if unlink(path.string) != 0 && errno != ENOENT { throw .system("unlink", path, Errno(rawValue: errno)) }
     }
 
-    func removeDirectory(_ path: FilePath) throws(StoreError) {
+    package func removeDirectory(_ path: FilePath) throws(StoreError) {
         if rmdir(path.string) != 0 && errno != ENOENT { throw .system("rmdir", path, Errno(rawValue: errno)) }
     }
 
-    func rename(_ path: FilePath, to target: FilePath) throws(StoreError) {
+    package func rename(_ path: FilePath, to target: FilePath) throws(StoreError) {
         if Glibc.rename(path.string, target.string) != 0 { throw .system("rename", path, Errno(rawValue: errno)) }
     }
 
-    func link(_ path: FilePath, as second: FilePath) throws(StoreError) {
+    package func link(_ path: FilePath, as second: FilePath) throws(StoreError) {
         try removeFile(second)
         if Glibc.link(path.string, second.string) != 0 { throw .system("link", path, Errno(rawValue: errno)) }
     }
 
-    func lock(_ path: FilePath) throws(StoreError) -> any StorageLock { try SystemLock(path) }
+    package func lock(_ path: FilePath) throws(StoreError) -> any StorageLock { try SystemLock(path) }
 
-    func space(at path: FilePath) -> StorageSpace? {
+    package func space(at path: FilePath) -> StorageSpace? {
         var status = statvfs()
         guard statvfs(path.string, &status) == 0 else { return nil }
         let unit = Int64(status.f_frsize)
@@ -74,6 +77,14 @@ struct SystemStorage: StorageIO {
         let kept = Int64(status.f_bfree) - Int64(status.f_bavail)
         return StorageSpace(
             totalBytes: (Int64(status.f_blocks) - kept) * unit, freeBytes: Int64(status.f_bavail) * unit)
+    }
+
+    package func tryWriting(in directory: FilePath, bytes: Int64) throws(StoreError) {
+        let file = try SystemFile(namelessIn: directory)
+        // Blocks, and not only the room for them: a quota is no part of `space(at:)`.
+        try file.allocate(to: bytes)
+        try file.write([1], at: 0)
+        try file.sync()
     }
 }
 
@@ -87,6 +98,22 @@ final class SystemFile: StorageFile {
         let flags = access == .read ? O_RDONLY : O_RDWR | O_CREAT
         descriptor = Glibc.open(path.string, flags | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw .system("open", path, Errno(rawValue: errno)) }
+    }
+
+    /// A file that is gone when it is closed. A file system that makes none without a name gives one for a moment.
+    init(namelessIn directory: FilePath) throws(StoreError) {
+        path = directory.appending("probe")
+        let nameless = storage_open_nameless(directory.string)
+        if nameless >= 0 {
+            descriptor = nameless
+            return
+        }
+        guard [EOPNOTSUPP, EISDIR, EINVAL, ENOENT].contains(errno) else {
+            throw .system("open", directory, Errno(rawValue: errno))
+        }
+        descriptor = Glibc.open(path.string, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw .system("open", path, Errno(rawValue: errno)) }
+        unlink(path.string)
     }
 
     deinit { close(descriptor) }

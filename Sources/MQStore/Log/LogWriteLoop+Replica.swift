@@ -19,7 +19,7 @@ extension LogWriteLoop {
             }
         }
         _ = commit()
-        flusher.add([], writtenTo: progress.writtenOffset, timestamp: lastTimestamp)
+        flusher.add([], writtenTo: progress.writtenOffset, timestamp: progress.lastTimestamp)
         if staging.capacity > Self.keptStagingBytes { staging = ByteBuffer() }
     }
 

@@ -12,8 +12,9 @@ import Synchronization
 /// 3. only then the queues' ends move, and listeners hear of it.
 ///
 /// When 1 or 2 fails, the offsets are given back, the run's bytes are zeroed durably so that no recovery takes any of it
-/// for stored, and every append with a record in it fails. What cannot be zeroed must not be written over either: the
-/// store then refuses writes until it was recovered.
+/// for stored, and every append with a record in it fails. What cannot be zeroed must not be written over either: it
+/// stays as *remains*, and is zeroed before anything else is written. Only when the sync of the zeros fails the store
+/// refuses writes until it was recovered.
 final class LogWriteLoop {
     let configuration: StoreConfiguration
     let log: SegmentChain
@@ -33,6 +34,8 @@ final class LogWriteLoop {
     var staging = ByteBuffer()
     var run: Run
     private var finished: [Finished] = []
+    /// What a failed write may have left in the files.
+    private var remains: Remains?
 
     /// A run of so many bytes is written before the next append is placed; an append is not split for it.
     static let usualRunBytes = 256 << 10
@@ -51,8 +54,22 @@ final class LogWriteLoop {
         /// Pieces of a master's log that end in it.
         var copied: [ReplicaPiece] = []
 
-        /// The queue, if the run has a part of it.
-        func queue(_ key: QueueKey) -> ConsumeQueue? { indices[key].map { queues[$0].queue } }
+        /// Of so few queues one is looked for by comparing: hashing a topic's name costs more.
+        static let fewQueues = 8
+
+        /// Where the queue's part is, if the run has one.
+        func index(of key: QueueKey) -> Int? {
+            guard queues.count <= Self.fewQueues else { return indices[key] }
+            return queues.firstIndex { $0.queue.key.queueID == key.queueID && $0.queue.key.topic == key.topic }
+        }
+    }
+
+    /// What is to be zeroed before the next write.
+    private struct Remains {
+        var log: Range<Int64>
+        var queues: [(queue: ConsumeQueue, start: Int64, count: Int)]
+        /// Whether zeros were written into the log that no sync has covered.
+        var isDirty = false
     }
 
     /// The entries of one queue in a run.
@@ -103,7 +120,8 @@ final class LogWriteLoop {
         _ = commit()
         flusher.add(
             finished.map { LogFlusher.Waiter(append: $0.append, receipt: $0.receipt) },
-            writtenTo: progress.writtenOffset, timestamp: lastTimestamp)
+            // Of what was written: the checkpoint must not vouch for a message that was refused.
+            writtenTo: progress.writtenOffset, timestamp: progress.lastTimestamp)
         finished.removeAll(keepingCapacity: true)
         if staging.capacity > Self.keptStagingBytes { staging = ByteBuffer() }
     }
@@ -147,6 +165,7 @@ final class LogWriteLoop {
             }
         } catch {
             // Parts of a batch that are already visible stay; the answer is an error, so the sender may send again.
+            note(error)
             fail(append, receipt, with: error)
             return
         }
@@ -208,13 +227,13 @@ final class LogWriteLoop {
     }
 
     func openQueue(_ key: QueueKey) throws(StoreError) -> ConsumeQueue {
-        if let queue = run.queue(key) { return queue }
+        if let index = run.index(of: key) { return run.queues[index].queue }
         return try queues.makeIfMissing(key)
     }
 
     /// Puts an entry into the run's part of its queue.
     func add(_ entry: QueueEntry, to queue: ConsumeQueue, at queueOffset: Int64) {
-        let known = run.indices[queue.key]
+        let known = run.index(of: queue.key)
         let index = known ?? run.queues.count
         if known == nil {
             run.indices[queue.key] = index
@@ -231,6 +250,11 @@ final class LogWriteLoop {
             run = Run(start: assigner.logOffset)
         }
         guard staging.readableBytes > 0 || !run.completed.isEmpty || !run.copied.isEmpty else { return nil }
+        do throws(StoreError) { try eraseRemains() } catch {
+            // Nothing of this run was written.
+            note(error)
+            return refuse(error)
+        }
         do throws(StoreError) {
             if staging.readableBytes > 0 {
                 try StoreMeters.timed(meters.wrote) { () throws(StoreError) in try log.write(staging, at: run.start) }
@@ -244,7 +268,6 @@ final class LogWriteLoop {
     }
 
     private func publish() {
-        progress.setDiskFull(false)
         var arrived: [QueueArrival] = []
         arrived.reserveCapacity(run.queues.count)
         for part in run.queues {
@@ -260,40 +283,75 @@ final class LogWriteLoop {
         if !arrived.isEmpty { arrivals(arrived) }
     }
 
+    /// Lets the broker say that it cannot be written to, when the disk is why.
+    private func note(_ error: StoreError) {
+        switch error.code {
+        case .diskFull, .inputOutput: progress.setTrouble(error)
+        case .layout, .closed, .unsafe, .uncertain, .overloaded, .illegalMessage, .locked: break
+        }
+    }
+
     /// Takes back what was written of the run, answers its appends, and gives the error that they were answered with.
     private func giveBack(_ failure: StoreError) -> StoreError {
-        if failure.code == .diskFull { progress.setDiskFull(true) }
-        var answer = failure
-        do throws(StoreError) { try erase() } catch {
+        note(failure)
+        remains = Remains(
+            log: run.start..<run.start + Int64(staging.readableBytes),
+            queues: run.queues.map { ($0.queue, $0.start, $0.tagCodes.count) })
+        progress.hasRemains = true
+        do throws(StoreError) { try eraseRemains() } catch {
             // It may be found in the log by the next start: whoever sent it must not be told that it is not there.
-            answer = StoreError(
-                .uncertain, path: error.path,
-                message: "\(failure.message) failed, and what it wrote could not be erased", cause: failure.cause)
+            return refuse(
+                StoreError(
+                    .uncertain, path: error.path,
+                    message: "\(failure.message) failed, and what it wrote could not be erased", cause: failure.cause))
+        }
+        return refuse(failure)
+    }
+
+    /// Answers the run's appends with the error, and gives their places back.
+    private func refuse(_ error: StoreError) -> StoreError {
+        for finished in run.completed { fail(finished.append, finished.receipt, with: error) }
+        for piece in run.copied { piece.completion(.failure(error)) }
+        assigner.rewind(
+            logOffset: run.start, queues: run.queues.map { (key: $0.queue.key, offset: $0.start) })
+        return error
+    }
+
+    /// Zeroes what a failed write left, if one did.
+    ///
+    /// All of it: the next run begins at the same place, and a whole record of this one behind it would be taken for
+    /// stored. Durably: a power cut may mix sectors of both, and a record's sum covers its body alone. Its blocks are
+    /// there if anything of the run is; where writing fails for want of space, reading tells that nothing is there.
+    private func eraseRemains() throws(StoreError) {
+        guard let left = remains else { return }
+        if let segment = log.segment(at: left.log.lowerBound) {
+            do throws(StoreError) {
+                let isChanged = try segment.zero(left.log.lowerBound..<min(left.log.upperBound, segment.endOffset))
+                if isChanged { remains?.isDirty = true }
+            } catch {
+                // Some of it may be zero by now.
+                remains?.isDirty = true
+                throw error
+            }
+            if remains?.isDirty == true { try syncZeros(of: segment) }
+        }
+        for part in left.queues { try part.queue.erase(from: part.start, count: part.count) }
+        remains = nil
+        progress.hasRemains = false
+    }
+
+    /// Brings erased bytes to the disk. When that fails, what the disk holds is unknown for good.
+    private func syncZeros(of segment: Segment) throws(StoreError) {
+        do throws(StoreError) {
+            try flusher.syncing { () throws(StoreError) in try segment.sync() }
+        } catch {
             let unsafe = StoreError(
                 .unsafe, path: error.path,
                 message: "what a failed write left could not be erased; check the disk and restart",
                 cause: error.cause)
             refusal = unsafe
             onUnsafe(unsafe)
+            throw unsafe
         }
-        for finished in run.completed { fail(finished.append, finished.receipt, with: answer) }
-        for piece in run.copied { piece.completion(.failure(answer)) }
-        assigner.rewind(
-            logOffset: run.start, queues: run.queues.map { (key: $0.queue.key, offset: $0.start) })
-        return answer
-    }
-
-    /// Zeroes what was written of the run.
-    ///
-    /// All of it: the next run begins at the same place, and a whole record of this one behind it would be taken for
-    /// stored. Durably: a power cut may mix sectors of both, and a record's sum covers its body alone. Its blocks are
-    /// there if anything of the run is; where writing fails for want of space, reading tells that nothing is there.
-    private func erase() throws(StoreError) {
-        let end = run.start + Int64(staging.readableBytes)
-        if let segment = log.segment(at: run.start) {
-            try segment.zero(run.start..<min(end, segment.endOffset))
-            try flusher.syncing { () throws(StoreError) in try segment.sync() }
-        }
-        for part in run.queues { try part.queue.erase(from: part.start, count: part.tagCodes.count) }
     }
 }

@@ -48,11 +48,16 @@ struct OffsetAssigner: Sendable {
         precondition(blankBytes(before: bytes) == 0, "a record of \(bytes) bytes crosses a segment at \(logOffset)")
         var queueOffset: Int64 = 0
         if let key {
-            queueOffset = nextQueueOffsets[key, default: 0]
-            nextQueueOffsets[key] = queueOffset + 1
+            // One look into the table: hashing a topic's name is much of what a record costs.
+            queueOffset = Self.take(&nextQueueOffsets[key, default: 0])
         }
         defer { logOffset += Int64(bytes) }
         return Placement(logOffset: logOffset, queueOffset: queueOffset)
+    }
+
+    private static func take(_ next: inout Int64) -> Int64 {
+        defer { next += 1 }
+        return next
     }
 
     /// Gives places back after a failed write: the log ends at `logOffset` again, these queues at their offsets.

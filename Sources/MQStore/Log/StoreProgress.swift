@@ -6,7 +6,9 @@ final class StoreProgress: Sendable {
     private let flushed: Atomic<Int64>
     private let timestamp: Atomic<Int64>
     private let flushedTime: Atomic<Int64>
-    private let diskFull = Atomic<Bool>(false)
+    private let isTroubled = Atomic<Bool>(false)
+    private let lastTrouble = Mutex<StoreError?>(nil)
+    private let remains = Atomic<Bool>(false)
     private let appended = Atomic<Int>(0)
     /// Threads that wait for the log to go on, as a slave's sender does.
     private let waiters = Atomic<Int>(0)
@@ -31,12 +33,21 @@ final class StoreProgress: Sendable {
     /// How many messages were appended since the start.
     var appendedRecords: Int { appended.load(ordering: .relaxed) }
 
-    /// Whether the last write found no space, and nobody has seen any since.
-    var isDiskFull: Bool { diskFull.load(ordering: .relaxed) }
+    /// Why the disk did not take a write; `nil` when it took all, or the housekeeper has seen since that it takes some.
+    var trouble: StoreError? { isTroubled.load(ordering: .acquiring) ? lastTrouble.withLock { $0 } : nil }
 
-    /// Called by the writer after each run, and by the housekeeper when it sees space.
-    func setDiskFull(_ isFull: Bool) {
-        if isDiskFull != isFull { diskFull.store(isFull, ordering: .relaxed) }
+    /// Called by the writer when a write failed, and by the housekeeper with `nil` when the disk can be written again.
+    ///
+    /// A write that succeeds does not end the trouble: on a full disk a short one fits where the next does not.
+    func setTrouble(_ error: StoreError?) {
+        lastTrouble.withLock { $0 = error }
+        isTroubled.store(error != nil, ordering: .releasing)
+    }
+
+    /// Whether a failed write has left something in the files that is not erased yet; the writer says so.
+    var hasRemains: Bool {
+        get { remains.load(ordering: .acquiring) }
+        set { remains.store(newValue, ordering: .releasing) }
     }
 
     /// Called by the writer when a run became visible.

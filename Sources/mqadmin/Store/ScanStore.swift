@@ -65,6 +65,10 @@ enum RecordLine {
             members.append(
                 JSONMember("damaged", .array(end.damaged.map { [.integer($0.lowerBound), .integer($0.upperBound)] })))
         }
+        if !end.missing.isEmpty {
+            members.append(
+                JSONMember("missing", .array(end.missing.map { [.integer($0.lowerBound), .integer($0.upperBound)] })))
+        }
         return ["end": .object(members)]
     }
 
@@ -78,7 +82,8 @@ enum RecordLine {
     static func text(_ end: StoreScanner.End, listed: Int) -> String {
         let torn = end.tornReason.map { ", torn: \($0)" } ?? ""
         let damaged = end.damaged.map { "\n\($0.lowerBound) to \($0.upperBound): DAMAGED, no record can be read" }
-        return "end at \(end.logOffset), \(listed) records\(torn)" + damaged.joined()
+        let missing = end.missing.map { "\n\($0.lowerBound) to \($0.upperBound): MISSING, no segments" }
+        return "end at \(end.logOffset), \(listed) records\(torn)" + (damaged + missing).joined()
     }
 }
 

@@ -40,11 +40,22 @@ enum FindingLine {
             "\(offset)  \(topic)/\(queue)@\(place)  DAMAGED record"
         case .damagedPlace(let range):
             "\(range.lowerBound)  DAMAGED up to \(range.upperBound): no record can be read"
+        case .missingSegments(let range): "\(range.lowerBound)  MISSING up to \(range.upperBound): no segments"
         case .tornTail(let offset, let reason): "\(offset)  torn tail: \(reason)"
+        case .missingEnd(let offset, let time):
+            "\(offset)  MISSING end: a message stored at \(time) was synced, and none of that time is there"
         case .damagedEntry(let topic, let queue, let place, let offset):
-            "\(offset)  \(topic)/\(queue)@\(place)  DAMAGED queue entry: another record stands there, or none"
+            "\(offset)  \(topic)/\(queue)@\(place)  DAMAGED queue entry: it is not its record's"
+        case .missingEntries(let topic, let queue, let places, let offset):
+            "\(offset)  \(topic)/\(queue)@\(text(places))  MISSING queue entries: the records are there"
+        case .entriesBehindEnd(let topic, let queue, let places):
+            "\(topic)/\(queue)@\(text(places))  MISSING records: the entries lead behind the log's end"
         case .lostMessage(let topic, let queue, let place): "\(topic)/\(queue)@\(place)  lost in an earlier recovery"
         }
+    }
+
+    private static func text(_ places: Range<Int64>) -> String {
+        places.count == 1 ? "\(places.lowerBound)" : "\(places.lowerBound) to \(places.upperBound - 1)"
     }
 
     static func text(_ summary: StoreScrubber.Summary) -> String {
@@ -58,6 +69,13 @@ enum FindingLine {
             message("record", topic, queue, place, offset)
         case .damagedPlace(let range):
             ["damaged": "place", "logOffset": .integer(range.lowerBound), "end": .integer(range.upperBound)]
+        case .missingSegments(let range):
+            ["damaged": "segments", "logOffset": .integer(range.lowerBound), "end": .integer(range.upperBound)]
+        case .missingEnd(let offset, let time):
+            ["damaged": "end", "logOffset": .integer(offset), "syncedTimestamp": .integer(time)]
+        case .missingEntries(let topic, let queue, let places, let offset):
+            message("entries", topic, queue, places, offset)
+        case .entriesBehindEnd(let topic, let queue, let places): message("records", topic, queue, places, nil)
         case .tornTail(let offset, let reason):
             ["damaged": "tail", "logOffset": .integer(offset), "reason": .string(reason)]
         case .damagedEntry(let topic, let queue, let place, let offset):
@@ -72,6 +90,16 @@ enum FindingLine {
                 "logOffset": .integer(summary.logEnd), "records": .integer(Int64(summary.records)),
                 "entries": .integer(Int64(summary.entries)), "damaged": .integer(Int64(summary.findings)),
             ]
+        ]
+    }
+
+    private static func message(
+        _ kind: String, _ topic: String, _ queue: Int32, _ places: Range<Int64>, _ logOffset: Int64?
+    ) -> JSONValue {
+        [
+            "damaged": .string(kind), "topic": .string(topic), "queueId": .integer(Int64(queue)),
+            "queueOffset": .integer(places.lowerBound), "count": .integer(Int64(places.count)),
+            "logOffset": logOffset.map { .integer($0) } ?? .null,
         ]
     }
 

@@ -116,6 +116,8 @@ final class SimulatedDisk: StorageIO {
         var isOff = false
         /// The blocks there are; `nil`: enough.
         var blockLimit: Int?
+        /// Why every write fails; `nil`: none does for that.
+        var writeRefusal: Errno?
         /// Of a hundred writes so many fail.
         var writeErrorPercent = 0
         /// The syncs that fail from now on.
@@ -275,6 +277,16 @@ final class SimulatedDisk: StorageIO {
             return StorageSpace(
                 totalBytes: Int64(limit * Self.blockBytes),
                 freeBytes: Int64(max(0, limit - state.usedBlocks) * Self.blockBytes))
+        }
+    }
+
+    func tryWriting(in directory: FilePath, bytes: Int64) throws(StoreError) {
+        try operation("probe", directory) { (state) throws(StoreError) in
+            if let refusal = state.writeRefusal { throw StoreError.system("pwrite", directory, refusal) }
+            let blocks = (Int(bytes) + Self.blockBytes - 1) / Self.blockBytes
+            if let limit = state.blockLimit, state.usedBlocks + blocks > limit {
+                throw StoreError.system("fallocate", directory, .noSpace)
+            }
         }
     }
 

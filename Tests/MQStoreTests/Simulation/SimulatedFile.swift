@@ -34,6 +34,7 @@ final class SimulatedFile: StorageFile {
             try with("pwrite") { inode, state throws(StoreError) in
                 var count = bytesBefore.count
                 var failure: StoreError?
+                if let refusal = state.writeRefusal { throw StoreError.system("pwrite", path, refusal) }
                 if state.random.below(100) < state.writeErrorPercent {
                     count = state.random.below(count + 1)
                     failure = .system("pwrite", path, .ioError)

@@ -1,0 +1,96 @@
+import MQWire
+import NIOCore
+public import SystemPackage
+
+/// Looks through a store for damage, from its files alone: offline, or beside a running broker. Writes nothing.
+///
+/// Both ways are gone:
+///
+/// 1. *From the log to the queues.* Each record is summed, and its queue must hold the entry that follows from it, to the
+///    byte: a queue's file that is gone, an entry that is rotten in any of its fields.
+/// 2. *From the queues to the log.* Each entry that no record stood up for must lead to a record of its own: one whose
+///    record says another topic, one that leads behind the log's end because that is gone.
+///
+/// A broker may write, remove and make files meanwhile. What looks wrong is therefore looked at again at the end, and
+/// named when it is still wrong: a record may have been read before its entry was there, a failed write been taken back,
+/// a segment been too old, a topic been deleted.
+///
+/// What cannot be known: whether segments are missing before the first one (they may have been too old), and the end of a
+/// log that neither a queue nor the checkpoint knows of.
+public struct StoreScrubber: Sendable {
+    /// Damage, and where.
+    public enum Finding: Sendable, Hashable {
+        /// The record's body does not have its sum, or its names hold zero bytes.
+        case damagedRecord(logOffset: Int64, topic: String, queueID: Int32, queueOffset: Int64)
+        /// No record can be read here, although sound ones stand behind.
+        case damagedPlace(Range<Int64>)
+        /// The log's files for this range are gone, and there are some behind.
+        case missingSegments(Range<Int64>)
+        /// The log ends in something that is no record.
+        case tornTail(logOffset: Int64, reason: String)
+        /// The log ends before a message that was stored at this time, and that the checkpoint knows to be on the disk.
+        case missingEnd(logOffset: Int64, syncedTimestamp: Int64)
+        /// An entry leads to no record of its own, or does not say of it what it should.
+        case damagedEntry(topic: String, queueID: Int32, queueOffset: Int64, logOffset: Int64)
+        /// No entries lead to these messages of the log; the first of them stands at the log offset.
+        case missingEntries(topic: String, queueID: Int32, queueOffsets: Range<Int64>, logOffset: Int64)
+        /// Entries lead behind the log's end.
+        case entriesBehindEnd(topic: String, queueID: Int32, queueOffsets: Range<Int64>)
+        /// A place that recovery found lost: no reader is served from it.
+        case lostMessage(topic: String, queueID: Int32, queueOffset: Int64)
+    }
+
+    /// What was looked at.
+    public struct Summary: Sendable, Hashable {
+        /// The sound records and the damaged ones.
+        public var records: Int
+        /// The queue entries that are what their records say.
+        public var entries: Int
+        /// The end of the log, in bytes.
+        public var logEnd: Int64
+        /// How many findings there were.
+        public var findings: Int
+    }
+
+    private let root: FilePath
+    private let io: any StorageIO = SystemStorage()
+
+    /// A scrubber of the store below `root`.
+    public init(root: FilePath) { self.root = root }
+
+    /// Hands each finding to `body`, the log's in its order and then the queues'.
+    ///
+    /// - Throws: ``StoreError`` when there is no log or a file cannot be read.
+    public func scrub(_ body: (Finding) -> Void) throws -> Summary {
+        var summary = Summary(records: 0, entries: 0, logEnd: 0, findings: 0)
+        func tell(_ finding: Finding) {
+            summary.findings += 1
+            body(finding)
+        }
+        // Before the log: what it vouches for is in the log by then.
+        let checkpoint = try Checkpoint.read(from: root.appending("checkpoint"), io: io)
+        let scanner = StoreScanner(root: root)
+        var queues = QueueScrub(root: root, io: io)
+        var lastTimestamp: Int64 = 0
+        let end = try scanner.scan { found in
+            let record = found.record
+            lastTimestamp = max(lastTimestamp, record.storeTimestamp)
+            try queues.take(record, isSound: found.isChecksumValid)
+            if found.isChecksumValid { return }
+            tell(
+                .damagedRecord(
+                    logOffset: record.logOffset, topic: record.topic, queueID: record.queueID,
+                    queueOffset: record.queueOffset))
+        }
+        for range in end.damaged { tell(.damagedPlace(range)) }
+        for range in end.missing { tell(.missingSegments(range)) }
+        if let reason = end.tornReason { tell(.tornTail(logOffset: end.logOffset, reason: reason)) }
+        if let checkpoint, checkpoint.logTimestamp > lastTimestamp {
+            tell(.missingEnd(logOffset: end.logOffset, syncedTimestamp: checkpoint.logTimestamp))
+        }
+        summary.records = end.records
+        summary.logEnd = end.logOffset
+        summary.entries = try queues.finish(end, scanner, tell)
+        return summary
+    }
+}
