@@ -156,7 +156,9 @@ public final class MessageStore: Sendable {
         guard configuration.indexesKeys else { return (nil, nil, nil) }
         let layout = IndexLayout(slotCount: configuration.indexSlots, entryCount: configuration.indexEntries)
         let index = try MessageIndex(
-            directory: configuration.indexDirectory, layout: layout, logEnd: logEnd, io: io, now: now)
+            directory: configuration.indexDirectory, layout: layout, logEnd: logEnd, io: io,
+            isGap: { last, begin throws(StoreError) in try IndexLoop.isGap(in: log, after: last, before: begin) },
+            now: now)
         let loop = IndexLoop(log: log, index: index, progress: progress, layout: layout)
         return (index, LogIndexer(index: index), Handover(loop))
     }

@@ -103,9 +103,7 @@ final class StoreHousekeeper: Sendable {
         guard isSafe else { return }
         // Taken before the sync: what is written during it is not covered.
         let written = progress.lastTimestamp
-        do throws(StoreError) {
-            for queue in queues.all { try queue.sync() }
-        } catch { return hasFailed.store(true, ordering: .relaxed) }
+        guard syncQueues() else { return }
         let checkpoint = Checkpoint(
             logTimestamp: progress.flushedTimestamp, queueTimestamp: written,
             indexTimestamp: indexer?.sealedTimestamp ?? 0)
@@ -114,6 +112,17 @@ final class StoreHousekeeper: Sendable {
             try checkpoint.write(to: configuration.checkpointFile, io: io)
             saved.withLock { $0 = checkpoint }
         } catch { return }
+    }
+
+    /// Brings what the queues hold to the disk; once that fails, nothing is safe any more.
+    private func syncQueues() -> Bool {
+        do throws(StoreError) {
+            for queue in queues.all { try queue.sync() }
+            return true
+        } catch {
+            hasFailed.store(true, ordering: .relaxed)
+            return false
+        }
     }
 
     /// Removes segments that the policy does not keep, and the queues' entries for them first, so that no reader is led
@@ -137,7 +146,10 @@ final class StoreHousekeeper: Sendable {
     }
 
     /// Removes the log's beginning. What fails is tried again in the next round.
+    ///
+    /// The queues are synced before: of one whose records are all gone, only its own entries say how far it counted.
     func removeBeginning(before offset: Int64) {
+        guard isSafe, syncQueues() else { return }
         for queue in queues.all { try? queue.removeBeginning(beforeLogOffset: offset) }
         try? index?.removeBeginning(before: offset)
         _ = try? log.removeBeginning(before: offset, durably: true)

@@ -255,4 +255,56 @@ import Testing
             #expect(try bodies(SteppedStore(configuration, on: disk, clock: clock)) == ["m0"], "seed \(seed)")
         }
     }
+
+    /// Whichever of an index's files is lost: who has the key finds the message.
+    @Test(arguments: [0, 1, 2]) func aLostIndexFileIsMadeAnew(_ lost: Int) throws {
+        func open() throws -> SteppedStore {
+            try self.open { configuration in
+                configuration.indexSlots = 30
+                configuration.indexEntries = 9
+            }
+        }
+        let store = try open()
+        for index in 0..<24 {
+            _ = store.append([message("t", body: "m\(index)", properties: ["KEYS": "k\(index)"])])
+        }
+        store.write()
+        store.flush()
+        store.indexAll()
+        store.close()
+        let files = disk.files.filter { $0.hasPrefix("/disk/store/index/") }
+        #expect(files.count == 3)
+        disk.lose(FilePath(files[lost]))
+        let again = try open()
+        again.indexAll()
+        for index in 0..<24 {
+            let found = try again.store.records(
+                topic: "t", key: "k\(index)", within: 0...Int64.max, limit: 9, maximumBytes: 1 << 20)
+            #expect(found.map { String(buffer: $0.body) } == ["m\(index)"])
+        }
+    }
+
+    /// A queue's number is given once, also when all that it counted was removed before the queue was synced.
+    @Test func aQueueWhoseRecordsAreGoneCountsOn() throws {
+        for seed in UInt64(1)...12 {
+            let disk = SimulatedDisk(seed: seed)
+            var configuration = StoreConfiguration(root: "/disk/store")
+            configuration.segmentBytes = 4096
+            configuration.indexesKeys = true
+            configuration.indexSlots = 30
+            configuration.indexEntries = 100
+            let store = try SteppedStore(configuration, on: disk, clock: clock)
+            send(1, to: store, topic: "old")
+            while store.store.maximumLogOffset < 4096 { send(1, to: store) }
+            store.flush()
+            store.removeBeginning(before: 4096)
+            #expect(store.store.minimumLogOffset == 4096)
+            disk.cutPower()
+            let again = try SteppedStore(configuration, on: disk, clock: clock)
+            let answer = again.append([message("old", body: "new")])
+            again.write()
+            again.flush()
+            #expect(try answer.result?.get().queueOffset == 1, "seed \(seed)")
+        }
+    }
 }

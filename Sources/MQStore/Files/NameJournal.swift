@@ -10,7 +10,7 @@ final class NameJournal: Sendable {
     private let unsynced = Mutex<[FilePath]>([])
     /// One at a time: whoever finds nothing to sync must not come back before the one who took it has synced it. And once
     /// failed, for ever: a directory that could not be synced is clean to the next attempt, and as lost as before.
-    private let turn = Mutex<StoreError?>(nil)
+    private let turn = DiskMutex<StoreError?>(nil)
 
     init(io: any StorageIO) { self.io = io }
 

@@ -1,5 +1,4 @@
 import NIOCore
-import Synchronization
 import SystemPackage
 
 /// One index file: written by one thread, searched by any.
@@ -10,7 +9,7 @@ final class IndexFile: Sendable {
     let path: FilePath
     let layout: IndexLayout
     private let file: any StorageFile
-    private let state: Mutex<State>
+    private let state: DiskMutex<State>
 
     private struct State {
         var header: IndexHeader
@@ -27,7 +26,7 @@ final class IndexFile: Sendable {
         self.layout = layout
         file = try io.open(path, .write)
         try file.resize(to: layout.fileBytes)
-        state = Mutex(State(header: IndexHeader(), slots: SlotTable(count: layout.slotCount)))
+        state = DiskMutex(State(header: IndexHeader(), slots: SlotTable(count: layout.slotCount)))
     }
 
     /// Opens a file that is there; `nil` when it has another size, or a header that cannot be.
@@ -39,7 +38,7 @@ final class IndexFile: Sendable {
             let header = IndexHeader(try Self.read(file, at: 0, count: IndexLayout.headerBytes)),
             header.nextEntry <= UInt32(layout.entryCount), header.endOffset >= header.beginOffset
         else { return nil }
-        state = Mutex(State(header: header, slots: nil))
+        state = DiskMutex(State(header: header, slots: nil))
     }
 
     /// What it holds.

@@ -58,6 +58,25 @@ final class IndexLoop {
         return reader.position < progress.writtenOffset
     }
 
+    /// Whether the log holds messages with keys behind the one at `last`, or from its beginning on, and before `begin`.
+    static func isGap(in log: SegmentChain, after last: Int64?, before begin: Int64) throws(StoreError) -> Bool {
+        var reader = LogReader(
+            log.source, position: max(last ?? log.firstOffset, log.firstOffset), verifiesChecksums: false)
+        while reader.position < begin {
+            switch try reader.next() {
+            case .record(let record):
+                if record.logOffset > last ?? -1, record.logOffset < begin, IndexedMessage(record) != nil {
+                    return true
+                }
+            case .damaged, .nextSegment: continue
+            case .unwritten, .torn:
+                guard let boundary = try reader.nextBoundary() else { return false }
+                reader.resume(at: boundary)
+            }
+        }
+        return false
+    }
+
     private func resume() throws(StoreError) {
         try index.resumeLast()
         isResumed = true

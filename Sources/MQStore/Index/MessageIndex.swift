@@ -15,8 +15,12 @@ final class MessageIndex: Sendable {
     private let files: Mutex<[IndexFile]>
 
     /// Opens what is in the directory and removes what cannot be right, or leads behind the log's end.
+    ///
+    /// - Parameter isGap: whether the log holds messages with keys behind one offset (its beginning, when it is `nil`) and
+    ///   before another: a file that held them is lost, and the later ones go, so that all are indexed anew.
     init(
-        directory: FilePath, layout: IndexLayout, logEnd: Int64, io: any StorageIO, now: @escaping @Sendable () -> Int64
+        directory: FilePath, layout: IndexLayout, logEnd: Int64, io: any StorageIO,
+        isGap: (_ last: Int64?, _ begin: Int64) throws(StoreError) -> Bool, now: @escaping @Sendable () -> Int64
     ) throws(StoreError) {
         self.directory = directory
         self.layout = layout
@@ -30,7 +34,9 @@ final class MessageIndex: Sendable {
             let file = try IndexFile(opening: path, layout: layout, io: io)
             let beginsBehind = sound.last.map { $0.header.endOffset <= (file?.header.beginOffset ?? 0) } ?? true
             // Behind one that is gone there would be a gap, so that all later ones go, too.
-            if let file, !removed, !file.header.isEmpty, file.header.endOffset < logEnd, beginsBehind {
+            if let file, !removed, !file.header.isEmpty, file.header.endOffset < logEnd, beginsBehind,
+                !(try isGap(sound.last?.header.endOffset, file.header.beginOffset))
+            {
                 sound.append(file)
             } else {
                 try io.removeFile(path)
@@ -46,7 +52,8 @@ final class MessageIndex: Sendable {
     var lastOffset: Int64? { lastHeader?.endOffset }
     /// The store time of the last message that is indexed, 0 when none is.
     var lastTimestamp: Int64 { lastHeader?.endTimestamp ?? 0 }
-    private var lastHeader: IndexHeader? { files.withLock { $0.reversed().lazy.map(\.header).first { !$0.isEmpty } } }
+    /// Asked of a copy of the list: a file may be at the disk, and the list's lock is not to wait for it.
+    private var lastHeader: IndexHeader? { all.reversed().lazy.map(\.header).first { !$0.isEmpty } }
     /// The files there are, oldest first.
     var all: [IndexFile] { files.withLock { $0 } }
 

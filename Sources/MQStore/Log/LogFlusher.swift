@@ -47,7 +47,7 @@ final class LogFlusher: Sendable {
     let intervalMilliseconds: Atomic<Int64>
     /// Held by whoever syncs a file of the log, until a failure is noted: the kernel tells of it once, and the next
     /// sync of the same file would succeed.
-    private let failedSync = Mutex<StoreError?>(nil)
+    private let failedSync = DiskMutex<StoreError?>(nil)
 
     /// How often waiters whose time is up are looked for, in milliseconds: they are answered at most this late.
     static let watchMilliseconds: Int64 = 50

@@ -1,4 +1,3 @@
-import Glibc
 import Synchronization
 import SystemPackage
 
@@ -20,10 +19,15 @@ import SystemPackage
 /// 6. *A kill* keeps the cache. A write that was under way is done up to some byte.
 /// 7. *No space.* A write that needs a block when none is left is done up to there, and fails. Blocks of 4096 bytes.
 /// 8. *Write errors.* A write may fail after any part of it was done.
-/// 9. *Failed syncs.* Of what it covered some is on the disk; the rest is in the cache, called clean, and no later sync
-///    brings it to the disk unless it is written again (as Linux does since 4.13).
-/// 10. *Bit flips* happen where the test puts them.
-/// 11. *A slow sync* is the simulation's clock going on (`StoreSimulation`); one that hangs is `LogFlusherTests`'.
+/// 9. *Read errors.* A read may fail.
+/// 10. *Name errors.* Making, removing and renaming may fail, with nothing done.
+/// 11. *Failed syncs.* Of what it covered some is on the disk; the rest is in the cache, called clean, and no later sync
+///    brings it to the disk unless it is written again (as Linux does since 4.13). Cutting a file takes the bytes from
+///    the disk whatever the cache holds. A directory's sync that fails has done nothing.
+/// 12. *Bit flips* happen where the test puts them.
+/// 13. *A slow sync*: time goes by in it. What the store's other threads do meanwhile is ``SimulatedThreads``' to say,
+///    which may stop any of them before any operation; one that hangs for good is `LogFlusherTests`'.
+/// 14. *Lost files*, by an operator's hand, where the test takes them.
 ///
 /// Not modelled: a disk that says a sync is done and lies, but for tests that show that such a lie is found out.
 final class SimulatedDisk: StorageIO {
@@ -37,11 +41,20 @@ final class SimulatedDisk: StorageIO {
         /// What a power cut leaves at least.
         var durable: [UInt8] = []
         /// The versions of sectors since the last sync, oldest first.
-        var versions: [Int: [[UInt8]]] = [:]
+        var versions: [Int: [Version]] = [:]
+        /// The versions there were.
+        var writes = 0
         /// The lengths since the last sync.
         var lengths: [Int] = []
         /// The blocks that are taken.
         var blocks: Set<Int> = []
+    }
+
+    /// A sector as one write left it.
+    struct Version: Sendable {
+        var bytes: [UInt8]
+        /// Of all writes to its file so many came before.
+        var number: Int
     }
 
     /// A change of names.
@@ -120,12 +133,26 @@ final class SimulatedDisk: StorageIO {
         var writeRefusal: Errno?
         /// Of a hundred writes so many fail.
         var writeErrorPercent = 0
-        /// The syncs that fail from now on.
+        /// Of a hundred reads so many fail.
+        var readErrorPercent = 0
+        /// Of a hundred changes of names so many fail.
+        var nameErrorPercent = 0
+        /// The syncs that fail, after those that don't.
         var failingSyncs = 0
+        var syncsBeforeFailure = 0
+        /// Of a hundred syncs so many take their time on this clock.
+        var slowSyncPercent = 0
+        var clock: SimulatedClock?
+        /// The faults that struck: ``SimulationEvent``s.
+        var met: Set<String> = []
+        /// How many errors were given back on purpose.
+        var errors = 0
         /// Syncs of such paths are lies.
         var sabotage: (@Sendable (String) -> Bool)?
         var operations = 0
         var isTraced = false
+        /// Of all operations in their order; of two runs of one seed it must be the same. Kept when it is not `nil`.
+        var digest: UInt64?
     }
 
     let state: Mutex<State>
@@ -139,6 +166,18 @@ final class SimulatedDisk: StorageIO {
 
     var isOff: Bool { state.withLock { $0.isOff } }
     var operations: Int { state.withLock { $0.operations } }
+    /// How many errors were given back on purpose.
+    var errors: Int { state.withLock { $0.errors } }
+    /// How many syncs are yet to fail.
+    var failingSyncs: Int { state.withLock { $0.failingSyncs } }
+    /// The faults that struck.
+    var met: Set<String> { state.withLock { $0.met } }
+    /// Whether no block is left.
+    var isFull: Bool { state.withLock { state in state.blockLimit.map { $0 <= state.usedBlocks } ?? false } }
+    /// Of all operations so far, in their order.
+    var digest: UInt64? { state.withLock { $0.digest } }
+    /// The paths of all files, sorted.
+    var files: [String] { state.withLock { $0.names.files.keys.sorted() } }
 
     func change(_ body: (inout State) -> Void) { state.withLock { body(&$0) } }
 
@@ -158,8 +197,8 @@ final class SimulatedDisk: StorageIO {
             // 0: all that was not synced is lost; 1: nothing is; else chance decides for each sector.
             let mood = state.random.below(6)
             for number in state.inodes.keys.sorted() {
-                guard var inode = state.inodes[number] else { continue }
-                inode.lose(mood: mood, &state.random)
+                guard var inode = state.inodes.removeValue(forKey: number) else { continue }
+                state.met.formUnion(inode.lose(mood: mood, &state.random))
                 state.inodes[number] = inode
             }
             var names = state.durableNames
@@ -167,11 +206,39 @@ final class SimulatedDisk: StorageIO {
             for (index, item) in state.changes.enumerated() where index < kept || item.isSynced {
                 names.apply(item.change)
             }
+            if state.changes.count > kept, names.files.keys != state.names.files.keys {
+                state.met.insert(SimulationEvent.lostNames.rawValue)
+            }
             state.names = names
             state.durableNames = names
             state.changes = []
             let named = Set(names.files.values)
             state.inodes = state.inodes.filter { named.contains($0.key) }
+        }
+    }
+
+    /// No fault strikes any more.
+    func lift() {
+        state.withLock { state in
+            state.writeErrorPercent = 0
+            state.readErrorPercent = 0
+            state.nameErrorPercent = 0
+            state.slowSyncPercent = 0
+            state.failingSyncs = 0
+            state.syncsBeforeFailure = 0
+            state.blockLimit = nil
+        }
+    }
+
+    /// The machine stops here and now.
+    func turnOff() { state.withLock { $0.isOff = true } }
+
+    /// Takes a file or a directory away, for good.
+    func lose(_ path: FilePath) {
+        state.withLock { state in
+            let change = NameChange.remove(Place(path))
+            state.names.apply(change)
+            state.changes.append((change, true))
         }
     }
 
@@ -190,6 +257,7 @@ final class SimulatedDisk: StorageIO {
     func open(_ path: FilePath, _ access: StorageAccess) throws(StoreError) -> any StorageFile {
         let number = try operation("open", path) { state throws(StoreError) in
             if let known = state.names.files[path.string] { return known }
+            if access == .write { try state.mayChangeNames("open", path) }
             let place = Place(path)
             guard access == .write, state.names.directories[place.directory] != nil else {
                 throw StoreError.system("open", path, .noSuchFileOrDirectory)
@@ -210,7 +278,8 @@ final class SimulatedDisk: StorageIO {
     }
 
     func createDirectory(_ path: FilePath) throws(StoreError) -> [FilePath] {
-        try operation("mkdir", path) { state in
+        try operation("mkdir", path) { state throws(StoreError) in
+            if state.names.directories[path.string] == nil { try state.mayChangeNames("mkdir", path) }
             var changed: [FilePath] = []
             var missing: [Place] = []
             var current = path
@@ -232,6 +301,9 @@ final class SimulatedDisk: StorageIO {
             guard path.string == "/" || state.names.directories[path.string] != nil else {
                 throw StoreError.system("open", path, .noSuchFileOrDirectory)
             }
+            if state.isSyncFailing() {
+                throw state.fail(.failedDirectorySync, "fsync", path, .ioError)
+            }
             for index in state.changes.indices where state.changes[index].change.directory == path.string {
                 state.changes[index].isSynced = true
             }
@@ -247,23 +319,29 @@ final class SimulatedDisk: StorageIO {
     }
 
     func removeFile(_ path: FilePath) throws(StoreError) {
-        try operation("unlink", path) { state in
+        try operation("unlink", path) { state throws(StoreError) in
+            try state.mayChangeNames("unlink", path)
             if state.names.files[path.string] != nil { state.apply(.remove(Place(path))) }
         }
     }
 
     func removeDirectory(_ path: FilePath) throws(StoreError) {
-        try operation("rmdir", path) { state in
+        try operation("rmdir", path) { state throws(StoreError) in
+            try state.mayChangeNames("rmdir", path)
             if state.names.directories[path.string] != nil { state.apply(.remove(Place(path))) }
         }
     }
 
     func rename(_ path: FilePath, to target: FilePath) throws(StoreError) {
-        try operation("rename", path) { state in state.apply(.rename(Place(path), to: Place(target))) }
+        try operation("rename", path) { state throws(StoreError) in
+            try state.mayChangeNames("rename", path)
+            state.apply(.rename(Place(path), to: Place(target)))
+        }
     }
 
     func link(_ path: FilePath, as second: FilePath) throws(StoreError) {
-        try operation("link", path) { state in
+        try operation("link", path) { state throws(StoreError) in
+            try state.mayChangeNames("link", path)
             guard let inode = state.names.files[path.string] else { return }
             state.apply(.make(Place(second), inode: inode))
         }
@@ -298,6 +376,7 @@ final class SimulatedDisk: StorageIO {
     func operation<Result>(
         _ name: String, _ path: FilePath, _ body: (inout State) throws(StoreError) -> Result
     ) throws(StoreError) -> Result {
+        (CurrentTurns.value as? SimulatedThread)?.willOperate()
         // `Mutex.withLock` loses typed errors, so the outcome leaves by a value.
         let outcome: Swift.Result<Result, StoreError> = state.withLock { state in
             do throws(StoreError) {
@@ -321,105 +400,45 @@ extension SimulatedDisk.State {
             operationsLeft = left - 1
             if left <= 0 { isOff = true }
         }
-        if isTraced { print("   \(operations) \(name) \(path)\(isOff ? " OFF" : "")") }
+        if isTraced {
+            let thread = (CurrentTurns.value as? SimulatedThread)?.name ?? "-"
+            print("   \(operations) \(thread): \(name) \(path)\(isOff ? " OFF" : "")")
+        }
+        if let sum = digest {
+            digest = (name + path.string).utf8.reduce(sum) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
+        }
         if isOff { throw StoreError(.inputOutput, path: path, message: "\(name): the machine is off") }
+    }
+
+    /// An error that is given back on purpose.
+    mutating func fail(_ event: SimulationEvent, _ call: String, _ path: FilePath, _ cause: Errno) -> StoreError {
+        met.insert(event.rawValue)
+        errors += 1
+        return .system(call, path, cause)
+    }
+
+    mutating func mayChangeNames(_ call: String, _ path: FilePath) throws(StoreError) {
+        guard nameErrorPercent > 0, random.percent(nameErrorPercent) else { return }
+        throw fail(.nameError, call, path, .ioError)
+    }
+
+    /// Whether the sync that is asked for fails; time may go by in it.
+    mutating func isSyncFailing() -> Bool {
+        if slowSyncPercent > 0, random.percent(slowSyncPercent) {
+            clock?.advance(Int64(random.below(400)))
+            met.insert(SimulationEvent.slowSync.rawValue)
+        }
+        guard failingSyncs > 0 else { return false }
+        if syncsBeforeFailure > 0 {
+            syncsBeforeFailure -= 1
+            return false
+        }
+        failingSyncs -= 1
+        return true
     }
 
     mutating func apply(_ change: SimulatedDisk.NameChange) {
         names.apply(change)
         changes.append((change, false))
-    }
-}
-
-extension SimulatedDisk.Inode {
-    private static var sector: Int { SimulatedDisk.sectorBytes }
-
-    private func slice(_ bytes: [UInt8], _ sector: Int) -> [UInt8] {
-        let start = sector * Self.sector
-        guard start < bytes.count else { return [] }
-        return Array(bytes[start..<min(bytes.count, start + Self.sector)])
-    }
-
-    private static let zeros = [UInt8](repeating: 0, count: SimulatedDisk.sectorBytes)
-
-    private static func isZero(_ bytes: [UInt8], _ range: Range<Int>) -> Bool {
-        bytes.withUnsafeBytes { all in
-            all.baseAddress.map { memcmp($0 + range.lowerBound, zeros, range.count) == 0 } ?? true
-        }
-    }
-
-    /// Writes into the cache and keeps the versions of the sectors it touched.
-    mutating func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
-        guard !bytes.isEmpty else { return }
-        if cached.count < offset + bytes.count { setLength(offset + bytes.count) }
-        cached.replaceSubrange(offset..<offset + bytes.count, with: bytes)
-        for sector in (offset / Self.sector)...((offset + bytes.count - 1) / Self.sector) {
-            versions[sector, default: []].append(slice(cached, sector))
-        }
-        let block = SimulatedDisk.blockBytes
-        for index in (offset / block)...((offset + bytes.count - 1) / block) { blocks.insert(index) }
-    }
-
-    mutating func setLength(_ length: Int) {
-        if length < cached.count {
-            for sector in (length / Self.sector)..<((cached.count + Self.sector - 1) / Self.sector) {
-                let start = max(length, sector * Self.sector)
-                let end = min(cached.count, (sector + 1) * Self.sector)
-                guard start < end, !Self.isZero(cached, start..<end) else { continue }
-                cached.replaceSubrange(start..<end, with: repeatElement(0, count: end - start))
-                versions[sector, default: []].append(slice(cached, sector))
-            }
-            cached.removeLast(cached.count - length)
-            blocks = blocks.filter { $0 * SimulatedDisk.blockBytes < length }
-        } else {
-            // An array is copied at once, also without the optimiser.
-            cached.append(contentsOf: [UInt8](repeating: 0, count: length - cached.count))
-        }
-        lengths.append(length)
-    }
-
-    /// Brings to the disk what was written since the last sync; of a failing one only what chance keeps.
-    mutating func sync(keeping isKept: (Int) -> Bool = { _ in true }) {
-        resizeDurable(cached.count)
-        for sector in versions.keys.sorted() where isKept(sector) { replaceDurable(sector, slice(cached, sector)) }
-        versions = [:]
-        lengths = []
-    }
-
-    private mutating func resizeDurable(_ length: Int) {
-        if durable.count > length { durable.removeLast(durable.count - length) }
-        durable.append(contentsOf: [UInt8](repeating: 0, count: max(0, length - durable.count)))
-    }
-
-    private mutating func replaceDurable(_ sector: Int, _ bytes: [UInt8]) {
-        let start = sector * Self.sector
-        let count = min(bytes.count, durable.count - start)
-        if count > 0 { durable.replaceSubrange(start..<start + count, with: bytes.prefix(count)) }
-    }
-
-    /// Makes the cache what a power cut leaves.
-    mutating func lose(mood: Int, _ random: inout SeededRandom) {
-        let known = [durable.count] + lengths
-        let length = mood == 0 ? durable.count : mood == 1 ? cached.count : known[random.below(known.count)]
-        resizeDurable(length)
-        for sector in versions.keys.sorted() {
-            guard let since = versions[sector] else { continue }
-            var all = [slice(durable, sector)] + since
-            for index in all.indices {
-                all[index].append(contentsOf: repeatElement(0, count: Self.sector - all[index].count))
-            }
-            var choice = mood == 0 ? 0 : mood == 1 ? all.count - 1 : random.below(all.count)
-            // Mostly the disk is up to date or behind by much; both ends are likelier than the middle.
-            if mood > 3, random.percent(50) { choice = all.count - 1 }
-            var bytes = all[choice]
-            if mood > 1, choice > 0, random.percent(10) {
-                let torn = random.below(Self.sector)
-                bytes = Array(bytes[..<torn]) + all[choice - 1][torn...]
-            }
-            replaceDurable(sector, bytes)
-        }
-        cached = durable
-        versions = [:]
-        lengths = []
     }
 }

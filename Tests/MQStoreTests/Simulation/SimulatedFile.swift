@@ -37,14 +37,14 @@ final class SimulatedFile: StorageFile {
                 if let refusal = state.writeRefusal { throw StoreError.system("pwrite", path, refusal) }
                 if state.random.below(100) < state.writeErrorPercent {
                     count = state.random.below(count + 1)
-                    failure = .system("pwrite", path, .ioError)
+                    failure = state.fail(.writeError, "pwrite", path, .ioError)
                 }
                 if let limit = state.blockLimit {
                     let fits = Self.bytesThatFit(
                         count, at: Int(offset), inode, free: limit - state.usedBlocks - inode.blocks.count)
                     if fits < count {
                         count = fits
-                        failure = .system("pwrite", path, .noSpace)
+                        failure = state.fail(.noSpace, "pwrite", path, .noSpace)
                     }
                 }
                 inode.write(UnsafeRawBufferPointer(rebasing: bytesBefore[..<count]), at: Int(offset))
@@ -56,6 +56,7 @@ final class SimulatedFile: StorageFile {
                 guard state.isOff, state.operationsLeft == -1, var own = state.inodes[inode] else { return }
                 state.operationsLeft = -2
                 let count = state.random.below(bytesBefore.count + 1)
+                if count > 0, count < bytesBefore.count { state.met.insert(SimulationEvent.cutWrite.rawValue) }
                 own.write(UnsafeRawBufferPointer(rebasing: bytesBefore[..<count]), at: Int(offset))
                 state.inodes[inode] = own
             }
@@ -76,7 +77,10 @@ final class SimulatedFile: StorageFile {
     }
 
     func read(into target: UnsafeMutableRawBufferPointer, at offset: Int64) throws(StoreError) -> Int {
-        try with("pread") { inode, _ in
+        try with("pread") { inode, state throws(StoreError) in
+            if state.readErrorPercent > 0, state.random.percent(state.readErrorPercent) {
+                throw state.fail(.readError, "pread", path, .ioError)
+            }
             let start = min(Int(offset), inode.cached.count)
             let count = min(target.count, inode.cached.count - start)
             inode.cached.withUnsafeBytes { bytes in
@@ -97,12 +101,11 @@ final class SimulatedFile: StorageFile {
     func sync() throws(StoreError) {
         try with("fdatasync") { inode, state throws(StoreError) in
             if state.sabotage?(path.string) == true { return }
-            guard state.failingSyncs > 0 else { return inode.sync() }
-            state.failingSyncs -= 1
+            guard state.isSyncFailing() else { return inode.sync() }
             var random = state.random
             inode.sync { _ in random.percent(50) }
             state.random = random
-            throw .system("fdatasync", path, .ioError)
+            throw state.fail(.failedSync, "fdatasync", path, .ioError)
         }
     }
 

@@ -31,6 +31,8 @@ final class SteppedStore {
     func index() { _ = indexLoop.turn() }
     func indexAll() { while indexLoop.turn() {} }
     func commitIndex() { indexLoop.commit() }
+    func lookForSpace() { store.housekeeper.lookWhetherWritable() }
+    func removeBeginning(before offset: Int64) { store.housekeeper.removeBeginning(before: offset) }
     func prepareNextSegment() { store.housekeeper.prepareNextSegment() }
 
     /// Appends; gives the answer once it is there.
