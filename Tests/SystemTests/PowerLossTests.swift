@@ -92,7 +92,7 @@ struct PowerLossTests {
                     "-ec",
                     """
                     cat > \(rig.state)/gentle.sh <<'END'
-                    kill -9 $(\(program) hosts list --json --state \(rig.state) | tr '{' '\\n' \\
+                    kill -9 $(\(program) hosts list --json --state \(rig.state) | tr -d '\\n' | tr '{' '\\n' \\
                         | grep "\\"name\\" *: *\\"$1\\"" | sed 's/.*"pid" *: *\\([0-9]*\\).*/\\1/')
                     END
                     sed "s#seatrial_power_off: .*power off \\(n[0-9]*\\) .*#seatrial_power_off: 'sh \(rig.state)/gentle.sh \\1 {seconds}'#" \
@@ -176,7 +176,12 @@ struct PowerLossTests {
             #expect(end == .signaled(9))
             #expect(try await Self.isSaid(of: rig, " off", within: .zero), "it came back before its time")
             #expect(try await Self.isSaid(of: rig, nil, within: .seconds(30)), "it is still off")
-            let destroy = try await rig.seatrial("destroy")
+            // A host that has its power again is not yet one that answers.
+            var destroy = try await rig.seatrial("destroy")
+            for _ in 0..<20 where destroy.status != 0 {
+                try await Task.sleep(for: .milliseconds(250))
+                destroy = try await rig.seatrial("destroy")
+            }
             #expect(destroy.status == 0, "\(destroy)")
         }
     }
