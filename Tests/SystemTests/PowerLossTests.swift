@@ -106,7 +106,8 @@ struct PowerLossTests {
             #expect(run.status == 2 && run.output.contains("inconclusive"), "\(run)")
             let check = try await rig.seatrial("check", "last")
             #expect(check.status == 2, "\(check)")
-            #expect(check.output.contains("was not seen to bite (what was written right before"), "\(check)")
+            // By the witness on its disk, or because it answered still: either way nothing is proved.
+            #expect(check.output.contains("fault-unproven"), "\(check)")
         }
     }
 
