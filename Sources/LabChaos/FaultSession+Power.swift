@@ -39,7 +39,10 @@ extension FaultSession {
 
     /// What was seen after the command that cuts the power came back.
     static func bite(said: String, silence: String?) -> FaultMachine.Input {
-        guard let silence else { return .didNotBite(evidence: "the host still answers, although: \(said)") }
+        guard let silence else {
+            let words = said.isEmpty ? "" : ", although its command said: \(said)"
+            return .didNotBite(evidence: "the host still answers\(words)")
+        }
         return .bit(evidence: "\(silence); \(said)")
     }
 

@@ -277,12 +277,12 @@ struct HostsLab: Sendable {
         let found = HostProcesses.find(identity)
         return journal.hosts.map { entry in
             let first = found.first { $0.host == entry.name && $0.isInit }
-            let isUp = first.map { HostProbe.listens($0.pid) } ?? false
+            // The journal calls it up once it has greeted over its link; before that it listens, and nobody gets there.
+            let isUp = entry.isUp && !entry.isOff && (first.map { HostProbe.listens($0.pid) } ?? false)
             let isOff = entry.isOff && !found.contains { $0.host == entry.name }
             return LocalHost(
                 name: entry.name, address: journal.subnet.address(entry.index), pid: first?.pid,
-                state: isOff ? .off : isUp && !entry.isOff ? .up : .down, disk: disksPath.appending("\(entry.name).img")
-            )
+                state: isOff ? .off : isUp ? .up : .down, disk: disksPath.appending("\(entry.name).img"))
         }
     }
 

@@ -4,26 +4,48 @@ import GroupSimulation
 import MQReplication
 import Synchronization
 
-/// Plays lives of a replica set: `group-sim [--policy etcd|heartbeat|none] [--from 1] [--count 10000] [--threads 2] [--trace]`.
+/// Plays lives of a replica set, as ``Arguments/usage`` says; what is mistyped plays nothing.
+///
+/// Ends with 0 when every promise was kept, with 1 when one was broken, and with 64 for wrong words.
 struct Arguments {
+    static let usage =
+        "usage: group-sim [--policy etcd|heartbeat|none] [--from 1] [--count 10000] [--threads 2] [--first] [--trace]"
+
     var policy = ReplicaSetMachine.Policy.etcd
     var first: UInt64 = 1
     var count: UInt64 = 10_000
     var threads = 2
     var traces = false
+    /// Whether the first broken promise is enough, as it was found.
+    var stopsAtFirst = false
 
     init(_ words: [String]) {
         var words = words[...]
         while let word = words.popFirst() {
             switch word {
-            case "--policy": policy = words.popFirst().flatMap { .init(rawValue: $0) } ?? policy
-            case "--from": first = words.popFirst().flatMap { UInt64($0) } ?? first
-            case "--count": count = words.popFirst().flatMap { UInt64($0) } ?? count
-            case "--threads": threads = words.popFirst().flatMap { Int($0) } ?? threads
+            case "--policy": policy = Self.value(of: word, in: &words) { .init(rawValue: $0) }
+            case "--from": first = Self.value(of: word, in: &words) { UInt64($0) }
+            case "--count": count = Self.value(of: word, in: &words) { UInt64($0).flatMap { $0 > 0 ? $0 : nil } }
+            case "--threads": threads = Self.value(of: word, in: &words) { Int($0).flatMap { $0 > 0 ? $0 : nil } }
+            case "--first": stopsAtFirst = true
             case "--trace": traces = true
-            default: fatalError("unknown word '\(word)'")
+            default: Self.refuse("unknown word '\(word)'")
             }
         }
+    }
+
+    private static func value<Value>(
+        of name: String, in words: inout ArraySlice<String>, _ read: (String) -> Value?
+    ) -> Value {
+        guard let word = words.popFirst() else { refuse("\(name) needs a value") }
+        guard let value = read(word) else { refuse("\(name) '\(word)' is not accepted") }
+        return value
+    }
+
+    private static func refuse(_ why: String) -> Never {
+        let line = "group-sim: \(why); \(usage)\n"
+        _ = line.withCString { Glibc.write(2, $0, strlen($0)) }
+        exit(64)
     }
 }
 
@@ -42,7 +64,7 @@ let arguments = Arguments(Array(CommandLine.arguments.dropFirst()))
 let totals = Mutex(Totals())
 let next = Atomic<UInt64>(arguments.first)
 /// As many broken lives as are worth reading.
-let patience = 5
+let patience = arguments.stopsAtFirst ? 1 : 5
 
 DispatchQueue.concurrentPerform(iterations: arguments.threads) { _ in
     while true {
@@ -69,6 +91,10 @@ print(
     "\(arguments.policy.rawValue): \(result.lives) lives, \(result.reigns) reigns, \(result.acknowledged) acknowledged, "
         + "\(result.setAside) set aside, \(result.excused) excused, \(result.failed.count) broken, "
         + "\(result.lapses.count) with what is not promised")
+if arguments.stopsAtFirst, let (seed, violation) = result.failed.first {
+    print("seed \(seed), after \(result.lives) lives: \(violation)")
+    exit(1)
+}
 func show(_ seed: UInt64, _ violation: Violation) {
     let schedule = Shrinker.shrink(Schedule(seed: seed, policy: arguments.policy), violation.promise)
     print("\(violation)\n\(schedule)")

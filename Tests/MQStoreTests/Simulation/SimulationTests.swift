@@ -83,8 +83,6 @@ func onThread<Result: Sendable>(_ body: @escaping @Sendable () -> Result) async 
         if !options.lostQueues {
             sheltered.removeAll { [SimulationEvent.lostQueue, .lostQueueFile].map(\.rawValue).contains($0) }
         }
-        // It comes once in some hundred lives: too seldom to be asked of every batch.
-        sheltered.removeAll { $0 == SimulationEvent.lockAwaited.rawValue }
         #expect(sheltered.isEmpty)
     }
 
