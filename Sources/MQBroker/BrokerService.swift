@@ -366,6 +366,11 @@ public final class BrokerService: RemotingRequestHandler {
         } else {
             logger.info("store recovered", metadata: metadata)
         }
+        if !recovery.lackingQueues.isEmpty {
+            logger.error(
+                "queues had lost entries; they are made anew from the log, as far as it reaches",
+                metadata: ["queues": "\(recovery.lackingQueues)"])
+        }
         if !recovery.damagedOffsets.isEmpty {
             logger.error(
                 "records are damaged and kept from readers", metadata: ["logOffsets": "\(recovery.damagedOffsets)"])

@@ -89,13 +89,20 @@ public final class MessageStore: Sendable {
             directory: configuration.commitLogDirectory, segmentBytes: configuration.segmentBytes, io: io, names: names)
         queues = try QueueTable(
             directory: configuration.consumeQueueDirectory, entriesPerFile: configuration.entriesPerQueueFile, io: io)
-        let checkpoint = try Checkpoint.read(from: configuration.checkpointFile, io: io)
+        let notes = try StoreNotes(configuration, now: now(), io: io)
+        try LayoutCheck(
+            configuration: configuration, log: log, queues: queues, notes: notes, wasCleanStop: wasCleanStop
+        ).run()
+        let flushedTimestamp = notes.checkpoint?.logTimestamp ?? 0
         var deleted = try DeletedTopicsFile(configuration.deletedTopicsFile, io: io)
-        // Only now: a start that the configuration does not fit must not turn a clean stop into a crash.
+        // Only now: a start that the configuration does not fit must not turn a clean stop into a crash, nor change a file.
         try io.touch(configuration.abortMarker)
+        try notes.removeVoid()
+        try log.extend()
+        try queues.extend()
         let outcome = try Recovery(
-            configuration: configuration, log: log, queues: queues, wasCleanStop: wasCleanStop, checkpoint: checkpoint,
-            deleted: deleted.table, cut: cut, io: io, uptime: uptime, told: recovering
+            configuration: configuration, log: log, queues: queues, wasCleanStop: wasCleanStop, notes: notes,
+            deleted: deleted.table, cut: cut, now: now(), uptime: uptime, told: recovering
         ).run()
         let report = outcome.report
         try deleted.shorten(to: report.logEnd)
@@ -104,7 +111,7 @@ public final class MessageStore: Sendable {
         progress = StoreProgress(
             logEnd: report.logEnd, timestamp: outcome.lastStoreTimestamp,
             flushedTo: outcome.flushedTo,
-            flushedTimestamp: wasCleanStop ? outcome.lastStoreTimestamp : checkpoint?.logTimestamp ?? 0)
+            flushedTimestamp: wasCleanStop ? outcome.lastStoreTimestamp : flushedTimestamp)
         let failure = FailureBox()
         self.failure = failure
         let waiting = FlusherBox()
@@ -243,6 +250,7 @@ public final class MessageStore: Sendable {
         flusher.stop()
         indexer?.stop()
         housekeeper.stop()
+        if writeFailure == nil { housekeeper.writeCheckpoint(isLast: true) }
         // Only a store whose syncs went well may skip the walk at the next start.
         if writeFailure == nil, !progress.hasRemains, progress.flushedOffset >= progress.writtenOffset,
             housekeeper.isSafe

@@ -72,6 +72,8 @@ public struct StoreConfiguration: Sendable {
     public var abortMarker: FilePath { root.appending("abort") }
     /// How far log and queues were synced.
     public var checkpointFile: FilePath { root.appending("checkpoint") }
+    /// Where each queue ended, so that a queue whose files are lost is noticed.
+    public var queueEndsFile: FilePath { root.appending("queueEnds") }
     /// Which topics were deleted, so that recovery does not raise them from the log.
     public var deletedTopicsFile: FilePath { root.appending("deletedTopics.json") }
     /// Held locked while the store is open.

@@ -12,6 +12,7 @@ final class StoreHousekeeper: Sendable {
     private let io: any StorageIO
     private let now: @Sendable () -> Int64
     private let saved = Mutex(Checkpoint(logTimestamp: 0, queueTimestamp: 0))
+    private let queueEnds = Mutex(QueueEndsSchedule())
     /// A sync has failed: what it covered may never reach the disk, so no later checkpoint may promise it.
     private let hasFailed = Atomic<Bool>(false)
     private let isClosed = WaitableMutex(false)
@@ -99,14 +100,22 @@ final class StoreHousekeeper: Sendable {
     /// Syncs the queues and notes how far log and queues are safe.
     ///
     /// A checkpoint that is not written makes the next recovery walk further, nothing else.
-    func writeCheckpoint() {
+    ///
+    /// - Parameter isLast: whether nothing comes behind it, so that all there is is noted.
+    func writeCheckpoint(isLast: Bool = false) {
         guard isSafe else { return }
-        // Taken before the sync: what is written during it is not covered.
+        // Taken before the sync: what is written during it is not covered. The time first: it covers no more.
         let written = progress.lastTimestamp
+        let writtenOffset = progress.writtenOffset
+        lookAtQueues(isLast: isLast)
         guard syncQueues() else { return }
-        let checkpoint = Checkpoint(
+        writeQueueEnds()
+        var checkpoint = Checkpoint(
             logTimestamp: progress.flushedTimestamp, queueTimestamp: written,
             indexTimestamp: indexer?.sealedTimestamp ?? 0)
+        checkpoint.reach = SyncedReach(
+            logOffset: progress.flushedOffset, queuesOffset: writtenOffset, lastTimestamp: written,
+            segmentBytes: configuration.segmentBytes, entriesPerQueueFile: configuration.entriesPerQueueFile)
         guard saved.withLock({ $0 != checkpoint }) else { return }
         do throws(StoreError) {
             try checkpoint.write(to: configuration.checkpointFile, io: io)
@@ -125,19 +134,37 @@ final class StoreHousekeeper: Sendable {
         }
     }
 
+    /// Looks where the queues end, when that is due.
+    private func lookAtQueues(isLast: Bool) {
+        guard queueEnds.withLock({ $0.isDue(isLast: isLast) }) else { return }
+        let before = progress.writtenOffset
+        let entries = queues.all.map { QueueEnds.Entry(key: $0.key, end: $0.maximumOffset) }
+        let ends = QueueEnds(logEndBefore: before, logEnd: progress.writtenOffset, entries: entries)
+        queueEnds.withLock { $0.saw(ends) }
+    }
+
+    /// Writes down where the queues ended, once the log is synced as far.
+    ///
+    /// What is not written is looked at again later: until then a queue whose files are lost may go unnoticed.
+    private func writeQueueEnds() {
+        guard let ends = queueEnds.withLock({ $0.next(flushedTo: progress.flushedOffset) }) else { return }
+        let bytes = ends.bytes
+        let file = ReplacedFile(configuration.queueEndsFile, io: io, keepsBackup: false)
+        do throws(StoreError) { try file.save(bytes) } catch { return }
+        queueEnds.withLock { $0.wrote(ends, bytes: bytes.count) }
+    }
+
     /// Removes segments that the policy does not keep, and the queues' entries for them first, so that no reader is led
     /// to what is gone. Who reads a segment already reads it to its end.
     func removeOld(isAsked: Bool = false) {
         let segments = log.all
         // What is not synced yet is not old, whatever the clock says.
         let end = min(progress.flushedOffset, progress.writtenOffset)
-        // More than go in one round need not be looked at.
-        let old = segments.indices.dropLast().prefix(RetentionPolicy.segmentsPerRound)
-        let newest = old.prefix { segments[$0].endOffset <= end }.map { index in
-            // Nothing in a segment is newer than the first record of the next one.
-            (try? RecoveryStart.firstStoreTimestamp(of: segments[index + 1])) ?? Int64.max
-        }
-        guard !newest.isEmpty else { return }
+        let removable = segments.dropLast().prefix { $0.endOffset <= end }.prefix(RetentionPolicy.segmentsPerRound)
+        guard !removable.isEmpty,
+            let newest = try? SegmentTimes.newest(
+                of: segments, count: removable.count, last: progress.lastTimestamp)
+        else { return }
         let count = configuration.retention.segmentsToRemove(
             newest: newest, usedRatio: io.space(at: configuration.commitLogDirectory)?.usedRatio, now: now(),
             isAsked: isAsked)

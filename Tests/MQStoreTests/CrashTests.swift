@@ -42,7 +42,7 @@ import Testing
         let again = try open()
         #expect(try bodies(again).count >= 60)
         // The checkpoint was good for something.
-        #expect(again.store.recovery.walkedRecords < 10)
+        #expect(again.store.recovery.rebuiltEntries < 10)
     }
 
     /// All of it in the millisecond of the checkpoint, and into the next segment: none of that is vouched for.

@@ -97,7 +97,7 @@ import Testing
     @Test(arguments: [1, 40, 90, 92]) func aTornTailIsCutAndReported(lostBytes: Int) async throws {
         let (fixture, store, before) = try await filled()
         defer { store.close() }
-        let crashed = try fixture.crashed()
+        let crashed = try fixture.crashed().withoutNotes()
         let end = UInt64(store.maximumLogOffset)
         try crashed.overwrite([UInt8](repeating: 0, count: lostBytes), at: end - UInt64(lostBytes))
         let scan = try StoreScanner(root: crashed.root).scan { #expect($0.isChecksumValid) }
@@ -132,7 +132,7 @@ import Testing
     @Test func queuesAheadOfTheLogAreCut() async throws {
         let (fixture, store, before) = try await filled()
         defer { store.close() }
-        let crashed = try fixture.crashed()
+        let crashed = try fixture.crashed().withoutNotes()
         let half = try #require(try store.entries(of: QueueKey(topic: "t", queueID: 0), from: 50, count: 1).first)
         let rest = Int(store.maximumLogOffset - half.logOffset)
         try crashed.overwrite([UInt8](repeating: 0, count: rest), at: UInt64(half.logOffset))
@@ -180,7 +180,7 @@ import Testing
             configuration = copy.configuration(segmentBytes: 32 << 20)
             let again = try MessageStore(configuration: configuration, now: { start + 4000 })
             #expect(again.recovery.wasCleanStop == isClean && again.recovery.logEnd == store.maximumLogOffset)
-            #expect(again.recovery.walkedRecords == (isClean ? 10 : 2))
+            #expect(again.recovery.walkedRecords == 10 && again.recovery.rebuiltEntries == 0)
             #expect(try again.bodies("t", 0).count == 60 && again.bodies("t", 1).count == 60)
             again.close()
         }
@@ -297,7 +297,10 @@ import Testing
         }
         store.flush()
         store.writeCheckpoint()
-        let before = try #require(try Checkpoint.read(from: configuration.checkpointFile, io: disk))
+        // Times alone, as RocketMQ writes them.
+        var before = try #require(try Checkpoint.read(from: configuration.checkpointFile, io: disk))
+        before.reach = nil
+        try before.write(to: configuration.checkpointFile, io: disk)
         disk.kill()
         let again = try SteppedStore(configuration, on: disk, clock: clock)
         let report = again.store.recovery

@@ -40,6 +40,14 @@ final class StoreFixture: Sendable {
         return copy
     }
 
+    /// The same without what the process noted of how far it was synced: all of the log could be torn.
+    func withoutNotes() throws -> StoreFixture {
+        for name in ["checkpoint", "queueEnds"] {
+            try? FileManager.default.removeItem(atPath: root.appending(name).string)
+        }
+        return self
+    }
+
     /// The first segment's file.
     var firstSegment: String { root.appending("commitlog").appending(String(repeating: "0", count: 20)).string }
 

@@ -125,8 +125,14 @@ def main():
         indexed += [(value, offset) for value, offset, _, _ in entries[1:]]
     expect(indexed == keys, f"the index has {len(indexed)} entries, the log {len(keys)} keys")
 
-    checkpoint = struct.unpack(">qqq", (options.store / "checkpoint").read_bytes())
+    data = (options.store / "checkpoint").read_bytes()
+    checkpoint = struct.unpack_from(">qqq", data)
     expect(checkpoint[0] == max(times.values()), f"checkpoint {checkpoint}")
+    expect(len(data) == 4096 and not any(data[24:512]), f"checkpoint of {len(data)} bytes")
+    magic, version, beside, synced, queued = struct.unpack_from(">8si24sqq", data, 512)
+    expect((magic, version, beside) == (b"SEATRIAL", 1, data[:24]), f"reach {magic}, {version}")
+    expect(synced == queued == log[-1][0] + log[-1][1], f"reach {synced}, {queued}")
+    expect(zlib.crc32(data[512 : 512 + 76]) == struct.unpack_from(">I", data, 512 + 76)[0], "sum of the reach")
     print(f"{len(log)} records, {len(found)} queue entries, {len(indexed)} index entries")
 
 

@@ -124,8 +124,8 @@ struct Siblings: Sendable {
 
     /// Where to cut a log whose tail a crash has damaged, because a sibling has all of it; `nil` when nobody has.
     ///
-    /// A power cut may keep a later write and lose an earlier one. Alone, a broker keeps what is sound behind the hole; with a
-    /// copy at hand it lets go of both and is sent the whole again.
+    /// Alone, a broker keeps what is sound behind a place that went bad; with a copy at hand it lets go of both and is sent
+    /// the whole again. (Behind a piece that a power cut kept from the disk the store itself ends the log.)
     func placeToCut() async -> Int64? {
         guard !store.recovery.wasCleanStop, let first = store.recovery.damagedOffsets.min() else { return nil }
         for address in await addresses() {

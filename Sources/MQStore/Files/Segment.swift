@@ -9,6 +9,8 @@ final class Segment: Sendable {
     let baseOffset: Int64
     /// The size of the file in bytes.
     let size: Int64
+    /// The bytes that the file had when it was opened; fewer than ``size`` until ``extend()``.
+    let foundBytes: Int64
     private let file: any StorageFile
 
     /// Where it is.
@@ -27,19 +29,26 @@ final class Segment: Sendable {
         name.utf8.count == 20 && name.utf8.allSatisfy { $0 >= 48 && $0 <= 57 } ? Int64(name) : nil
     }
 
-    /// Opens the file, makes it when it is missing and brings it to `size` without writing a block.
+    /// Opens the file, and makes it when it is missing; ``extend()`` brings it to `size`.
     init(directory: FilePath, baseOffset: Int64, size: Int64, io: any StorageIO) throws(StoreError) {
         self.baseOffset = baseOffset
         self.size = size
         file = try io.open(directory.appending(Self.name(baseOffset)), .write)
-        let found = try file.size()
-        guard found <= size else {
+        foundBytes = try file.size()
+        guard foundBytes <= size else {
             throw StoreError(
                 .layout, path: file.path,
-                message: "the file has \(found) bytes, and segments are set to \(size); "
+                message: "the file has \(foundBytes) bytes, and segments are set to \(size); "
                     + "set the segment size it was written with, or move it away")
         }
-        if found < size { try file.resize(to: size) }
+    }
+
+    /// Whether the file was opened shorter than it should be.
+    var isShort: Bool { foundBytes < size }
+
+    /// Brings the file to its size without writing a block.
+    func extend() throws(StoreError) {
+        if isShort { try file.resize(to: size) }
     }
 
     /// Writes all of `bytes` at the absolute offset.
@@ -84,6 +93,60 @@ final class Segment: Sendable {
         try file.resize(to: size)
         if durably { try file.sync() }
     }
+
+    /// Writes a range over with what it holds, but for pages that are a hole and read as zeros: they would need blocks,
+    /// which a full disk does not have, and hold nothing that it could lack.
+    func rewrite(_ range: Range<Int64>) throws(StoreError) {
+        var position = range.lowerBound
+        // Before this offset, from `position` on, the file has a hole.
+        var data = position
+        while position < range.upperBound {
+            var piece = ByteBuffer()
+            try read(at: position, count: Int(min(range.upperBound - position, Self.rewriteBytes)), into: &piece)
+            guard piece.readableBytes > 0 else { return }
+            let end = position + Int64(piece.readableBytes)
+            while position < end {
+                let isHole = try skipHole(piece, at: position, end: end, &data)
+                // Neighbours of one kind go with one call.
+                var next = pageEnd(position, end)
+                while next < end, try skipHole(piece, at: next, end: end, &data) == isHole { next = pageEnd(next, end) }
+                if !isHole { try write(piece, of: position..<next, endingAt: end) }
+                position = next
+            }
+        }
+    }
+
+    private func pageEnd(_ offset: Int64, _ limit: Int64) -> Int64 {
+        min(limit, baseOffset + ((offset - baseOffset) / Self.pageBytes + 1) * Self.pageBytes)
+    }
+
+    /// Whether the page from the offset on is a hole; `data` remembers where the next bytes are.
+    private func skipHole(
+        _ piece: ByteBuffer, at offset: Int64, end: Int64, _ data: inout Int64
+    ) throws(StoreError) -> Bool {
+        let next = pageEnd(offset, end)
+        let isZero = piece.withUnsafeReadableBytes { bytes in
+            let start = bytes.count - Int(end - offset)
+            return !bytes[start..<start + Int(next - offset)].contains { $0 != 0 }
+        }
+        guard isZero else { return false }
+        if data <= offset { data = try nextData(from: offset) ?? .max }
+        return next <= data
+    }
+
+    private func write(_ piece: ByteBuffer, of range: Range<Int64>, endingAt end: Int64) throws(StoreError) {
+        var failure: StoreError?
+        piece.withUnsafeReadableBytes { bytes in
+            let start = bytes.count - Int(end - range.lowerBound)
+            do throws(StoreError) {
+                try write(UnsafeRawBufferPointer(rebasing: bytes[start..<start + range.count]), at: range.lowerBound)
+            } catch { failure = error }
+        }
+        if let failure { throw failure }
+    }
+
+    /// The bytes read at once while writing over.
+    private static let rewriteBytes: Int64 = 1 << 20
 
     /// Makes a range zero by writing, where anything else stands: writing zeros into a hole would need space.
     ///

@@ -15,10 +15,15 @@ final class SegmentChain: Sendable {
     private let segments: Mutex<[Segment]>
     private let gone = Atomic<Int64>(0)
 
-    /// Opens what is in the directory; refuses gaps and files of another size.
+    /// Opens what is in the directory; refuses gaps and files of another size, and changes none.
     ///
-    /// A last file that is too short was being made when the process died; it is brought to its size.
-    init(directory: FilePath, segmentBytes: Int64, io: any StorageIO, names: NameJournal) throws(StoreError) {
+    /// A last file that is too short was being made when the process died; ``extend()`` brings it to its size.
+    ///
+    /// - Parameter advice: what to do about a file that does not follow the one before.
+    init(
+        directory: FilePath, segmentBytes: Int64, io: any StorageIO, names: NameJournal,
+        advice: String = "set the segment size these files were written with, or move them away"
+    ) throws(StoreError) {
         self.directory = directory
         self.segmentBytes = segmentBytes
         self.io = io
@@ -27,15 +32,25 @@ final class SegmentChain: Sendable {
         var found: [Segment] = []
         let bases = try io.names(in: directory).compactMap(Segment.baseOffset(ofName:))
         for base in bases {
-            if base % segmentBytes != 0 || (found.last.map { $0.endOffset != base } ?? false) {
+            if base % segmentBytes != 0 {
                 throw StoreError(
                     .layout, path: directory.appending(Segment.name(base)),
-                    message: "segments of \(segmentBytes) bytes cannot begin at \(base); "
-                        + "set the segment size these files were written with, or move them away")
+                    message: "segments of \(segmentBytes) bytes cannot begin at \(base); \(advice)")
+            }
+            if let end = found.last?.endOffset, end != base {
+                throw StoreError(
+                    .layout, path: directory.appending(Segment.name(end)),
+                    message: "this file is missing, with segments of \(segmentBytes) bytes, before that of \(base): "
+                        + "put it back, or \(advice)")
             }
             found.append(try Segment(directory: directory, baseOffset: base, size: segmentBytes, io: io))
         }
         segments = Mutex(found)
+    }
+
+    /// Brings files that were found too short to their size.
+    func extend() throws(StoreError) {
+        for segment in all { try segment.extend() }
     }
 
     /// The absolute offset of the first byte there is, 0 when there is none.
@@ -61,6 +76,7 @@ final class SegmentChain: Sendable {
         if let segment = segment(at: offset) { return segment }
         let base = offset / segmentBytes * segmentBytes
         let made = try Segment(directory: directory, baseOffset: base, size: segmentBytes, io: io)
+        try made.extend()
         return segments.withLock { segments in
             // Another thread may have prepared the same one meanwhile.
             if let last = segments.last, last.baseOffset >= base {
@@ -151,17 +167,9 @@ final class SegmentChain: Sendable {
     /// After a sync that failed the kernel calls pages clean that the disk does not have; a process that is started anew
     /// cannot know. A power cut meanwhile changes nothing: the bytes are the same.
     func rewrite(_ range: Range<Int64>) throws(StoreError) {
-        var position = range.lowerBound
-        while position < range.upperBound, let segment = segment(at: position) {
-            var piece = ByteBuffer()
-            let count = min(range.upperBound, segment.endOffset) - position
-            try segment.read(at: position, count: Int(min(count, Self.rewriteBytes)), into: &piece)
-            guard piece.readableBytes > 0 else { return }
-            try write(piece, at: position)
-            position += Int64(piece.readableBytes)
+        for segment in all where segment.endOffset > range.lowerBound && segment.baseOffset < range.upperBound {
+            try segment.rewrite(
+                max(range.lowerBound, segment.baseOffset)..<min(range.upperBound, segment.endOffset))
         }
     }
-
-    /// The bytes written over with one call.
-    private static let rewriteBytes: Int64 = 1 << 20
 }

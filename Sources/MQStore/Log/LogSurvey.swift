@@ -6,9 +6,23 @@ import MQWire
 ///
 /// 1. No sound record stands anywhere behind it: a write was cut short there, and the log ends before it. What is behind
 ///    was never promised to anyone.
-/// 2. A sound record stands behind it: the place is damaged, by rot, or by a power cut that kept a later write and lost
-///    an earlier one. What is behind is kept, the place is named, and the walk goes on.
+/// 2. A sound record stands behind it, and the place went bad, or was synced once: what is behind is kept, the place is
+///    named, and the walk goes on.
+/// 3. A sound record stands behind it, and a part of the place was never written (``UnwrittenPiece``), behind all that is
+///    known to be synced: a power cut kept a later write and lost this earlier one. One sync covers a log in its order,
+///    so that nothing behind was promised to anyone: the log ends there.
 struct LogSurvey {
+    /// What is known of a log before it is walked.
+    enum Past: Sendable {
+        /// It was stopped: records that are damaged at the very end were whole once, and are kept.
+        case stopped
+        /// Its process or machine died. Up to the offset it was synced: what is bad before is damage, and a piece that
+        /// was never written behind ends it.
+        case died(syncedTo: Int64)
+        /// Nothing, and somebody may be writing it.
+        case unknown
+    }
+
     /// What the walk meets, in the log's order.
     enum Event: Sendable {
         /// A sound record.
@@ -19,25 +33,27 @@ struct LogSurvey {
         case end(Int64, tornReason: String?)
     }
 
+    /// How many sound records stand behind a piece that was never written, and go with it.
+    private(set) var letGoRecords = 0
+
     private var reader: LogReader
     /// Where the last sound thing ended.
     private var soundEnd: Int64
     private var suspects: [(range: Range<Int64>, record: StoredRecord?)] = []
     private var ready: [Event] = []
     private var firstReason: String?
-    private let keepsTail: Bool
+    private let past: Past
+    private let unwritten: UnwrittenPiece
 
     /// The places that may be damaged one after another before something sound must come.
     private static let suspectLimit = 1 << 20
 
     /// Begins at `position`.
-    ///
-    /// - Parameter keepsTail: whether records that are damaged at the very end are kept as well: after a clean stop they
-    ///   were whole once.
-    init(_ source: LogReader.Source, from position: Int64, keepsTail: Bool) {
+    init(_ source: LogReader.Source, from position: Int64, past: Past) {
         reader = LogReader(source, position: position)
         soundEnd = position
-        self.keepsTail = keepsTail
+        self.past = past
+        unwritten = UnwrittenPiece(source: source)
     }
 
     /// The next event; the end is the last one.
@@ -50,6 +66,7 @@ struct LogSurvey {
         let position = reader.position
         switch try reader.next() {
         case .record(let record):
+            if try endsAtHole() { return }
             confirm()
             ready.append(.record(record))
             soundEnd = reader.position
@@ -72,17 +89,63 @@ struct LogSurvey {
             suspect(position..<boundary, nil, reason: reason)
             reader.resume(at: boundary)
         } else {
-            if keepsTail { keepTail() }
+            keepTail()
             ready.append(.end(soundEnd, tornReason: suspects.isEmpty ? reason : firstReason))
         }
     }
 
-    /// Keeps the damaged records that follow the last sound one without a gap.
+    /// Keeps the damaged records that follow the last sound one without a gap, as far as they were whole once.
     private mutating func keepTail() {
-        while let (range, record) = suspects.first, range.lowerBound == soundEnd, record != nil {
+        let wholeTo: Int64
+        switch past {
+        case .stopped: wholeTo = .max
+        case .died(let synced): wholeTo = synced
+        case .unknown: return
+        }
+        while let (range, record) = suspects.first, range.lowerBound == soundEnd, record != nil,
+            range.upperBound <= wholeTo
+        {
             ready.append(.damage(range, record))
             soundEnd = range.upperBound
             suspects.removeFirst()
+        }
+    }
+
+    /// Something sound came: whether it stands behind a piece that no sync had reached and that was never written.
+    ///
+    /// Then the log ends with what is sound, or was synced, before: what is merely bad in between goes as well.
+    private mutating func endsAtHole() throws(StoreError) -> Bool {
+        guard case .died(let synced) = past else { return false }
+        var hole: Range<Int64>?
+        for (range, _) in suspects where hole == nil && range.upperBound > synced {
+            if try unwritten.isIn(max(range.lowerBound, synced)..<range.upperBound) { hole = range }
+        }
+        guard let hole else { return false }
+        var end = soundEnd
+        for (range, record) in suspects.prefix(while: { $0.range.lowerBound < synced }) {
+            let isWhole = range.upperBound <= synced
+            ready.append(.damage(range.lowerBound..<min(range.upperBound, synced), isWhole ? record : nil))
+            end = synced
+        }
+        try countRest()
+        let reason =
+            "a piece at \(hole.lowerBound) was never written; \(letGoRecords) records behind it, which no sync had "
+            + "covered, go with it"
+        ready.append(.end(end, tornReason: reason))
+        return true
+    }
+
+    /// Counts the sound records from the one that was just read on.
+    private mutating func countRest() throws(StoreError) {
+        letGoRecords = 1
+        while true {
+            switch try reader.next() {
+            case .record: letGoRecords += 1
+            case .damaged, .nextSegment: continue
+            case .unwritten, .torn:
+                guard let boundary = try reader.nextBoundary() else { return }
+                reader.resume(at: boundary)
+            }
         }
     }
 

@@ -72,7 +72,8 @@ extension LogWriteLoop {
         {
             throw error
         }
-        lastTimestamp = max(lastTimestamp, record.storeTimestamp)
+        // The master's order, whatever one header says: a time that went bad is over with the next record.
+        lastTimestamp = record.storeTimestamp
         guard let key = Recovery.queue(of: record),
             QueueRebuild.isPossible(record.queueOffset, before: record.logOffset)
         else {

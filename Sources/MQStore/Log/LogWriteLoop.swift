@@ -140,6 +140,8 @@ final class LogWriteLoop {
     /// Forgets a topic's queues; first notes durably that its records up to here are dead.
     func delete(topic: String) -> StoreError? {
         do throws(StoreError) {
+            // What is forgotten must be gone for good: a power cut could bring the queues' files back.
+            if deleted.forgetsAny(logStart: log.durableStart) { try queues.syncNames() }
             try deleted.delete(topic, logStart: log.durableStart, logEnd: assigner.logOffset)
             assigner.forget(topic: topic)
             try queues.remove(topic: topic)

@@ -23,11 +23,15 @@ final class ConsumeQueue: Sendable {
     {
         self.key = key
         chain = try SegmentChain(
-            directory: directory, segmentBytes: entriesPerFile * QueueEntry.encodedSize, io: io, names: names)
+            directory: directory, segmentBytes: entriesPerFile * QueueEntry.encodedSize, io: io, names: names,
+            advice: "move the queue's folder away, and it is made anew from the log")
         maximum = Atomic(0)
         minimum = Atomic(0)
         try findEnds(entriesPerFile: entriesPerFile)
     }
+
+    /// Brings files that were found too short to their size.
+    func extend() throws(StoreError) { try chain.extend() }
 
     /// One past the last published entry, counted in messages.
     var maximumOffset: Int64 { maximum.load(ordering: .acquiring) }
@@ -218,6 +222,27 @@ final class ConsumeQueue: Sendable {
         }
         minimum.store(min(minimumOffset, offset), ordering: .releasing)
         maximum.store(offset, ordering: .releasing)
+    }
+
+    /// Makes the queue end at `offset` at least, where it is known to have ended: the places in between are lost. For
+    /// recovery only.
+    ///
+    /// - Parameter logOffset: the log's end; what is behind it may stand in the queue behind these places.
+    func raise(to offset: Int64, logOffset: Int64) throws(StoreError) {
+        var position = maximumOffset
+        if position == minimumOffset {
+            // Nothing to keep in order with: the last place alone says where the queue goes on.
+            try beginAnew(at: offset - 1)
+            position = offset - 1
+        }
+        while position < offset {
+            let count = min(Self.scanEntries, offset - position)
+            var places = ByteBuffer()
+            for _ in 0..<count { QueueEntry.blank(before: logOffset).write(to: &places) }
+            try write(places, at: position)
+            position += count
+        }
+        publish(offset)
     }
 
     /// Removes files whose entries all point before `logOffset`, and lets no reader see such an entry.

@@ -15,7 +15,7 @@ final class QueueTable: Sendable {
         var inOrder: [ConsumeQueue] = []
     }
 
-    /// Opens what is in the directory, `topic/queueId/` each.
+    /// Opens what is in the directory, `topic/queueId/` each; changes no file.
     init(directory: FilePath, entriesPerFile: Int64, io: any StorageIO) throws(StoreError) {
         self.directory = directory
         self.entriesPerFile = entriesPerFile
@@ -28,16 +28,21 @@ final class QueueTable: Sendable {
             for name in try io.names(in: directory.appending(topic)) {
                 guard let queueID = Int32(name) else { continue }
                 names.note([directory.appending(topic).appending(name)])
-                _ = try makeIfMissing(QueueKey(topic: topic, queueID: queueID))
+                _ = try makeIfMissing(QueueKey(topic: topic, queueID: queueID), extends: false)
             }
         }
+    }
+
+    /// Brings files that were found too short to their size.
+    func extend() throws(StoreError) {
+        for queue in all { try queue.extend() }
     }
 
     /// The queue, if it was ever written.
     func queue(_ key: QueueKey) -> ConsumeQueue? { table.withLock { $0.byKey[key] } }
 
     /// The queue; its files are made when it is new.
-    func makeIfMissing(_ key: QueueKey) throws(StoreError) -> ConsumeQueue {
+    func makeIfMissing(_ key: QueueKey, extends: Bool = true) throws(StoreError) -> ConsumeQueue {
         if let queue = queue(key) { return queue }
         guard QueueKey.isTopicName(key.topic) else {
             throw StoreError(.illegalMessage, message: "a topic's name must be one path component of at most 127 bytes")
@@ -45,6 +50,7 @@ final class QueueTable: Sendable {
         let made = try ConsumeQueue(
             key: key, directory: directory.appending(key.topic).appending(String(key.queueID)),
             entriesPerFile: entriesPerFile, io: io, names: names)
+        if extends { try made.extend() }
         return table.withLock { table in
             if let other = table.byKey[key] { return other }
             table.byKey[key] = made
@@ -55,6 +61,9 @@ final class QueueTable: Sendable {
 
     /// All queues, in the order in which they were opened.
     var all: [ConsumeQueue] { table.withLock { $0.inOrder } }
+
+    /// Makes durable what was made and removed.
+    func syncNames() throws(StoreError) { try names.sync() }
 
     /// Forgets a topic's queues and removes their files; the records stay in the log.
     func remove(topic: String) throws(StoreError) {

@@ -38,6 +38,9 @@ struct DeletedTopics: Sendable, Equatable {
         return logOffset < end
     }
 
+    /// Whether the topic was deleted when the log ended there, or later.
+    func isDeleted(_ topic: String, since logEnd: Int64) -> Bool { offsets[topic].map { $0 >= logEnd } ?? false }
+
     /// Forgets deletions of which the log holds no record any more.
     mutating func forget(before logStart: Int64) { offsets = offsets.filter { $0.value > logStart } }
 }
@@ -52,6 +55,9 @@ struct DeletedTopicsFile {
         file = ReplacedFile(path, io: io)
         table = try file.load().map { DeletedTopics(json: try JSONValue(parsing: ByteBuffer(bytes: $0))) } ?? .init()
     }
+
+    /// Whether ``delete(_:logStart:logEnd:)`` is going to forget any.
+    func forgetsAny(logStart: Int64) -> Bool { table.offsets.values.contains { $0 <= logStart } }
 
     /// Notes a deletion durably, and forgets those of which the log, beginning at `logStart`, holds nothing.
     mutating func delete(_ topic: String, logStart: Int64, logEnd: Int64) throws(StoreError) {

@@ -13,7 +13,7 @@ struct QueueRebuild {
     private(set) var writtenEntries = 0
     private var pending: [QueueKey: Run] = [:]
     /// How many records may have stood in the damaged places so far.
-    private var lostAtMost: Int64 = 0
+    private(set) var lostAtMost: Int64 = 0
 
     /// Entries that follow each other in one queue.
     private struct Run {

@@ -5,14 +5,18 @@ import SystemPackage
 /// Brings a store's log and consume queues into agreement before it opens.
 ///
 /// 1. After a clean stop the last megabyte is walked, to find the end.
-/// 2. After a crash the walk begins with the last record older than the checkpoint: everything before is synced. Queue
-///    entries of walked records are forgotten and written anew.
-/// 3. The walk ends where nothing sound follows any more (``LogSurvey``). What is there is zeroed, or a later crash could
-///    take a stale record for a new one; but after a clean stop, what the queues know of was whole once. Damage before
-///    that is kept, named, and its places in the queues are made such that no reader is served from them.
-/// 4. A queue that lacks entries from before the walk (its files were lost) makes the walk begin at the log's start.
-/// 5. After a crash what was walked is written over with itself: the process before may have met a failed sync, after
-///    which pages are called clean that the disk does not have.
+/// 2. After a crash everything before the end of the checkpoint's reach is synced, or, in a store that another
+///    implementation wrote, everything before the last record older than the checkpoint. Queue entries of later records
+///    are forgotten and written anew. The walk begins there, or a megabyte before a reach's end.
+/// 3. The walk ends where nothing sound follows any more, or before a piece that was never written (``LogSurvey``). What is
+///    there is zeroed, or a later crash could take a stale record for a new one; but what was synced, and after a clean
+///    stop what the queues know of, was whole once. Damage before that is kept, named, and its places in the queues are
+///    made such that no reader is served from them.
+/// 4. A queue that lacks entries from before the walk (its files were lost) makes the walk begin at the log's start. Such a
+///    queue shows by a record of its that comes later, or by where it is noted to have ended (``QueueEnds``). What the log
+///    has no more of it either becomes places without a message: no offset is given twice.
+/// 5. After a crash what was not known to be synced is written over with itself: the process before may have met a failed
+///    sync, after which pages are called clean that the disk does not have.
 /// 6. Before any entry is forgotten the checkpoint is taken back to where the walk begins: a crash in the middle, or
 ///    before the entries made anew are synced, must lead to a walk that begins no later.
 /// 7. Records of topics that were deleted later are passed over.
@@ -22,11 +26,12 @@ struct Recovery {
     let log: SegmentChain
     let queues: QueueTable
     let wasCleanStop: Bool
-    let checkpoint: Checkpoint?
+    let notes: StoreNotes
     let deleted: DeletedTopics
     /// Where the log is to end, whatever stands behind it.
     let cut: Int64?
-    let io: any StorageIO
+    /// The wall clock, in milliseconds.
+    let now: Int64
     /// A monotonic clock in nanoseconds.
     let uptime: @Sendable () -> Int64
     /// Told about once a second how far the walk is.
@@ -42,6 +47,8 @@ struct Recovery {
         var lastStoreTimestamp: Int64
         /// Up to where the log is known to be on the disk.
         var flushedTo: Int64
+        /// How many records the damaged places may have held.
+        var lostAtMost: Int64 = 0
     }
 
     /// A queue had no entry for a message from before the walk.
@@ -50,24 +57,69 @@ struct Recovery {
     /// Does the work and says what it found.
     func run() throws -> Outcome {
         try finishDeletions()
-        if let cut, cut < log.endOffset { try log.cut(at: cut, durably: true) }
-        let place = RecoveryStart(log: log, queues: queues, wasCleanStop: wasCleanStop, checkpoint: checkpoint)
-        let start = try place.offset()
-        var outcome: Outcome
-        do {
-            if start != (try place.segmentStart()), !(try isRecord(at: start)) {
-                outcome = try walk(from: place.segmentStart(), rebuildsQueues: !wasCleanStop, isWholeLog: false)
-            } else {
-                outcome = try walk(from: start, rebuildsQueues: !wasCleanStop, isWholeLog: false)
-            }
-        } catch is MissingEntries {
-            outcome = try walk(from: log.firstOffset, rebuildsQueues: true, isWholeLog: true)
+        if let cut, cut < log.endOffset {
+            try notes.endLog(at: cut)
+            try log.cut(at: cut, durably: true)
         }
+        var lacking = lackingQueues()
+        var outcome = try lacking.isEmpty ? walkFromEnd() : walkAll()
+        let late = lackingQueues()
+        if !late.isEmpty {
+            // A damaged place may have been the last one of its queue, and then the log knows no more than this.
+            let places = late.reduce(0) { $0 + $1.end - (queues.queue($1.key)?.maximumOffset ?? 0) }
+            if lacking.isEmpty, places > outcome.lostAtMost {
+                let vouched = outcome.flushedTo
+                outcome = try walkAll()
+                outcome.flushedTo = max(outcome.flushedTo, vouched)
+            }
+            if lacking.isEmpty { lacking = late }
+            try raise(late, logEnd: outcome.report.logEnd)
+        }
+        outcome.report.lackingQueues = lacking.map(\.key)
         if !wasCleanStop {
-            outcome.flushedTo = min(start, outcome.report.logEnd)
+            outcome.flushedTo = min(max(outcome.flushedTo, notes.syncedTo), outcome.report.logEnd)
             try log.rewrite(outcome.flushedTo..<outcome.report.logEnd)
         }
         return outcome
+    }
+
+    private func lackingQueues() -> [QueueEnds.Entry] {
+        notes.queueEnds?.lacking(in: queues, deleted, logStart: log.firstOffset) ?? []
+    }
+
+    private func walkFromEnd() throws -> Outcome {
+        let place = RecoveryStart(log: log, queues: queues, wasCleanStop: wasCleanStop, checkpoint: notes.checkpoint)
+        var start = try place.offset()
+        if let known = place.knownEnd {
+            if start != known, !(try isRecord(at: start)) { start = known }
+        } else if start != (try place.segmentStart()), !(try isRecord(at: start)) {
+            start = try place.segmentStart()
+        }
+        let distrusted = wasCleanStop ? nil : place.knownEnd ?? start
+        do {
+            return try walk(from: start, distrustingQueuesFrom: distrusted, isWholeLog: false)
+        } catch is MissingEntries {
+            var outcome = try walkAll()
+            if let distrusted { outcome.flushedTo = distrusted }
+            return outcome
+        }
+    }
+
+    private func walkAll() throws -> Outcome {
+        let outcome = try walk(from: log.firstOffset, distrustingQueuesFrom: log.firstOffset, isWholeLog: true)
+        // A queue of whose messages the log has none any more goes on counting where it was, also after the next start.
+        for queue in queues.all where queue.maximumOffset > 0 && queue.maximumOffset == queue.minimumOffset {
+            try queue.raise(to: queue.maximumOffset, logOffset: outcome.report.logEnd)
+        }
+        return outcome
+    }
+
+    /// Makes queues end where they are known to have ended, after all that the log has of them is back.
+    private func raise(_ lacking: [QueueEnds.Entry], logEnd: Int64) throws(StoreError) {
+        for entry in lacking where QueueKey.isTopicName(entry.key.topic) {
+            let queue = try queues.makeIfMissing(entry.key)
+            if queue.maximumOffset < entry.end { try queue.raise(to: entry.end, logOffset: logEnd) }
+        }
     }
 
     /// A crash may have come between a deletion's note and the removal of the queues.
@@ -89,24 +141,31 @@ struct Recovery {
         }
     }
 
-    private func walk(from start: Int64, rebuildsQueues: Bool, isWholeLog: Bool) throws -> Outcome {
-        // After a crash, and when queues are made anew, entries of walked records are not trusted.
-        if rebuildsQueues {
-            try takeBackCheckpoint(to: isWholeLog ? nil : start)
+    /// - Parameter distrusted: from where on entries are forgotten and made anew: after a crash those that need not be
+    ///   synced, and all when queues are made anew.
+    private func walk(
+        from start: Int64, distrustingQueuesFrom distrusted: Int64?, isWholeLog: Bool
+    ) throws -> Outcome {
+        if let distrusted {
+            try takeBackCheckpoint(to: distrusted, isWholeLog: isWholeLog)
             for queue in queues.all {
+                guard isWholeLog else {
+                    try cut(queue, behind: distrusted)
+                    continue
+                }
                 // One whose messages are all gone goes on counting where it was.
-                if isWholeLog { try queue.beginAnew(at: queue.minimumOffset) } else { try cut(queue, behind: start) }
+                try queue.removeBeginning(beforeLogOffset: log.firstOffset)
+                try queue.beginAnew(at: queue.minimumOffset)
             }
         }
         var outcome = Outcome(
-            report: RecoveryReport(
-                wasCleanStop: wasCleanStop, walkedFrom: start, logEnd: start, walkedRecords: 0, rebuiltEntries: 0,
-                tornReason: nil, damagedOffsets: []),
-            lastStoreTimestamp: 0, flushedTo: start)
-        var survey = LogSurvey(log.source, from: start, keepsTail: wasCleanStop)
-        var isTakenBack = rebuildsQueues
+            report: RecoveryReport(wasCleanStop: wasCleanStop, walkedFrom: start, logEnd: start),
+            lastStoreTimestamp: 0, flushedTo: distrusted ?? start)
+        var survey = LogSurvey(log.source, from: start, past: wasCleanStop ? .stopped : .died(syncedTo: notes.syncedTo))
+        var times = LastStoreTime()
+        var isTakenBack = (distrusted ?? .max) <= start
         var rebuild = QueueRebuild(queues: queues, log: log, isWholeLog: isWholeLog) { () throws(StoreError) in
-            if !isTakenBack { try takeBackCheckpoint(to: start) }
+            if !isTakenBack { try takeBackCheckpoint(to: start, isWholeLog: isWholeLog) }
             isTakenBack = true
         }
         var lastNews = uptime()
@@ -114,7 +173,7 @@ struct Recovery {
             switch try survey.next() {
             case .record(let record):
                 outcome.report.walkedRecords += 1
-                outcome.lastStoreTimestamp = max(outcome.lastStoreTimestamp, record.storeTimestamp)
+                times.saw(record.storeTimestamp)
                 if try dispatch(record, into: &rebuild) == .astray {
                     outcome.report.damagedOffsets.append(record.logOffset)
                 }
@@ -131,17 +190,22 @@ struct Recovery {
             case .end(let end, let reason):
                 outcome.report.logEnd = end
                 outcome.report.tornReason = reason
+                outcome.report.letGoRecords = survey.letGoRecords
                 break walking
             }
         }
         try rebuild.finish()
-        if wasCleanStop, let end = try queuesEnd(), end > outcome.report.logEnd {
-            // It was whole when the store stopped: what cannot be read of it any more is damage, and not a torn tail.
+        let wholeTo = max(notes.syncedTo, wasCleanStop ? try queuesEnd() ?? 0 : 0)
+        if wholeTo > outcome.report.logEnd {
+            // It was whole once, synced or stopped: what cannot be read of it any more is damage, and not a torn tail.
             outcome.report.damagedOffsets.append(outcome.report.logEnd)
-            outcome.report.logEnd = end
+            rebuild.passOver(outcome.report.logEnd..<wholeTo, smallestRecord: RecordLayout.minimumSize)
+            outcome.report.logEnd = wholeTo
             outcome.report.tornReason = nil
         }
-        outcome.flushedTo = outcome.report.logEnd
+        if wasCleanStop { outcome.flushedTo = outcome.report.logEnd }
+        outcome.lastStoreTimestamp = times.value(known: notes.reach?.lastTimestamp ?? 0, now: now)
+        outcome.lostAtMost = rebuild.lostAtMost
         outcome.report.rebuiltEntries = rebuild.writtenEntries
         if !wasCleanStop || outcome.report.tornReason != nil { try log.cut(at: outcome.report.logEnd, durably: true) }
         for queue in queues.all {
@@ -151,29 +215,18 @@ struct Recovery {
         return outcome
     }
 
-    /// Makes the checkpoint vouch for nothing from the record at `start` on; for nothing at all without one.
-    private func takeBackCheckpoint(to start: Int64?) throws(StoreError) {
-        guard let checkpoint else { return }
+    /// Makes the checkpoint vouch for no entry from the record at `start` on; for none at all when the log is walked whole.
+    private func takeBackCheckpoint(to start: Int64, isWholeLog: Bool) throws(StoreError) {
+        guard notes.checkpoint != nil else { return }
         var timestamp: Int64 = 0
-        if let start {
+        if !isWholeLog {
             var reader = LogReader(log.source, position: start)
             switch try reader.next() {
             case .record(let record), .damaged(let record): timestamp = record.storeTimestamp
             case .nextSegment, .unwritten, .torn: break
             }
         }
-        guard timestamp < checkpoint.safeTimestamp else { return }
-        do throws(StoreError) {
-            try Checkpoint(
-                logTimestamp: min(checkpoint.logTimestamp, timestamp),
-                queueTimestamp: min(checkpoint.queueTimestamp, timestamp), indexTimestamp: checkpoint.indexTimestamp
-            ).write(to: configuration.checkpointFile, io: io)
-        } catch {
-            // A full disk must not keep the broker from starting, and from making room: no checkpoint vouches for nothing.
-            guard error.code == .diskFull else { throw error }
-            try io.removeFile(configuration.checkpointFile)
-            try io.syncDirectory(configuration.root)
-        }
+        try notes.takeBackQueues(to: start, timestamp: timestamp)
     }
 
     private func dispatch(

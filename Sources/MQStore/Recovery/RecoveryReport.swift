@@ -17,11 +17,22 @@ public struct RecoveryReport: Sendable, Hashable {
     /// The end of the log now.
     public var logEnd: Int64
     /// How many records the walk read.
-    public var walkedRecords: Int
+    public var walkedRecords = 0
     /// How many queue entries were written anew.
-    public var rebuiltEntries: Int
+    public var rebuiltEntries = 0
     /// Why the log was cut at ``logEnd``; `nil` when it ended properly.
     public var tornReason: String?
-    /// Log offsets of records whose body lost its sum although the stop was clean; they are kept and reported.
-    public var damagedOffsets: [Int64]
+    /// Log offsets of what went bad although it was whole once; it is kept, reported, and served to nobody.
+    public var damagedOffsets: [Int64] = []
+    /// How many sound records stood behind a piece of the log that a power cut kept from the disk, and went with it.
+    public var letGoRecords = 0
+    /// Queues whose files lacked entries that they had had. What the log holds of them is back; the rest are places
+    /// without a message.
+    public var lackingQueues: [QueueKey] = []
+
+    init(wasCleanStop: Bool, walkedFrom: Int64, logEnd: Int64) {
+        self.wasCleanStop = wasCleanStop
+        self.walkedFrom = walkedFrom
+        self.logEnd = logEnd
+    }
 }

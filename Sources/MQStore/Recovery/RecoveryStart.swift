@@ -3,23 +3,30 @@ import NIOCore
 
 /// Finds where recovery's walk begins, so that a large segment need not be read whole.
 ///
-/// The consume queues name record boundaries. After a clean stop the walk begins a little before the end they tell;
-/// after a crash behind the last record that the checkpoint vouches for. A boundary that turns out to be none makes the
-/// walk begin with the segment instead (``Recovery``).
+/// After a crash it begins a little before the end of the checkpoint's reach: what is before is known to be synced, and is
+/// looked at for what went bad. Where another implementation wrote the checkpoint there are
+/// only times, and the consume queues name record boundaries: then it begins behind the last record that the checkpoint
+/// vouches for. After a clean stop the walk begins a little before the end that the queues tell. A boundary that turns
+/// out to be none makes the walk begin with the segment instead (``Recovery``).
 struct RecoveryStart {
     let log: SegmentChain
     let queues: QueueTable
     let wasCleanStop: Bool
     let checkpoint: Checkpoint?
 
-    /// The bytes walked after a clean stop: enough to notice queues that fell behind, read within milliseconds.
+    /// The bytes walked before the known end: enough to notice queues that fell behind, read within milliseconds.
     static let cleanWalkBytes: Int64 = 1 << 20
+
+    /// Up to where log and queues are known to be on the disk after a crash; `nil` where there are only times.
+    var knownEnd: Int64? {
+        wasCleanStop ? nil : checkpoint?.reach.map { max($0.safeOffset, log.firstOffset) }
+    }
 
     /// The beginning of the segment from which on something may be unknown.
     func segmentStart() throws(StoreError) -> Int64 {
         let safe = checkpoint?.safeTimestamp ?? 0
         for segment in log.all.reversed() {
-            guard let timestamp = try Self.firstStoreTimestamp(of: segment) else { continue }
+            guard let timestamp = try SegmentTimes.beginning(of: segment) else { continue }
             // After a clean stop a prepared, empty segment may follow the last one in use; it is passed over. After a
             // crash strictly before: of the checkpoint's own millisecond, what came after its sync may fill segments.
             if wasCleanStop || timestamp < safe { return segment.baseOffset }
@@ -29,6 +36,7 @@ struct RecoveryStart {
 
     /// Where the walk begins.
     func offset() throws(StoreError) -> Int64 {
+        if let knownEnd { return max(log.firstOffset, min(try boundary(near: knownEnd) ?? knownEnd, knownEnd)) }
         let segmentStart = try segmentStart()
         let boundary = wasCleanStop ? try boundaryNearEnd() : try boundaryBefore(checkpoint?.safeTimestamp ?? 0)
         return max(segmentStart, boundary ?? segmentStart)
@@ -41,6 +49,10 @@ struct RecoveryStart {
             guard let last = try queue.entries(from: queue.maximumOffset - 1, count: 1).first else { continue }
             end = max(end, last.end)
         }
+        return try boundary(near: end)
+    }
+
+    private func boundary(near end: Int64) throws(StoreError) -> Int64? {
         var boundary: Int64?
         for queue in queues.all {
             let index = try queue.firstOffset { entry, _ throws(StoreError) in
@@ -67,17 +79,5 @@ struct RecoveryStart {
             boundary = max(boundary ?? 0, entry.logOffset)
         }
         return boundary
-    }
-
-    /// When the first record of a segment was stored; `nil` when none stands there.
-    static func firstStoreTimestamp(of segment: Segment) throws(StoreError) -> Int64? {
-        var buffer = ByteBuffer()
-        try segment.read(at: segment.baseOffset, count: LogReader.windowBytes, into: &buffer)
-        if case .truncated(let needed) = StoredRecord.read(from: &buffer, verifyingChecksum: false) {
-            buffer.clear()
-            try segment.read(at: segment.baseOffset, count: needed, into: &buffer)
-        }
-        guard case .record(let record) = StoredRecord.read(from: &buffer, verifyingChecksum: false) else { return nil }
-        return record.storeTimestamp
     }
 }

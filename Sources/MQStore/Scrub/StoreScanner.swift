@@ -80,7 +80,7 @@ public struct StoreScanner: Sendable {
     /// One pass over the log from the end of the one before.
     private static func walk(_ source: LogReader.Source, _ end: inout End, _ body: (Found) throws -> Void) throws {
         end.tornReason = nil
-        var survey = LogSurvey(source, from: end.logOffset, keepsTail: false)
+        var survey = LogSurvey(source, from: end.logOffset, past: .unknown)
         while true {
             switch try survey.next() {
             case .record(let record):

@@ -123,7 +123,7 @@ import Testing
             guard store.maximumLogOffset <= other.maximumLogOffset else {
                 return "it ends at \(store.maximumLogOffset), the master at \(other.maximumLogOffset)"
             }
-            var survey = LogSurvey(store.log.source, from: store.log.firstOffset, keepsTail: true)
+            var survey = LogSurvey(store.log.source, from: store.log.firstOffset, past: .stopped)
             walking: while true {
                 switch try survey.next() {
                 case .record(let record):

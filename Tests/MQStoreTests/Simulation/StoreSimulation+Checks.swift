@@ -153,7 +153,7 @@ extension StoreSimulation {
 
     /// 3: every sound record of the log is in its queue. Gives all that the log has.
     private func checkAgreement(_ store: MessageStore, _ found: [Int: StoredRecord]) throws -> Set<Int> {
-        var survey = LogSurvey(store.log.source, from: store.log.firstOffset, keepsTail: true)
+        var survey = LogSurvey(store.log.source, from: store.log.firstOffset, past: .stopped)
         var inLog: Set<Int> = []
         while true {
             switch try survey.next() {

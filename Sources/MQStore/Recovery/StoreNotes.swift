@@ -1,0 +1,87 @@
+import SystemPackage
+
+/// What the process before wrote down about its store, as far as it may be believed.
+///
+/// 1. The checkpoint's times are believed, unless they lie in the future; its reach as ``SyncedReach`` says.
+/// 2. The queues' ends are believed beside a checkpoint with a reach. Beside one without, another implementation has
+///    written since, and they are removed.
+/// 3. Without a checkpoint they are believed, too: an operator removes it to go on without a segment that is lost, and
+///    offsets that were given must not be given again.
+///
+/// Owned by the start that reads it.
+final class StoreNotes {
+    private(set) var checkpoint: Checkpoint?
+    private(set) var queueEnds: QueueEnds?
+    private let configuration: StoreConfiguration
+    private let io: any StorageIO
+    private let isQueueEndsVoid: Bool
+    /// Whether there is a checkpoint, believed or not.
+    let hasCheckpoint: Bool
+
+    /// Reads them; changes nothing.
+    init(_ configuration: StoreConfiguration, now: Int64, io: any StorageIO) throws(StoreError) {
+        self.configuration = configuration
+        self.io = io
+        var checkpoint = try Checkpoint.read(from: configuration.checkpointFile, now: now, io: io)
+        let file = ReplacedFile(configuration.queueEndsFile, io: io, keepsBackup: false)
+        let ends = try file.load().flatMap(QueueEnds.init)
+        hasCheckpoint = checkpoint != nil
+        isQueueEndsVoid = checkpoint != nil && checkpoint?.reach == nil
+        queueEnds = isQueueEndsVoid ? nil : ends
+        // Without a sum over them times may have gone bad: what they vouch for would not be looked at.
+        if let found = checkpoint, found.reach == nil, found.safeTimestamp > now { checkpoint = nil }
+        self.checkpoint = checkpoint
+    }
+
+    var reach: SyncedReach? { checkpoint?.reach }
+    /// The log before this offset is known to be on the disk; 0 when nothing is known.
+    var syncedTo: Int64 { reach?.logOffset ?? 0 }
+
+    /// Removes what is not believed, before a new checkpoint would make it so.
+    func removeVoid() throws(StoreError) {
+        guard isQueueEndsVoid, io.exists(configuration.queueEndsFile) else { return }
+        try remove(configuration.queueEndsFile)
+    }
+
+    /// Makes nothing of this vouch for what is behind `end`, where the log is going to be cut.
+    func endLog(at end: Int64) throws(StoreError) {
+        if queueEnds != nil { try remove(configuration.queueEndsFile) }
+        queueEnds = nil
+        guard var changed = checkpoint, var reach, reach.logOffset > end || reach.queuesOffset > end else { return }
+        reach.logOffset = min(reach.logOffset, end)
+        reach.queuesOffset = min(reach.queuesOffset, end)
+        changed.reach = reach
+        try replace(by: changed)
+    }
+
+    /// Makes the checkpoint vouch for no queue entry from `start` on, where a record of this time stands.
+    ///
+    /// Of the log it says what it said: that is where it was, and is synced.
+    func takeBackQueues(to start: Int64, timestamp: Int64) throws(StoreError) {
+        guard var changed = checkpoint else { return }
+        if let reach {
+            // The times were taken before the offsets: they vouch for no more.
+            if reach.safeOffset <= start { return }
+            changed.reach?.queuesOffset = min(reach.queuesOffset, start)
+        } else if timestamp >= changed.safeTimestamp {
+            return
+        }
+        changed.logTimestamp = min(changed.logTimestamp, timestamp)
+        changed.queueTimestamp = min(changed.queueTimestamp, timestamp)
+        try replace(by: changed)
+    }
+
+    private func replace(by changed: Checkpoint) throws(StoreError) {
+        do throws(StoreError) { try changed.write(to: configuration.checkpointFile, io: io) } catch {
+            // A full disk must not keep the broker from starting, and from making room: no checkpoint vouches for nothing.
+            guard error.code == .diskFull else { throw error }
+            try remove(configuration.checkpointFile)
+        }
+        checkpoint = changed
+    }
+
+    private func remove(_ path: FilePath) throws(StoreError) {
+        try io.removeFile(path)
+        try io.syncDirectory(path.removingLastComponent())
+    }
+}

@@ -1,0 +1,502 @@
+import Foundation
+import MQWire
+import NIOCore
+import SystemPackage
+import Testing
+
+@testable import MQStore
+
+/// What a start knows from the process before: how far log and queues were synced, and where each queue ended.
+@Suite struct RecoveryNotesTests {
+    private let disk = SimulatedDisk(seed: 3)
+    private let clock = SimulatedClock()
+
+    private func configuration(segmentBytes: Int64 = 1 << 17) -> StoreConfiguration {
+        var configuration = StoreConfiguration(root: "/disk/store")
+        configuration.segmentBytes = segmentBytes
+        configuration.entriesPerQueueFile = 8
+        configuration.indexSlots = 64
+        configuration.indexEntries = 1024
+        return configuration
+    }
+
+    private func open(segmentBytes: Int64 = 1 << 17) throws -> SteppedStore {
+        try SteppedStore(configuration(segmentBytes: segmentBytes), on: disk, clock: clock)
+    }
+
+    private func send(_ count: Int, to stepped: SteppedStore, topic: String = "t", bytes: Int = 10) {
+        for index in 0..<count {
+            clock.advance(1)
+            _ = stepped.append([message(topic, body: "m\(index)" + String(repeating: "x", count: bytes))])
+            stepped.write()
+        }
+    }
+
+    private func end(of topic: String, in stepped: SteppedStore) -> Int64 {
+        stepped.store.maximumOffset(of: QueueKey(topic: topic, queueID: 0))
+    }
+
+    /// A checkpoint as RocketMQ writes it: times alone.
+    private func forgetReach() throws {
+        let checkpoint = try #require(try Checkpoint.read(from: configuration().checkpointFile, io: disk))
+        var times = checkpoint
+        times.reach = nil
+        try times.write(to: configuration().checkpointFile, io: disk)
+    }
+
+    private func stop(_ stepped: SteppedStore, cleanly: Bool) {
+        stepped.flush()
+        stepped.writeCheckpoint()
+        if cleanly { stepped.close() } else { disk.kill() }
+    }
+
+    // MARK: Queues
+
+    private func queueFiles(_ topic: String) throws -> [FilePath] {
+        let directory = configuration().consumeQueueDirectory.appending(topic).appending("0")
+        return try disk.names(in: directory).map { directory.appending($0) }
+    }
+
+    /// Long before the end of the log, where no walk would come by.
+    @Test(arguments: [true, false], [true, false])
+    func aQueueWhoseFilesAreLostIsMadeAnew(cleanly: Bool, wholly: Bool) throws {
+        let store = try open()
+        send(30, to: store, topic: "a")
+        let before = try store.store.bodies("a")
+        send(40, to: store, topic: "b", bytes: 60_000)
+        stop(store, cleanly: cleanly)
+        let files = try queueFiles("a")
+        #expect(files.count == 4)
+        for file in wholly ? files : [files[3]] { try disk.removeFile(file) }
+        let again = try open()
+        #expect(try again.store.bodies("a") == before && again.store.bodies("b").count == 40)
+        #expect(again.store.recovery.lackingQueues == [QueueKey(topic: "a", queueID: 0)])
+        send(1, to: again, topic: "a")
+        #expect(end(of: "a", in: again) == 31)
+        stop(again, cleanly: true)
+        #expect(try open().store.recovery.lackingQueues.isEmpty)
+    }
+
+    /// Whose messages are all too old: the log says nothing of them any more, and offsets are not given twice.
+    @Test(arguments: [true, false], [0, 1])
+    func aQueueWithoutMessagesGoesOnCounting(cleanly: Bool, lost: Int) throws {
+        let store = try open()
+        send(30, to: store, topic: "a")
+        send(10, to: store, topic: "b", bytes: 60_000)
+        store.flush()
+        store.store.housekeeper.removeBeginning(before: 1 << 18)
+        #expect(store.store.minimumLogOffset == 1 << 18)
+        stop(store, cleanly: cleanly)
+        // What of the queue is left after the removal is gone, or another queue's loss has the log walked whole.
+        for file in try queueFiles(["a", "b"][lost]) { try disk.removeFile(file) }
+        for _ in 0..<3 {
+            let again = try open()
+            #expect(end(of: "a", in: again) == 30 && end(of: "b", in: again) == 10)
+            let first = again.store.minimumOffset(of: QueueKey(topic: "b", queueID: 0))
+            #expect(try again.store.bodies("b", 0, from: first).count > 3)
+            if cleanly { again.close() } else { disk.kill() }
+        }
+        let last = try open()
+        send(1, to: last, topic: "a")
+        #expect(end(of: "a", in: last) == 31)
+    }
+
+    @Test func aDeletedTopicIsNoLostQueue() throws {
+        let store = try open()
+        send(20, to: store, topic: "a")
+        stop(store, cleanly: true)
+        let second = try open()
+        second.store.deleteTopic("a") { #expect($0 == nil) }
+        second.write()
+        send(2, to: second, topic: "a")
+        second.flush()
+        // Its checkpoint is not written any more: the ends are those of the topic that is gone.
+        disk.kill()
+        let third = try open()
+        #expect(end(of: "a", in: third) == 2 && third.store.recovery.lackingQueues.isEmpty)
+    }
+
+    @Test func theEndsAreReadAsTheyWereWritten() throws {
+        let ends = QueueEnds(
+            logEndBefore: 5, logEnd: 7,
+            entries: [
+                .init(key: QueueKey(topic: "a", queueID: 3), end: 9),
+                .init(key: QueueKey(topic: String(repeating: "t", count: 127), queueID: 0), end: 1 << 40),
+            ])
+        let bytes = ends.bytes
+        #expect(QueueEnds(bytes) == ends)
+        for index in bytes.indices {
+            var damaged = bytes
+            damaged[index] ^= 4
+            #expect(QueueEnds(damaged) == nil && QueueEnds(Array(bytes[..<index])) == nil)
+        }
+    }
+
+    /// Not before the log is synced as far, not while nothing changes, and seldom where there are many.
+    @Test func theEndsAreWrittenWhenTheyMayBeBelieved() {
+        func ends(_ end: Int64, logEnd: Int64) -> QueueEnds {
+            QueueEnds(
+                logEndBefore: logEnd, logEnd: logEnd, entries: [.init(key: QueueKey(topic: "a", queueID: 0), end: end)])
+        }
+        var schedule = QueueEndsSchedule()
+        let isFirstDue = schedule.isDue(isLast: false)
+        #expect(isFirstDue)
+        schedule.saw(ends(1, logEnd: 100))
+        let early = schedule.next(flushedTo: 99)
+        let isDueAgain = [schedule.isDue(isLast: false), schedule.isDue(isLast: true)]
+        #expect(early == nil && isDueAgain == [false, true])
+        let due = schedule.next(flushedTo: 100)
+        #expect(due == ends(1, logEnd: 100))
+        schedule.wrote(ends(1, logEnd: 100), bytes: 3 * QueueEndsSchedule.bytesPerCheckpoint)
+        let isDue = (0..<3).map { _ in schedule.isDue(isLast: false) }
+        #expect(isDue == [false, false, true])
+        schedule.saw(ends(1, logEnd: 200))
+        let unchanged = schedule.next(flushedTo: 200)
+        #expect(unchanged == nil)
+    }
+
+    // MARK: The log
+
+    /// What was synced and is not there any more is somebody's decision, and not a shorter log.
+    @Test(arguments: [true, false], [true, false])
+    func aLostLastSegmentIsNoticed(cleanly: Bool, wholly: Bool) throws {
+        let store = try open()
+        send(9, to: store, bytes: 60_000)
+        stop(store, cleanly: cleanly)
+        let path = configuration().commitLogDirectory.appending(Segment.name(4 << 17))
+        #expect(disk.exists(path) && store.store.maximumLogOffset > 4 << 17)
+        if wholly { try disk.removeFile(path) } else { try disk.open(path, .write).resize(to: 10_000) }
+        var refusal: StoreError?
+        for _ in 0..<2 {
+            do { _ = try open() } catch let error as StoreError { refusal = error }
+            #expect(refusal?.code == .layout && refusal?.path == path)
+            #expect(refusal?.message.contains("/disk/store/checkpoint") == true)
+            #expect(disk.exists(configuration().abortMarker) != cleanly && disk.exists(path) != wholly)
+        }
+        // The way out that it names.
+        try disk.removeFile(configuration().checkpointFile)
+        let again = try open()
+        #expect(try again.store.bodies("t").count == 8 && end(of: "t", in: again) == 9)
+        send(1, to: again)
+        #expect(end(of: "t", in: again) == 10)
+    }
+
+    /// An hour ahead and back: what was stored since has one and the same time.
+    @Test func aClockThatJumpsDoesNotLengthenTheWalk() throws {
+        let store = try open()
+        clock.advance(3_600_000)
+        send(1, to: store)
+        clock.advance(-3_600_000)
+        send(200, to: store)
+        stop(store, cleanly: false)
+        let again = try open()
+        #expect(again.store.recovery.rebuiltEntries == 0 && again.store.recovery.logEnd == store.store.maximumLogOffset)
+        send(5, to: again)
+        disk.kill()
+        #expect(try open().store.recovery.rebuiltEntries == 5)
+    }
+
+    /// The last record of what was synced goes bad, and power fails: its place stays its own.
+    @Test func aLastSyncedRecordThatGoesBadIsNoTornTail() throws {
+        let store = try open()
+        send(5, to: store)
+        let end = store.store.maximumLogOffset
+        send(1, to: store, topic: "u")
+        stop(store, cleanly: false)
+        disk.flip(configuration().commitLogDirectory.appending(Segment.name(0)), at: Int(end) + 1, bits: 0x40)
+        let again = try open()
+        #expect(again.store.recovery.logEnd == store.store.maximumLogOffset)
+        #expect(again.store.recovery.damagedOffsets == [end] && again.store.recovery.tornReason == nil)
+        send(1, to: again, topic: "u")
+        #expect(self.end(of: "u", in: again) == 2)
+    }
+
+    // MARK: Holes
+
+    private enum Bad: CaseIterable { case hole, rot, zeroedBeforeTheSync }
+
+    /// Three messages of some sectors each, the second one not whole.
+    @Test func aHoleEndsTheLogAndRotDoesNot() throws {
+        for bad in Bad.allCases {
+            let disk = SimulatedDisk(seed: 5)
+            let store = try SteppedStore(configuration(), on: disk, clock: clock)
+            send(1, to: store, bytes: 2000)
+            let hole = store.store.maximumLogOffset
+            if bad != .zeroedBeforeTheSync { store.flush(); store.writeCheckpoint() }
+            send(1, to: store, bytes: 2000)
+            let third = store.store.maximumLogOffset
+            send(3, to: store, bytes: 2000)
+            if bad == .zeroedBeforeTheSync { store.flush(); store.writeCheckpoint() }
+            disk.kill()
+            let file = try disk.open(configuration().commitLogDirectory.appending(Segment.name(0)), .write)
+            let sector = (hole / 512 + 1) * 512
+            try file.write([UInt8](repeating: bad == .rot ? 0x3C : 0, count: 512), at: sector)
+            let again = try SteppedStore(configuration(), on: disk, clock: clock)
+            let recovery = again.store.recovery
+            if bad == .hole {
+                #expect(recovery.logEnd == hole && recovery.letGoRecords == 3 && recovery.damagedOffsets.isEmpty)
+                #expect(recovery.tornReason?.contains("never written") == true)
+                #expect(try again.store.bodies("t").count == 1 && end(of: "t", in: again) == 1)
+                send(1, to: again)
+                #expect(try again.store.bodies("t").count == 2)
+            } else {
+                #expect(recovery.damagedOffsets == [hole] && recovery.tornReason == nil, "\(bad)")
+                #expect(recovery.logEnd > third && recovery.letGoRecords == 0)
+                #expect(try again.store.bodies("t").count == 4 && end(of: "t", in: again) == 5)
+            }
+            again.flush()
+            disk.kill()
+            let third2 = try SteppedStore(configuration(), on: disk, clock: clock)
+            #expect(third2.store.recovery.tornReason == nil)
+            #expect(try third2.store.bodies("t") == again.store.bodies("t"), "\(bad)")
+        }
+    }
+
+    /// What of a sector, and which sectors, say that a piece was never written.
+    @Test(arguments: [
+        (100..<700, 100..<700, true), (100..<700, 512..<700, false), (100..<700, 100..<512, true),
+        (100..<700, 101..<512, false), (510..<700, 510..<512, false), (508..<700, 508..<512, true),
+        (100..<1600, 512..<1024, true), (100..<1600, 513..<1535, false), (100..<1600, 1024..<1600, true),
+        (3000..<4096, 3008..<4096, false), (3000..<4096, 3000..<4096, true), (3000..<4096, 3100..<4096, true),
+        (3000..<5000, 3008..<4096, false), (3000..<5000, 4096..<4700, true),
+    ])
+    func zerosThatWereNeverWritten(piece: Range<Int64>, zeros: Range<Int64>, isUnwritten: Bool) throws {
+        var bytes = [UInt8](repeating: 0x41, count: 8192)
+        for index in zeros { bytes[Int(index)] = 0 }
+        let source = LogReader.Source(
+            segmentBytes: 4096, beginning: 0,
+            fetch: { offset, count throws(StoreError) in
+                ByteBuffer(bytes: bytes[Int(offset)..<min(Int(offset) + count, (Int(offset) / 4096 + 1) * 4096)])
+            }, nextData: { offset throws(StoreError) in offset })
+        #expect(try UnwrittenPiece(source: source).isIn(piece) == isUnwritten)
+    }
+
+    /// A record's header that went bad right before a segment's filler: the rest behind the filler is no hole. (Seed 165.)
+    @Test(arguments: [0, 100, 1500, 3500]) func aFillersRestIsNoHole(fillerAt: Int) throws {
+        var bytes = [UInt8](repeating: 0x41, count: 4096)
+        for index in fillerAt..<4096 { bytes[index] = 0 }
+        func bytesNow() -> [UInt8] { bytes }
+        func source() -> LogReader.Source {
+            let now = bytesNow()
+            return LogReader.Source(
+                segmentBytes: 4096, beginning: 0,
+                fetch: { offset, count throws(StoreError) in
+                    ByteBuffer(bytes: now[Int(offset)..<min(Int(offset) + count, 4096)])
+                }, nextData: { offset throws(StoreError) in offset })
+        }
+        #expect(try UnwrittenPiece(source: source()).isIn(0..<4096))
+        var filler = ByteBuffer()
+        filler.writeInteger(Int32(4096 - fillerAt))
+        filler.writeInteger(RecordLayout.blankMagic)
+        bytes.replaceSubrange(fillerAt..<(fillerAt + 8), with: Array(buffer: filler))
+        #expect(!(try UnwrittenPiece(source: source()).isIn(0..<4096)))
+        // What was never written before it still is a hole.
+        guard fillerAt >= 1500 else { return }
+        for index in 512..<1024 { bytes[index] = 0 }
+        #expect(try UnwrittenPiece(source: source()).isIn(0..<4096))
+    }
+
+    // MARK: Full disks
+
+    /// The rest of a segment behind a filler has no blocks, and gets none.
+    @Test func aStartOnAFullDiskFillsNoHole() throws {
+        let store = try open(segmentBytes: 16384)
+        send(5, to: store, bytes: 9000)
+        #expect(store.store.maximumLogOffset > 4 * 16384)
+        disk.change { $0.blockLimit = $0.usedBlocks }
+        disk.kill()
+        let again = try open(segmentBytes: 16384)
+        #expect(try again.store.bodies("t").count == 5)
+        #expect(again.store.recovery.logEnd == store.store.maximumLogOffset)
+        again.flush()
+        disk.cutPower()
+        #expect(try open(segmentBytes: 16384).store.bodies("t").count == 5)
+    }
+
+    /// After a failed sync pages are clean that the disk does not have: those that hold anything are written again.
+    @Test func whatAFailedSyncLostIsWrittenAgain() throws {
+        let store = try open(segmentBytes: 16384)
+        send(5, to: store, bytes: 9000)
+        disk.change { $0.failingSyncs = 1 }
+        store.flush()
+        disk.kill()
+        let again = try open(segmentBytes: 16384)
+        again.flush()
+        disk.cutPower()
+        #expect(try open(segmentBytes: 16384).store.bodies("t").count == 5)
+    }
+
+    // MARK: Another implementation
+
+    /// RocketMQ writes later times into the first 24 bytes and leaves the rest: what stands there is old.
+    @Test func whatAnotherImplementationWroteOverIsNotBelieved() throws {
+        let store = try open()
+        send(20, to: store)
+        stop(store, cleanly: true)
+        var checkpoint = try #require(try Checkpoint.read(from: configuration().checkpointFile, io: disk))
+        let bytes = checkpoint.bytes
+        #expect(bytes.count == 4096 && checkpoint.reach?.logOffset == store.store.maximumLogOffset)
+        #expect(Checkpoint(bytes) == checkpoint)
+        clock.advance(10_000)
+        func over(_ time: Int64) -> Checkpoint? {
+            var times = Checkpoint(logTimestamp: time, queueTimestamp: time)
+            times.indexTimestamp = checkpoint.indexTimestamp
+            return Checkpoint(times.bytes + bytes.dropFirst(24), now: clock.milliseconds)
+        }
+        #expect(over(clock.milliseconds)?.reach == nil && over(clock.milliseconds)?.logTimestamp == clock.milliseconds)
+        // Times that nobody can have written went bad.
+        #expect(over(clock.milliseconds + 1) == checkpoint && over(checkpoint.logTimestamp - 1) == checkpoint)
+        var rotten = bytes
+        rotten[512 + 40] ^= 1
+        #expect(Checkpoint(rotten)?.reach == nil)
+
+        checkpoint.logTimestamp += 5
+        let file = try disk.open(configuration().checkpointFile, .write)
+        try file.write(Array(checkpoint.bytes.prefix(24)), at: 0)
+        #expect(disk.exists(configuration().queueEndsFile))
+        let again = try open()
+        #expect(!disk.exists(configuration().queueEndsFile))
+        #expect(try again.store.bodies("t").count == 20)
+    }
+
+    @Test func withoutAReachTimesSayWhereTheWalkBegins() throws {
+        let store = try open()
+        send(100, to: store)
+        stop(store, cleanly: false)
+        try forgetReach()
+        let again = try open()
+        #expect(again.store.recovery.walkedRecords == 2)
+        #expect(try again.store.bodies("t").count == 100)
+        // A checkpoint from the future vouches for nothing.
+        var future = Checkpoint(logTimestamp: .max - 1, queueTimestamp: .max - 1)
+        future.indexTimestamp = .max - 1
+        try future.write(to: configuration().checkpointFile, io: disk)
+        disk.kill()
+        #expect(try open().store.recovery.walkedRecords == 100)
+    }
+}
+
+/// Times of records, of which one may say anything.
+@Suite struct StoreTimeTests {
+    /// The last two records' times, what the process before knew, the clock; the store's time.
+    @Test(arguments: [
+        ([100, 110] as [Int64], 90 as Int64, 500 as Int64, 110 as Int64), ([100, 1 << 60], 90, 500, 100),
+        ([1 << 60, 110], 90, 500, 110), ([100, 5], 90, 500, 100), ([1 << 60], 90, 500, 90), ([], 90, 500, 90),
+        ([], 0, 500, 0), ([900, 905], 90, 500, 905), ([900, 1 << 60], 90, 500, 900), ([905, 905], 900, 500, 905),
+        ([905, 950], 950, 500, 950), ([1 << 60, 900], 90, 500, 900),
+    ])
+    func theLastTimeIsOneThatMayBe(times: [Int64], known: Int64, now: Int64, expected: Int64) {
+        var last = LastStoreTime()
+        for time in times { last.saw(time) }
+        #expect(last.value(known: known, now: now) == expected)
+    }
+
+    /// A start that is refused has changed no file: segments of another size, after a clean stop and after a crash.
+    @Test(arguments: [true, false]) func aRefusedStartLeavesEveryFileAsItWas(cleanly: Bool) async throws {
+        let fixture = try StoreFixture()
+        let store = try fixture.open()
+        for _ in 0..<3 { try await store.append([message("t", body: String(repeating: "x", count: 100_000))]) }
+        let copy = cleanly ? fixture : try fixture.crashed()
+        store.close()
+        if !cleanly {
+            let checkpoint = fixture.root.appending("checkpoint").string
+            let target = copy.root.appending("checkpoint").string
+            try? FileManager.default.removeItem(atPath: target)
+            try FileManager.default.copyItem(atPath: checkpoint, toPath: target)
+        }
+        func files() throws -> [String: Data] {
+            let names = try FileManager.default.subpathsOfDirectory(atPath: copy.root.string)
+            return Dictionary(
+                uniqueKeysWithValues: names.map {
+                    ($0, FileManager.default.contents(atPath: copy.root.appending($0).string) ?? Data())
+                })
+        }
+        let before = try files()
+        for change in [{ $0.segmentBytes = 4 << 20 }, { $0.entriesPerQueueFile = 300 }]
+            as [(inout StoreConfiguration) -> Void]
+        {
+            var configuration = copy.configuration()
+            change(&configuration)
+            #expect {
+                try MessageStore(configuration: configuration, now: { 1_700_000_000_000 })
+            } throws: { ($0 as? StoreError)?.code == .layout }
+            #expect(try files() == before)
+        }
+        let again = try copy.open()
+        #expect(try again.bodies("t").count == 3)
+        again.close()
+    }
+
+    /// A header's time flips into the far future, in the last record and in one before.
+    @Test(arguments: [0, 1]) func aTimeThatWentBadDoesNotHoldTheClock(back: Int) throws {
+        let disk = SimulatedDisk(seed: 1)
+        let clock = SimulatedClock()
+        var configuration = StoreConfiguration(root: "/disk/store")
+        configuration.segmentBytes = 1 << 16
+        configuration.indexSlots = 64
+        configuration.indexEntries = 1024
+        func open() throws -> SteppedStore { try SteppedStore(configuration, on: disk, clock: clock) }
+        let store = try open()
+        var offsets: [Int64] = []
+        for index in 0..<4 {
+            clock.advance(5)
+            offsets.append(store.store.maximumLogOffset)
+            _ = store.append([message("t", body: "m\(index)")])
+            store.write()
+        }
+        disk.kill()
+        let place = Int(offsets[3 - back]) + RecordLayout.bornHostOffset + 8
+        disk.flip(configuration.commitLogDirectory.appending(Segment.name(0)), at: place + 1, bits: 0x08)
+        let again = try open()
+        clock.advance(5)
+        let answer = again.append([message("t", body: "next")])
+        again.write()
+        #expect(try answer.result?.get().storeTimestamp == clock.milliseconds)
+    }
+
+    private func filled(_ segments: Int, perSegment: Int) throws -> (SegmentChain, SimulatedDisk) {
+        let disk = SimulatedDisk(seed: 1)
+        _ = try disk.createDirectory("/disk/log")
+        let chain = try SegmentChain(
+            directory: "/disk/log", segmentBytes: 4096, io: disk, names: NameJournal(io: disk))
+        for segment in 0..<segments {
+            var offset = Int64(segment) * 4096
+            for index in 0..<perSegment {
+                var buffer = ByteBuffer()
+                message("t", body: "x").encode(
+                    into: &buffer, queueOffset: 0, logOffset: offset,
+                    storeTimestamp: 1 << 41 + Int64(segment * 100 + index))
+                try chain.write(buffer, at: offset)
+                offset += Int64(buffer.readableBytes)
+            }
+        }
+        return (chain, disk)
+    }
+
+    /// One header of a segment goes bad: its size, its magic, its time into the future or the past.
+    @Test(arguments: [(2, 0x40), (5, 0x01), (57, 0x08), (58, 0x02)] as [(Int, UInt8)])
+    func aSegmentWhoseFirstHeaderWentBadHasItsAge(within: Int, bits: UInt8) throws {
+        let base: Int64 = 1 << 41
+        for perSegment in [3, 4] {
+            let (chain, disk) = try filled(4, perSegment: perSegment)
+            let sound = try SegmentTimes.newest(of: chain.all, count: 3, last: base + 1000)
+            #expect(sound == [base + 101, base + 201, base + 301])
+            disk.flip(FilePath("/disk/log").appending(Segment.name(8192)), at: within, bits: bits)
+            let newest = try SegmentTimes.newest(of: chain.all, count: 3, last: base + 1000)
+            #expect(newest[0] == base + 101 && newest[2] == base + 301)
+            #expect(newest[1] >= base + 200 && newest[1] <= base + 202, "\(newest)")
+        }
+    }
+
+    /// A segment in which nothing can be read any more holds up nobody.
+    @Test func aSegmentWithoutAnyTimeIsAsOldAsTheNextOne() throws {
+        let (chain, _) = try filled(4, perSegment: 3)
+        try #require(chain.segment(at: 4096)).zero(from: 4096, durably: false)
+        try #require(chain.segment(at: 12288)).zero(from: 12288, durably: false)
+        let base: Int64 = 1 << 41
+        #expect(
+            try SegmentTimes.newest(of: chain.all, count: 3, last: base + 1000) == [
+                base + 201, base + 201, base + 1000,
+            ])
+    }
+}
