@@ -118,6 +118,25 @@ import Testing
         again.close()
     }
 
+    /// A log that is cut before a damaged record, to be copied anew, has the record's place free again.
+    @Test func aCutLogForgetsItsLostPlaces() async throws {
+        let (fixture, store, before) = try await filled()
+        defer { store.close() }
+        let crashed = try fixture.crashed().withoutNotes()
+        let bad = try #require(try store.entries(of: QueueKey(topic: "t", queueID: 0), from: 50, count: 1).first)
+        try crashed.overwrite([UInt8](repeating: 0x11, count: 4), at: UInt64(bad.logOffset) + 8)
+        let damaged = try crashed.open()
+        #expect(damaged.recovery.damagedOffsets == [bad.logOffset] && damaged.maximumOffset(of: Self.first) == 100)
+        damaged.close()
+        let cut = try MessageStore(
+            configuration: crashed.configuration(), now: { 1_700_000_000_000 }, cuttingAt: bad.logOffset)
+        defer { cut.close() }
+        #expect(cut.maximumLogOffset == bad.logOffset && cut.maximumOffset(of: Self.first) == 50)
+        #expect(try bodies(cut) == before.map { Array($0.prefix(50)) })
+        #expect(try await cut.append([message("t", 0, body: "anew")]).queueOffset == 50)
+    }
+    private static let first = QueueKey(topic: "t", queueID: 0)
+
     @Test func garbageBehindTheEndIsCut() async throws {
         let (fixture, store, before) = try await filled()
         defer { store.close() }

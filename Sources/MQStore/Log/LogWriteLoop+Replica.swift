@@ -93,8 +93,9 @@ extension LogWriteLoop {
 
     /// The queue, made such that its next place is this one.
     ///
-    /// A smaller one than expected says that the topic was made anew on the master; a larger one that the master does
-    /// not have what was before, or that its queue began there.
+    /// 1. A smaller one than expected: the topic was made anew on the master, or the queue knows a place for lost that
+    ///    was not. What is before the place stays.
+    /// 2. A larger one: the master does not have what was between, or its queue began there.
     private func queue(_ key: QueueKey, expecting queueOffset: Int64) throws(StoreError) -> ConsumeQueue {
         let next = assigner.nextQueueOffset(of: key)
         if next == queueOffset { return try openQueue(key) }
@@ -102,7 +103,12 @@ extension LogWriteLoop {
         if queueOffset < next, queueOffset == 0 {
             if let error = delete(topic: key.topic) { throw error }
         } else {
-            try queues.makeIfMissing(key).beginAnew(at: queueOffset)
+            let queue = try queues.makeIfMissing(key)
+            if queueOffset > queue.minimumOffset, queueOffset < queue.maximumOffset {
+                try queue.cut(atQueueOffset: queueOffset)
+            } else {
+                try queue.beginAnew(at: queueOffset)
+            }
         }
         assigner.expect(queueOffset, of: key)
         return try queues.makeIfMissing(key)

@@ -161,6 +161,12 @@ final class ConsumeQueue: Sendable {
         try cut { entry, _ throws(StoreError) in entry.end > logOffset }
     }
 
+    /// Forgets all that was said of records at `logOffset` or behind, lost places among it: their records come anew. For
+    /// recovery only.
+    func forget(fromLogOffset logOffset: Int64) throws(StoreError) {
+        try cut { entry, _ throws(StoreError) in entry.logOffset >= logOffset || entry.end > logOffset }
+    }
+
     /// Forgets the entries of records that do not end at `logOffset` or before, when some may be half written.
     ///
     /// Looked for from the end, one by one: a half-written entry may point anywhere and mislead a search by halves.

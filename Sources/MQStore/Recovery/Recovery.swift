@@ -60,6 +60,8 @@ struct Recovery {
         if let cut, cut < log.endOffset {
             try notes.endLog(at: cut)
             try log.cut(at: cut, durably: true)
+            // What is cut comes anew, to the same places: a place that was given up for lost must not stand in its way.
+            for queue in queues.all { try queue.forget(fromLogOffset: cut) }
         }
         var lacking = lackingQueues()
         var outcome = try lacking.isEmpty ? walkFromEnd() : walkAll()
