@@ -65,11 +65,11 @@ let package = Package(
     ],
     targets: [
         // The message system. Nothing here imports anything of the lab.
-        .target(name: "CChecksum"),
+        .target(name: "CChecksum", exclude: ["README.md"]),
         library("MQWire", ["CChecksum", nioCore]),
         library("MQTransport", ["MQWire", nioCore, nioPosix, nioTLS, logging]),
         library("MQTLS", ["MQTransport", nioCore, nioTLS, nioSSL]),
-        .target(name: "CStorage"),
+        .target(name: "CStorage", exclude: ["README.md"]),
         library("MQStore", ["CStorage", "MQWire", nioCore, system, logging]),
         library("MQReplication", ["MQStore", "MQWire", nioCore, logging]),
         library("MQNameserver", ["MQWire", "MQTransport", nioCore, nioPosix, logging, system]),
@@ -119,7 +119,7 @@ let package = Package(
                 "CMallocCounter", "MQClient", "MQProgram", "MQStore", "MQTransport", "MQWire", arguments, histogram,
                 logging, nioCore, nioPosix, system,
             ]),
-        .target(name: "CMallocCounter"),
+        .target(name: "CMallocCounter", exclude: ["README.md"]),
         program("seatrial-agent", ["LabAgent", system]),
         program(
             "seatrial",
