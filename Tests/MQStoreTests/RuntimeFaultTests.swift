@@ -244,4 +244,22 @@ import Testing
         #expect(reading.body.capacity < 1 << 20)
         #expect(try store.bodies("t") == [large, "m2"])
     }
+
+    /// The same where one record is looked at: a search by time, a recovery.
+    @Test func aRottenSizeDoesNotSayHowMuchIsRead() throws {
+        var configuration = StoreConfiguration(root: "/disk/store")
+        configuration.segmentBytes = 1 << 20
+        configuration.entriesPerQueueFile = 64
+        let store = try SteppedStore(configuration, on: disk, clock: clock)
+        _ = send(store, "m0")
+        _ = send(store, String(repeating: "l", count: 400_000))
+        let key = QueueKey(topic: "t", queueID: 0)
+        disk.change { $0.largestRead = 0 }
+        let rotten = QueueEntry(logOffset: 0, size: 300_000, tagCode: 0)
+        #expect(try store.store.record(of: rotten, in: key, at: 0) == nil)
+        #expect(disk.state.withLock { $0.largestRead } <= EntryReading.trustedBytes)
+        let large = try #require(try store.store.entries(of: key, from: 1, count: 1).first)
+        #expect(try store.store.record(of: large, in: key, at: 1)?.body.readableBytes == 400_000)
+        store.close()
+    }
 }

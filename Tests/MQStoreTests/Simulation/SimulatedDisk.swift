@@ -150,6 +150,8 @@ final class SimulatedDisk: StorageIO {
         /// Syncs of such paths are lies.
         var sabotage: (@Sendable (String) -> Bool)?
         var operations = 0
+        /// The most bytes that one read gave.
+        var largestRead = 0
         var isTraced = false
         /// Of all operations in their order; of two runs of one seed it must be the same. Kept when it is not `nil`.
         var digest: UInt64?

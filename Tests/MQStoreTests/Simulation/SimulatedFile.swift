@@ -83,6 +83,7 @@ final class SimulatedFile: StorageFile {
             }
             let start = min(Int(offset), inode.cached.count)
             let count = min(target.count, inode.cached.count - start)
+            state.largestRead = max(state.largestRead, count)
             inode.cached.withUnsafeBytes { bytes in
                 target.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[start..<start + count]))
             }
