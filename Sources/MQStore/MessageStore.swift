@@ -114,17 +114,15 @@ public final class MessageStore: Sendable {
             flushedTimestamp: wasCleanStop ? outcome.lastStoreTimestamp : flushedTimestamp)
         let failure = FailureBox()
         self.failure = failure
-        let waiting = FlusherBox()
-        let writer = LogWriter(configuration: configuration, meters: meters, now: uptime) {
-            waiting.flusher?.waiters ?? 0
-        }
+        let backlog = FlushBacklog()
+        let writer = LogWriter(configuration: configuration, meters: meters, now: uptime, unflushed: backlog)
         self.writer = writer
         let refuse: @Sendable (StoreError) -> Void = { refusal in
             failure.set(refusal)
             writer.refuse(refusal)
         }
         flusher = LogFlusher(
-            configuration: configuration, progress: progress,
+            configuration: configuration, progress: progress, backlog: backlog,
             sync: { [log] range throws(StoreError) in try log.sync(range) }, now: { uptime() / 1_000_000 },
             meters: meters
         ) { cause in
@@ -133,7 +131,6 @@ public final class MessageStore: Sendable {
                     .unsafe, path: cause.path, message: "\(cause.message) failed; check the disk and restart",
                     cause: cause.cause))
         }
-        waiting.set(flusher)
         let (index, indexer, loop) = try Self.index(
             configuration, log: log, logEnd: report.logEnd, progress: progress, io: io, now: now)
         self.index = index
@@ -268,13 +265,4 @@ private final class FailureBox: Sendable {
     var error: StoreError? { stored.withLock { $0 } }
 
     func set(_ error: StoreError) { stored.withLock { if $0 == nil { $0 = error } } }
-}
-
-/// Leads the writer to the flusher, which is made after it.
-private final class FlusherBox: Sendable {
-    private let stored = Mutex<LogFlusher?>(nil)
-
-    var flusher: LogFlusher? { stored.withLock { $0 } }
-
-    func set(_ flusher: LogFlusher) { stored.withLock { $0 = flusher } }
 }

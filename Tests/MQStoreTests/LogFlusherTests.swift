@@ -158,9 +158,10 @@ import Testing
     @Test func onlySoManyMayWaitForAHungDisk() {
         var configuration = configuration()
         configuration.maximumWaitingAppends = 2
-        let unflushed = Atomic(1)
+        let unflushed = FlushBacklog()
+        unflushed.add(1)
         let refusals = Mutex<[StoreError.Code]>([])
-        let writer = LogWriter(configuration: configuration) { unflushed.load(ordering: .relaxed) }
+        let writer = LogWriter(configuration: configuration, unflushed: unflushed)
         func submit() {
             writer.submit(
                 Append(
@@ -171,7 +172,7 @@ import Testing
         }
         submit()
         #expect(refusals.withLock { $0.isEmpty })
-        unflushed.store(2, ordering: .relaxed)
+        unflushed.add(1)
         submit()
         #expect(refusals.withLock { $0 } == [.overloaded])
     }

@@ -23,6 +23,27 @@ struct IndexLayout: Sendable, Hashable {
 
     /// The size of a file in bytes.
     var fileBytes: Int64 { Int64(Self.headerBytes + 4 * slotCount + Self.entryBytes * entryCount) }
+    /// The shape of a file of so many bytes, which does not say it: its slots, or else four entries for each slot, as it is
+    /// unless somebody has set both. `nil` when that can't be.
+    init?(fileBytes: Int64, slotCount slots: Int? = nil) {
+        let room = fileBytes - Int64(Self.headerBytes)
+        let unit = Int64(4 + 4 * Self.entryBytes)
+        if let slots {
+            guard slots > 0, room > 4 * Int64(slots), (room - 4 * Int64(slots)) % Int64(Self.entryBytes) == 0 else {
+                return nil
+            }
+            self.init(slotCount: slots, entryCount: Int(room - 4 * Int64(slots)) / Self.entryBytes)
+        } else {
+            guard room > 0, room % unit == 0 else { return nil }
+            self.init(slotCount: Int(room / unit), entryCount: 4 * Int(room / unit))
+        }
+    }
+
+    init(slotCount: Int, entryCount: Int) {
+        self.slotCount = slotCount
+        self.entryCount = entryCount
+    }
+
     /// The position of the slots in the file.
     static var slotsPosition: Int64 { Int64(headerBytes) }
 
@@ -36,10 +57,26 @@ struct IndexLayout: Sendable, Hashable {
 
     /// The hash under which a key of a topic is found: Java's of `topic#key`, its sign taken away.
     static func hash(topic: String, key: some StringProtocol) -> Int32 {
-        let hash = JavaStringHash.hash(key, after: JavaStringHash.hash("#", after: JavaStringHash.hash(topic)))
-        // The smallest number has no positive counterpart; RocketMQ takes 0.
-        return hash == .min ? 0 : abs(hash)
+        unsigned(JavaStringHash.hash(key, after: prefix(of: topic)))
     }
+
+    /// The same for a key whose bytes stand there in UTF-8; `prefix` is ``prefix(of:)`` its topic.
+    static func hash(utf8 key: UnsafeRawBufferPointer, after prefix: Int32) -> Int32 {
+        unsigned(JavaStringHash.hash(utf8: key, after: prefix))
+    }
+
+    /// The hash of what stands before each key of a topic.
+    static func prefix(of topic: String) -> Int32 { withSeparator(JavaStringHash.hash(topic)) }
+
+    /// The same for a topic that stands there in UTF-8.
+    static func prefix(utf8 topic: UnsafeRawBufferPointer) -> Int32 {
+        withSeparator(JavaStringHash.hash(utf8: topic))
+    }
+
+    private static func withSeparator(_ topic: Int32) -> Int32 { topic &* 31 &+ Int32(UInt8(ascii: "#")) }
+
+    /// The smallest number has no positive counterpart; RocketMQ takes 0.
+    private static func unsigned(_ hash: Int32) -> Int32 { hash == .min ? 0 : abs(hash) }
 }
 
 /// What an index file says of itself.
@@ -128,37 +165,6 @@ struct IndexEntry: Sendable, Hashable {
         guard begin > 0 else { return 0 }
         // Times stand in files and records that may be damaged: two of them may be further apart than 64 bits count.
         let (apart, overflow) = timestamp.subtractingReportingOverflow(begin)
-        return overflow ? 0 : Int32(clamping: max(0, min(Int64(Int32.max), apart)) / 1000)
-    }
-}
-
-/// A message's keys, ready for the index.
-struct IndexedMessage: Sendable, Hashable {
-    /// Where its record begins in the log.
-    var logOffset: Int64
-    /// When it was stored, milliseconds since 1970.
-    var storeTimestamp: Int64
-    /// The hashes of its keys: its unique id first, then each of its own.
-    var hashes: [Int32]
-
-    /// The most keys of one message that are indexed: a properties field of 32 KiB could name thousands.
-    static let keyLimit = 256
-
-    /// The keys of a record; `nil` when it has none or is the note of a rolled-back transaction.
-    init?(_ record: StoredRecord) {
-        guard record.sysFlag.transaction != .transactionRollback else { return nil }
-        var hashes: [Int32] = []
-        if let id = MessageProperties.value(of: "UNIQ_KEY", in: record.encodedProperties) {
-            hashes.append(IndexLayout.hash(topic: record.topic, key: id))
-        }
-        if let keys = MessageProperties.value(of: "KEYS", in: record.encodedProperties) {
-            for key in keys.split(separator: " ").prefix(Self.keyLimit - 1) {
-                hashes.append(IndexLayout.hash(topic: record.topic, key: key))
-            }
-        }
-        if hashes.isEmpty { return nil }
-        logOffset = record.logOffset
-        storeTimestamp = record.storeTimestamp
-        self.hashes = hashes
+        return overflow ? 0 : Int32(clamping: max(0, apart / 1000))
     }
 }

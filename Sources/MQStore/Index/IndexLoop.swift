@@ -95,19 +95,41 @@ final class IndexLoop {
         var messages: [IndexedMessage] = []
         var steps = 0
         while reader.position < progress.writtenOffset, steps < Self.batchMessages {
+            let position = reader.position
+            let (last, keys) = (lastOffset, layout.entryCount - 1)
+            reader.skim { bytes in
+                Self.takeKeys(bytes, at: position, after: last, atMost: keys, &steps, into: &messages)
+            }
+            if reader.position > position { continue }
             steps += 1
             switch try reader.next() {
             case .record(let record):
                 guard record.logOffset > lastOffset, var message = IndexedMessage(record) else { continue }
-                if message.hashes.count >= layout.entryCount {
-                    message.hashes.removeSubrange((layout.entryCount - 1)...)
-                }
+                message.hashes.shorten(to: keys)
                 messages.append(message)
             case .damaged, .nextSegment: continue
             case .unwritten, .torn: reader.resume(at: try reader.nextBoundary() ?? progress.writtenOffset)
             }
         }
         return messages
+    }
+
+    /// Takes the keys of the sound records at the front of `bytes`, until the batch is full; gives the bytes that they have.
+    private static func takeKeys(
+        _ bytes: UnsafeRawBufferPointer, at position: Int64, after last: Int64, atMost keys: Int, _ steps: inout Int,
+        into messages: inout [IndexedMessage]
+    ) -> Int {
+        var taken = 0
+        while steps < batchMessages {
+            let rest = UnsafeRawBufferPointer(rebasing: bytes[taken...])
+            guard let glance = RecordGlance(rest, at: position + Int64(taken)) else { break }
+            steps += 1
+            taken += glance.size
+            guard glance.logOffset > last, var message = IndexedMessage(glance, rest) else { continue }
+            message.hashes.shorten(to: keys)
+            messages.append(message)
+        }
+        return taken
     }
 
     /// Adds messages; `false` when a full file has to wait for the log's sync before the rest can be added.

@@ -8,7 +8,7 @@ final class SlotTable {
     private let slots: UnsafeMutablePointer<UInt32>
     private let count: Int
     /// Which pieces hold anything.
-    private var used: [Bool]
+    private let used: UnsafeMutableBufferPointer<Bool>
 
     /// The slots written with one call.
     private static let pieceSlots = 1024
@@ -19,10 +19,14 @@ final class SlotTable {
         }
         slots = memory.bindMemory(to: UInt32.self, capacity: count)
         self.count = count
-        used = Array(repeating: false, count: (count + Self.pieceSlots - 1) / Self.pieceSlots)
+        used = .allocate(capacity: (count + Self.pieceSlots - 1) / Self.pieceSlots)
+        used.initialize(repeating: false)
     }
 
-    deinit { free(slots) }
+    deinit {
+        free(slots)
+        used.deallocate()
+    }
 
     /// The newest entry of a slot; 0 when it has none.
     subscript(slot: Int) -> UInt32 {

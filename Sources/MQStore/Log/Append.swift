@@ -28,13 +28,38 @@ public struct AppendReceipt: Sendable {
     }
 
     /// Each record's position in the log, in the order of the drafts, in bytes.
-    public var logOffsets: [Int64]
+    public var logOffsets: LogOffsets
     /// The first record's number in its queue; the others of a batch follow.
     public var queueOffset: Int64
     /// When they were stored, milliseconds since 1970.
     public var storeTimestamp: Int64
     /// Whether they are on the disk.
     public var flush: Flush
+}
+
+/// Positions in the log; a single one, as nearly every append has, takes no memory of its own.
+public struct LogOffsets: RandomAccessCollection, ExpressibleByArrayLiteral, Hashable, Sendable {
+    private var first: Int64 = 0
+    private var others: [Int64] = []
+    /// How many there are.
+    public private(set) var endIndex = 0
+
+    /// Always 0.
+    public var startIndex: Int { 0 }
+
+    /// These positions.
+    public init(arrayLiteral elements: Int64...) { for element in elements { append(element) } }
+
+    /// The position of the record with this number.
+    public subscript(position: Int) -> Int64 {
+        precondition(position >= 0 && position < endIndex, "there are \(endIndex) positions, and not one \(position)")
+        return position == 0 ? first : others[position - 1]
+    }
+
+    mutating func append(_ offset: Int64) {
+        if endIndex == 0 { first = offset } else { others.append(offset) }
+        endIndex += 1
+    }
 }
 
 /// A queue that got new messages.

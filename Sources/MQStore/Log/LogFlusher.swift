@@ -1,5 +1,14 @@
 import Synchronization
 
+/// How many appends are written and wait for a sync: the flusher counts them, and the writer asks for each it takes.
+final class FlushBacklog: Sendable {
+    private let waiting = Atomic<Int>(0)
+
+    var count: Int { waiting.load(ordering: .relaxed) }
+
+    func add(_ appends: Int) { waiting.wrappingAdd(appends, ordering: .relaxed) }
+}
+
 /// Syncs the commit log on its own thread and answers the appends that wait for it.
 ///
 /// With the synchronous policy each round takes all who wait, syncs once and answers them in one sweep; who comes
@@ -42,7 +51,7 @@ final class LogFlusher: Sendable {
     private let state: WaitableMutex<State>
     private let threads = Mutex<[StoreThread]>([])
     private let isWatchClosed = WaitableMutex(false)
-    private let waitingCount = Atomic<Int>(0)
+    private let backlog: FlushBacklog
     /// How often an asynchronous store syncs, in milliseconds.
     let intervalMilliseconds: Atomic<Int64>
     /// Held by whoever syncs a file of the log, until a failure is noted: the kernel tells of it once, and the next
@@ -57,14 +66,16 @@ final class LogFlusher: Sendable {
     /// - Parameters:
     ///   - sync: brings a range of the log to the disk.
     ///   - now: a monotonic clock in milliseconds, for the time-out.
+    ///   - backlog: counts those who wait.
     ///   - onFailure: told when a sync failed; from then on nothing may be accepted.
     init(
-        configuration: StoreConfiguration, progress: StoreProgress,
+        configuration: StoreConfiguration, progress: StoreProgress, backlog: FlushBacklog = FlushBacklog(),
         sync: @escaping @Sendable (Range<Int64>) throws(StoreError) -> Void,
         now: @escaping @Sendable () -> Int64, meters: StoreMeters = StoreMeters(),
         onFailure: @escaping @Sendable (StoreError) -> Void
     ) {
         self.meters = meters
+        self.backlog = backlog
         intervalMilliseconds = Atomic(configuration.flushIntervalMilliseconds)
         self.configuration = configuration
         self.sync = sync
@@ -83,7 +94,7 @@ final class LogFlusher: Sendable {
     }
 
     /// How many appends are written and wait for a sync; the writer takes no more than its limit.
-    var waiters: Int { waitingCount.load(ordering: .relaxed) }
+    var waiters: Int { backlog.count }
 
     /// Whether a sync has failed.
     var hasFailed: Bool { state.withLock { $0.hasFailed } }
@@ -95,7 +106,7 @@ final class LogFlusher: Sendable {
             answered = waiters.filter { !$0.append.awaitsFlush }
             let waiting = answered.isEmpty ? waiters : waiters.filter(\.append.awaitsFlush)
             let since = now()
-            waitingCount.wrappingAdd(waiting.count, ordering: .relaxed)
+            backlog.add(waiting.count)
             state.withLockAndWake { state in
                 if !waiting.isEmpty { state.waiting.append(Group(waiters: waiting, since: since)) }
                 state.writtenTo = writtenTo
@@ -242,7 +253,7 @@ final class LogFlusher: Sendable {
     }
 
     private func answer(_ group: Group, _ flush: AppendReceipt.Flush) {
-        waitingCount.wrappingSubtract(group.waiters.count, ordering: .relaxed)
+        backlog.add(-group.waiters.count)
         Self.answer(group.waiters, flush)
     }
 

@@ -71,6 +71,17 @@ struct LogReader {
         return step
     }
 
+    /// Hands what is left of the window to `body`, which says how many bytes of whole and sound records it took.
+    ///
+    /// For whoever needs little of each record; where it takes nothing, ``next()`` goes on.
+    mutating func skim(_ body: (UnsafeRawBufferPointer) -> Int) {
+        let taken = window.withUnsafeReadableBytes(body)
+        guard taken > 0 else { return }
+        window.moveReaderIndex(forwardBy: taken)
+        position += Int64(taken)
+        isStale = true
+    }
+
     /// Goes on at this place.
     mutating func resume(at offset: Int64) {
         position = offset
@@ -101,7 +112,9 @@ struct LogReader {
     }
 
     private func segmentEnd(of offset: Int64) -> Int64 {
-        (offset / source.segmentBytes + 1) * source.segmentBytes
+        // A rotten offset may lie where no segment can end.
+        let (end, overflow) = (offset / source.segmentBytes + 1).multipliedReportingOverflow(by: source.segmentBytes)
+        return overflow ? .max : end
     }
 
     /// Where in the window a record's magic makes one possible: four bytes before it.

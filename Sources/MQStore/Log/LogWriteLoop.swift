@@ -23,7 +23,9 @@ final class LogWriteLoop {
     let flusher: LogFlusher
     private let now: @Sendable () -> Int64
     private let arrivals: @Sendable ([QueueArrival]) -> Void
-    var assigner: OffsetAssigner
+    // Four fields that every record touches: asking each time whether two touch one at once costs as much as the work, and
+    // nothing that they call comes back here.
+    @exclusivity(unchecked) var assigner: OffsetAssigner
     var lastTimestamp: Int64
     private var deleted: DeletedTopicsFile
     private let onUnsafe: @Sendable (StoreError) -> Void
@@ -31,9 +33,13 @@ final class LogWriteLoop {
     /// The error for which nothing is written any more.
     private(set) var refusal: StoreError?
 
-    var staging = ByteBuffer()
-    var run: Run
-    private var finished: [Finished] = []
+    @exclusivity(unchecked) var staging = ByteBuffer()
+    @exclusivity(unchecked) var run: Run
+    /// The batch's appends all of whose records are placed, and how many of them are published: the others are the run's.
+    @exclusivity(unchecked) private var finished: [LogFlusher.Waiter] = []
+    private var publishedAppends = 0
+    /// The topic that the last record was found to have: the next one mostly has it, too.
+    private var checkedTopic = ""
     /// What a failed write may have left in the files.
     private var remains: Remains?
 
@@ -50,7 +56,6 @@ final class LogWriteLoop {
         var queues: [QueuePart] = []
         /// Where in ``queues`` a queue's part is.
         var indices: [QueueKey: Int] = [:]
-        var completed: [Finished] = []
         /// Pieces of a master's log that end in it.
         var copied: [ReplicaPiece] = []
 
@@ -58,9 +63,13 @@ final class LogWriteLoop {
         static let fewQueues = 8
 
         /// Where the queue's part is, if the run has one.
-        func index(of key: QueueKey) -> Int? {
-            guard queues.count <= Self.fewQueues else { return indices[key] }
-            return queues.firstIndex { $0.queue.key.queueID == key.queueID && $0.queue.key.topic == key.topic }
+        func index(topic: String, queueID: Int32) -> Int? {
+            guard queues.count <= Self.fewQueues else { return indices[QueueKey(topic: topic, queueID: queueID)] }
+            for index in queues.indices {
+                let key = queues[index].queue.key
+                if key.queueID == queueID, key.topic == topic { return index }
+            }
+            return nil
         }
     }
 
@@ -76,14 +85,15 @@ final class LogWriteLoop {
     struct QueuePart {
         var queue: ConsumeQueue
         var start: Int64
+        /// What stands for the queue in the assigner.
+        var slot: Int
         var entries = ByteBuffer()
         var tagCodes: [Int64] = []
-    }
 
-    /// An append all of whose records are placed.
-    struct Finished {
-        var append: Append
-        var receipt: AppendReceipt
+        mutating func add(_ entry: QueueEntry) {
+            entry.write(to: &entries)
+            tagCodes.append(entry.tagCode)
+        }
     }
 
     init(
@@ -119,10 +129,11 @@ final class LogWriteLoop {
         }
         _ = commit()
         flusher.add(
-            finished.map { LogFlusher.Waiter(append: $0.append, receipt: $0.receipt) },
+            finished,
             // Of what was written: the checkpoint must not vouch for a message that was refused.
             writtenTo: progress.writtenOffset, timestamp: progress.lastTimestamp)
         finished.removeAll(keepingCapacity: true)
+        publishedAppends = 0
         if staging.capacity > Self.keptStagingBytes { staging = ByteBuffer() }
     }
 
@@ -151,19 +162,15 @@ final class LogWriteLoop {
 
     private func place(_ append: Append) {
         var receipt = AppendReceipt(logOffsets: [], queueOffset: 0, storeTimestamp: lastTimestamp, flush: .notAwaited)
-        receipt.logOffsets.reserveCapacity(append.drafts.count)
         do throws(StoreError) {
-            for draft in append.drafts { try check(draft) }
-            // All of their queues before any is placed: what is placed is written, whatever becomes of the rest.
-            if append.drafts.count > 1 {
-                for draft in append.drafts where Self.isQueued(draft) {
-                    _ = try openQueue(QueueKey(topic: draft.topic, queueID: draft.queueID))
-                }
-            }
-            for (index, draft) in append.drafts.enumerated() {
+            if append.drafts.count == 1 {
+                let draft = append.drafts[0]
+                try check(draft)
                 let placement = try place(draft)
                 receipt.logOffsets.append(placement.logOffset)
-                if index == 0 { receipt.queueOffset = placement.queueOffset }
+                receipt.queueOffset = placement.queueOffset
+            } else {
+                try placeAll(of: append, &receipt)
             }
         } catch {
             // Parts of a batch that are already visible stay; the answer is an error, so the sender may send again.
@@ -171,11 +178,26 @@ final class LogWriteLoop {
             fail(append, receipt, with: error)
             return
         }
-        run.completed.append(Finished(append: append, receipt: receipt))
+        finished.append(LogFlusher.Waiter(append: append, receipt: receipt))
+    }
+
+    private func placeAll(of append: Append, _ receipt: inout AppendReceipt) throws(StoreError) {
+        for draft in append.drafts { try check(draft) }
+        // All of their queues before any is placed: what is placed is written, whatever becomes of the rest.
+        for draft in append.drafts where Self.isQueued(draft) {
+            _ = try openQueue(QueueKey(topic: draft.topic, queueID: draft.queueID))
+        }
+        for (index, draft) in append.drafts.enumerated() {
+            let placement = try place(draft)
+            receipt.logOffsets.append(placement.logOffset)
+            if index == 0 { receipt.queueOffset = placement.queueOffset }
+        }
     }
 
     private func check(_ draft: RecordDraft) throws(StoreError) {
-        if let objection = draft.storeObjection { throw objection }
+        let isKnown = draft.topic == checkedTopic
+        if let objection = isKnown ? draft.contentObjection : draft.storeObjection { throw objection }
+        if !isKnown { checkedTopic = draft.topic }
         guard Int64(draft.encodedSize) <= assigner.maximumRecordBytes else {
             throw StoreError(
                 .illegalMessage,
@@ -183,8 +205,8 @@ final class LogWriteLoop {
                     + "\(assigner.segmentBytes) bytes")
         }
         // Recovery tells lost sectors from written ones by this (`LogWalk`).
-        guard !draft.topic.isEmpty, !draft.topic.utf8.contains(0), !LogWalk.hasZero(draft.properties) else {
-            throw StoreError(.illegalMessage, message: "topic and properties must not hold a zero byte")
+        guard !LogWalk.hasZero(draft.properties) else {
+            throw StoreError(.illegalMessage, message: "the properties must not hold a zero byte")
         }
     }
 
@@ -213,36 +235,42 @@ final class LogWriteLoop {
     }
 
     private func placeQueued(_ draft: RecordDraft, size: Int) throws(StoreError) -> OffsetAssigner.Placement {
-        let key = QueueKey(topic: draft.topic, queueID: draft.queueID)
         // The queue is opened before an offset is taken, so that a failure leaves nothing to give back.
-        let queue = try openQueue(key)
-        let placement = assigner.place(key, bytes: size)
+        let part = try part(topic: draft.topic, queueID: draft.queueID)
+        let placement = assigner.place(slot: run.queues[part].slot, bytes: size)
         draft.encode(
             into: &staging, queueOffset: placement.queueOffset, logOffset: placement.logOffset,
             storeTimestamp: lastTimestamp)
         let code = QueueEntry.tagCode(
             topic: draft.topic, sysFlag: draft.sysFlag, properties: draft.properties, storeTimestamp: lastTimestamp,
             delayLevelMilliseconds: configuration.delayLevelMilliseconds)
-        let entry = QueueEntry(logOffset: placement.logOffset, size: Int32(size), tagCode: code)
-        add(entry, to: queue, at: placement.queueOffset)
+        run.queues[part].add(QueueEntry(logOffset: placement.logOffset, size: Int32(size), tagCode: code))
         return placement
     }
 
+    /// Where the queue's part of the run is; made, and the queue opened, when it has none yet.
+    private func part(topic: String, queueID: Int32) throws(StoreError) -> Int {
+        if let index = run.index(topic: topic, queueID: queueID) { return index }
+        let key = QueueKey(topic: topic, queueID: queueID)
+        return beginPart(try queues.makeIfMissing(key), at: assigner.nextQueueOffset(of: key))
+    }
+
+    private func beginPart(_ queue: ConsumeQueue, at queueOffset: Int64) -> Int {
+        let index = run.queues.count
+        run.indices[queue.key] = index
+        run.queues.append(QueuePart(queue: queue, start: queueOffset, slot: assigner.slot(of: queue.key)))
+        return index
+    }
+
     func openQueue(_ key: QueueKey) throws(StoreError) -> ConsumeQueue {
-        if let index = run.index(of: key) { return run.queues[index].queue }
+        if let index = run.index(topic: key.topic, queueID: key.queueID) { return run.queues[index].queue }
         return try queues.makeIfMissing(key)
     }
 
     /// Puts an entry into the run's part of its queue.
     func add(_ entry: QueueEntry, to queue: ConsumeQueue, at queueOffset: Int64) {
-        let known = run.index(of: queue.key)
-        let index = known ?? run.queues.count
-        if known == nil {
-            run.indices[queue.key] = index
-            run.queues.append(QueuePart(queue: queue, start: queueOffset))
-        }
-        entry.write(to: &run.queues[index].entries)
-        run.queues[index].tagCodes.append(entry.tagCode)
+        let known = run.index(topic: queue.key.topic, queueID: queue.key.queueID)
+        run.queues[known ?? beginPart(queue, at: queueOffset)].add(entry)
     }
 
     /// Writes the run and begins the next one; on failure its appends are answered and the error returned.
@@ -251,7 +279,7 @@ final class LogWriteLoop {
             staging.clear()
             run = Run(start: assigner.logOffset)
         }
-        guard staging.readableBytes > 0 || !run.completed.isEmpty || !run.copied.isEmpty else { return nil }
+        guard staging.readableBytes > 0 || finished.count > publishedAppends || !run.copied.isEmpty else { return nil }
         do throws(StoreError) { try eraseRemains() } catch {
             // Nothing of this run was written.
             note(error)
@@ -280,7 +308,7 @@ final class LogWriteLoop {
         progress.published(
             writtenOffset: assigner.logOffset, timestamp: lastTimestamp,
             records: arrived.reduce(0) { $0 + $1.tagCodes.count })
-        finished.append(contentsOf: run.completed)
+        publishedAppends = finished.count
         for piece in run.copied { piece.completion(.success(assigner.logOffset)) }
         if !arrived.isEmpty { arrivals(arrived) }
     }
@@ -312,7 +340,8 @@ final class LogWriteLoop {
 
     /// Answers the run's appends with the error, and gives their places back.
     private func refuse(_ error: StoreError) -> StoreError {
-        for finished in run.completed { fail(finished.append, finished.receipt, with: error) }
+        for refused in finished[publishedAppends...] { fail(refused.append, refused.receipt, with: error) }
+        finished.removeSubrange(publishedAppends...)
         for piece in run.copied { piece.completion(.failure(error)) }
         assigner.rewind(
             logOffset: run.start, queues: run.queues.map { (key: $0.queue.key, offset: $0.start) })

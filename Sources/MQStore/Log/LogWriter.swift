@@ -28,12 +28,12 @@ final class LogWriter: Sendable {
     /// Whether appends were queued of which the thread was not told.
     private let isWakeOwed = Atomic(false)
     private let thread = Mutex<StoreThread?>(nil)
-    /// How many appends are written and wait for a sync.
-    private let unflushed: @Sendable () -> Int
+    /// Those that are written and wait for a sync.
+    private let unflushed: FlushBacklog
 
     init(
         configuration: StoreConfiguration, meters: StoreMeters = StoreMeters(),
-        now: @escaping @Sendable () -> Int64 = MonotonicClock.nanoseconds, unflushed: @escaping @Sendable () -> Int
+        now: @escaping @Sendable () -> Int64 = MonotonicClock.nanoseconds, unflushed: FlushBacklog
     ) {
         self.configuration = configuration
         self.meters = meters
@@ -97,9 +97,10 @@ final class LogWriter: Sendable {
         {
             return late
         }
-        if unflushed() >= configuration.maximumWaitingAppends {
+        let unflushed = unflushed.count
+        if unflushed >= configuration.maximumWaitingAppends {
             return StoreError(
-                .overloaded, message: "\(unflushed()) messages wait for the disk's confirmation; send slower")
+                .overloaded, message: "\(unflushed) messages wait for the disk's confirmation; send slower")
         }
         inbox.appends.append(append)
         inbox.bytes += append.bytes
@@ -181,7 +182,7 @@ final class LogWriter: Sendable {
             machine.copy(pieces)
             let time = now()
             // The first has waited longest: when it is in time, all are.
-            for append in appends { meters.waited(max(0, time - append.since)) }
+            for index in appends.indices { meters.waited(max(0, time - appends[index].since)) }
             if let first = appends.first, lateness(since: first.since, now: time) != nil {
                 machine.write(appends.filter { lateness($0, now: time) == nil })
                 for append in appends {

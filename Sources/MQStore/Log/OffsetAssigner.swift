@@ -15,7 +15,9 @@ struct OffsetAssigner: Sendable {
     let segmentBytes: Int64
     /// The end of the log: where the next record would go.
     private(set) var logOffset: Int64
-    private var nextQueueOffsets: [QueueKey: Int64]
+    /// Where in ``nextQueueOffsets`` a queue's is.
+    private var slots: [QueueKey: Int]
+    private var nextQueueOffsets: [Int64]
 
     /// The size of the filler's own fields.
     static let blankHeaderBytes: Int64 = 8
@@ -24,7 +26,9 @@ struct OffsetAssigner: Sendable {
     init(segmentBytes: Int64, logOffset: Int64, nextQueueOffsets: [QueueKey: Int64]) {
         self.segmentBytes = segmentBytes
         self.logOffset = logOffset
-        self.nextQueueOffsets = nextQueueOffsets
+        slots = [:]
+        self.nextQueueOffsets = []
+        for (key, offset) in nextQueueOffsets { expect(offset, of: key) }
     }
 
     /// The largest record that fits an empty segment.
@@ -45,26 +49,34 @@ struct OffsetAssigner: Sendable {
 
     /// Takes the place for a record that fits the segment; `key` is `nil` for one that belongs to no queue.
     mutating func place(_ key: QueueKey?, bytes: Int) -> Placement {
-        precondition(blankBytes(before: bytes) == 0, "a record of \(bytes) bytes crosses a segment at \(logOffset)")
-        var queueOffset: Int64 = 0
-        if let key {
-            // One look into the table: hashing a topic's name is much of what a record costs.
-            queueOffset = Self.take(&nextQueueOffsets[key, default: 0])
-        }
-        defer { logOffset += Int64(bytes) }
-        return Placement(logOffset: logOffset, queueOffset: queueOffset)
+        place(slot: key.map { slot(of: $0) }, bytes: bytes)
     }
 
-    private static func take(_ next: inout Int64) -> Int64 {
-        defer { next += 1 }
-        return next
+    /// The same in the queue of a slot; `nil` for a record that belongs to none.
+    mutating func place(slot: Int?, bytes: Int) -> Placement {
+        precondition(blankBytes(before: bytes) == 0, "a record of \(bytes) bytes crosses a segment at \(logOffset)")
+        var placement = Placement(logOffset: logOffset, queueOffset: 0)
+        if let slot {
+            placement.queueOffset = nextQueueOffsets[slot]
+            nextQueueOffsets[slot] += 1
+        }
+        logOffset += Int64(bytes)
+        return placement
+    }
+
+    /// What stands for the queue until its topic is forgotten: hashing a topic's name for each record costs too much.
+    mutating func slot(of key: QueueKey) -> Int {
+        if let slot = slots[key] { return slot }
+        slots[key] = nextQueueOffsets.count
+        nextQueueOffsets.append(0)
+        return nextQueueOffsets.count - 1
     }
 
     /// Gives places back after a failed write: the log ends at `logOffset` again, these queues at their offsets.
     mutating func rewind(logOffset: Int64, queues: [(key: QueueKey, offset: Int64)]) {
         precondition(logOffset <= self.logOffset, "cannot rewind from \(self.logOffset) forwards to \(logOffset)")
         self.logOffset = logOffset
-        for queue in queues { nextQueueOffsets[queue.key] = queue.offset }
+        for queue in queues { expect(queue.offset, of: queue.key) }
     }
 
     /// Begins an empty log elsewhere than at 0: with a segment of a master's.
@@ -74,13 +86,18 @@ struct OffsetAssigner: Sendable {
     }
 
     /// The number that the queue's next record gets.
-    func nextQueueOffset(of key: QueueKey) -> Int64 { nextQueueOffsets[key, default: 0] }
+    func nextQueueOffset(of key: QueueKey) -> Int64 { slots[key].map { nextQueueOffsets[$0] } ?? 0 }
 
     /// Gives the queue's next record this number, which its master gave it.
-    mutating func expect(_ queueOffset: Int64, of key: QueueKey) { nextQueueOffsets[key] = queueOffset }
+    mutating func expect(_ queueOffset: Int64, of key: QueueKey) { nextQueueOffsets[slot(of: key)] = queueOffset }
 
     /// Forgets the queues of a topic that was deleted; a new one begins at 0.
     mutating func forget(topic: String) {
-        nextQueueOffsets = nextQueueOffsets.filter { $0.key.topic != topic }
+        // Made anew without its slots: topics that come and go would leave theirs for ever.
+        let kept = slots.filter { $0.key.topic != topic }
+        let offsets = nextQueueOffsets
+        slots = [:]
+        nextQueueOffsets = []
+        for (key, slot) in kept { expect(offsets[slot], of: key) }
     }
 }

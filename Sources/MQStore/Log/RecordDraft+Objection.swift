@@ -10,6 +10,11 @@ extension RecordDraft {
             return StoreError(
                 .illegalMessage, message: "the topic must be one path component of 1 to 127 bytes, without a zero byte")
         }
+        return contentObjection
+    }
+
+    /// The same but for the topic.
+    var contentObjection: StoreError? {
         guard properties.readableBytes <= MessageProperties.maximumEncodedBytes else {
             return StoreError(
                 .illegalMessage,

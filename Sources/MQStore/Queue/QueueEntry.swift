@@ -75,8 +75,10 @@ public struct QueueEntry: Sendable, Hashable {
             return storeTimestamp.addingUpToMaximum(
                 delayLevelMilliseconds[min(level, delayLevelMilliseconds.count) - 1])
         }
-        guard let tags = MessageProperties.value(of: "TAGS", in: properties), !tags.isEmpty else { return 0 }
-        return Int64(JavaStringHash.hash(tags))
+        return properties.withUnsafeReadableBytes { bytes in
+            guard let tags = MessageProperties.range(of: "TAGS", in: bytes) else { return 0 }
+            return Int64(JavaStringHash.hash(utf8: UnsafeRawBufferPointer(rebasing: bytes[tags])))
+        }
     }
 }
 
