@@ -137,7 +137,7 @@ final class MessageIndex: Sendable {
             + digits(milliseconds % 1000, 3)
     }
 
-    private static func isName(_ name: String) -> Bool {
+    static func isName(_ name: String) -> Bool {
         name.utf8.count == 17 && name.utf8.allSatisfy { $0 >= 48 && $0 <= 57 }
     }
 

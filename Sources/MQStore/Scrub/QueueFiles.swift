@@ -76,6 +76,15 @@ struct QueueFiles {
         try io.names(in: directory).compactMap(Segment.baseOffset(ofName:))
     }
 
+    /// The places of the files that end at or before one, but for the last file; `nil` when there are none.
+    func wholeFiles(before place: Int64) throws(StoreError) -> Range<Int64>? {
+        let bases = try bases()
+        guard let first = bases.first, let end = bases.last(where: { $0 <= place * QueueEntry.encodedSize }),
+            first < end
+        else { return nil }
+        return first / QueueEntry.encodedSize..<end / QueueEntry.encodedSize
+    }
+
     /// Opens a file; `nil` when it was removed since it was listed, with what is too old.
     private static func open(_ path: FilePath, _ io: any StorageIO) throws(StoreError) -> (any StorageFile)? {
         do throws(StoreError) { return try io.open(path, .read) } catch {

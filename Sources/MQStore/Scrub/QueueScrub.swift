@@ -36,6 +36,8 @@ struct QueueScrub {
     private var suspects: [Suspect] = []
     /// Entries that lead behind the log's end.
     private var endless: [Suspect] = []
+    /// Whole files of entries that lead before the log's beginning.
+    private var beginnings: [Suspect] = []
     private var entries = 0
 
     /// The queues that are held open at once.
@@ -151,6 +153,9 @@ struct QueueScrub {
         let source = log.source
         var isBeginning = true
         var sound = 0
+        // The last entry that leads before the log's beginning, of those before the first that does not.
+        var lastOld: Int64?
+        var isInLog = false
         var behind: Range<Int64>?
         var found = RangeSet<Int64>()
         try queue.files.forEach { entry, place throws(StoreError) in
@@ -162,6 +167,7 @@ struct QueueScrub {
                 return
             }
             isBeginning = false
+            if entry.logOffset >= log.beginning { isInLog = true } else if !isInLog { lastOld = place }
             // Said already, or to be said; or too old.
             if queue.suspected.contains(place) || lost.contains(where: { $0.contains(entry.logOffset) }) { return }
             let isOld = entry.logOffset >= 0 && entry.logOffset < log.beginning
@@ -179,6 +185,9 @@ struct QueueScrub {
         }
         entries += sound
         for places in found.ranges { suspects.append(Suspect(key: key, places: places)) }
+        if let lastOld, let places = try queue.files.wholeFiles(before: lastOld + 1) {
+            beginnings.append(Suspect(key: key, places: places))
+        }
         if let behind { endless.append(Suspect(key: key, places: behind)) }
     }
 
@@ -205,10 +214,18 @@ struct QueueScrub {
     // MARK: The last look
 
     private mutating func settle(_ scanner: StoreScanner, _ tell: (StoreScrubber.Finding) -> Void) throws {
-        guard !suspects.isEmpty || !endless.isEmpty else { return }
+        guard !suspects.isEmpty || !endless.isEmpty || !beginnings.isEmpty else { return }
         usleep(Self.pauseMicroseconds)
         deleted = Self.deletedTopics(root, io)
         let log = try scanner.openLog().source
+        for suspect in beginnings {
+            let key = suspect.key
+            let files = QueueFiles(key, directory: directory(key), io: io)
+            guard let places = try files.wholeFiles(before: suspect.places.upperBound) else { continue }
+            tell(
+                .missingBeginning(
+                    topic: key.topic, queueID: key.queueID, queueOffsets: places, logOffset: log.beginning))
+        }
         for suspect in suspects {
             // Made anew: nothing of what was read before.
             var files = QueueFiles(suspect.key, directory: directory(suspect.key), io: io)

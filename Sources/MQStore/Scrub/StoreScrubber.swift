@@ -4,19 +4,20 @@ public import SystemPackage
 
 /// Looks through a store for damage, from its files alone: offline, or beside a running broker. Writes nothing.
 ///
-/// Both ways are gone:
+/// Three ways are gone:
 ///
 /// 1. *From the log to the queues.* Each record is summed, and its queue must hold the entry that follows from it, to the
 ///    byte: a queue's file that is gone, an entry that is rotten in any of its fields.
 /// 2. *From the queues to the log.* Each entry that no record stood up for must lead to a record of its own: one whose
 ///    record says another topic, one that leads behind the log's end because that is gone.
+/// 3. *From the index files to the log* (``IndexScrub``).
 ///
 /// A broker may write, remove and make files meanwhile. What looks wrong is therefore looked at again at the end, and
 /// named when it is still wrong: a record may have been read before its entry was there, a failed write been taken back,
 /// a segment been too old, a topic been deleted.
 ///
-/// What cannot be known: whether segments are missing before the first one (they may have been too old), and the end of a
-/// log that neither a queue nor the checkpoint knows of.
+/// What cannot be known: whether segments are missing before the first one, unless more is left that leads to them than is
+/// left when they were too old; and the end of a log that neither a queue nor the checkpoint knows of.
 public struct StoreScrubber: Sendable {
     /// Damage, and where.
     public enum Finding: Sendable, Hashable {
@@ -36,6 +37,15 @@ public struct StoreScrubber: Sendable {
         case missingEntries(topic: String, queueID: Int32, queueOffsets: Range<Int64>, logOffset: Int64)
         /// Entries lead behind the log's end.
         case entriesBehindEnd(topic: String, queueID: Int32, queueOffsets: Range<Int64>)
+        /// Whole files of a queue lead before the log's beginning, although they go with the segments that they lead to when
+        /// those are too old: the segments were lost, or removed by hand.
+        case missingBeginning(topic: String, queueID: Int32, queueOffsets: Range<Int64>, logOffset: Int64)
+        /// An index file's header does not say what the file holds.
+        case damagedIndexHeader(file: String, reason: String)
+        /// Entries of an index file lead to no record with such a key, or their chains do not go back from entry to entry.
+        case damagedIndexEntries(file: String, entries: Range<Int64>, logOffset: Int64)
+        /// Slots of an index file do not name their newest entries.
+        case damagedIndexSlots(file: String, slots: Range<Int64>)
         /// A place that recovery found lost: no reader is served from it.
         case lostMessage(topic: String, queueID: Int32, queueOffset: Int64)
     }
@@ -46,6 +56,10 @@ public struct StoreScrubber: Sendable {
         public var records: Int
         /// The queue entries that are what their records say.
         public var entries: Int
+        /// The index entries that are what their records say, or lead to what is too old.
+        public var indexEntries = 0
+        /// The index files that were not looked into, as their shape is not known.
+        public var unreadIndexFiles = 0
         /// The end of the log, in bytes.
         public var logEnd: Int64
         /// How many findings there were.
@@ -54,11 +68,19 @@ public struct StoreScrubber: Sendable {
 
     private let root: FilePath
     private let io: any StorageIO = SystemStorage()
+    private let indexSlots: Int?
 
     /// A scrubber of the store below `root`.
-    public init(root: FilePath) { self.root = root }
+    ///
+    /// - Parameter indexSlots: the slots of its index files (`maxHashSlotNum`), where they are not a fourth of their
+    ///   entries (`maxIndexNum`).
+    public init(root: FilePath, indexSlots: Int? = nil) {
+        self.root = root
+        self.indexSlots = indexSlots
+    }
 
-    /// Hands each finding to `body`, the log's in its order and then the queues'.
+    /// Hands each finding to `body`, the log's in its order and then the queues' and the
+    /// index files'.
     ///
     /// - Throws: ``StoreError`` when there is no log or a file cannot be read.
     public func scrub(_ body: (Finding) -> Void) throws -> Summary {
@@ -91,6 +113,10 @@ public struct StoreScrubber: Sendable {
         summary.records = end.records
         summary.logEnd = end.logOffset
         summary.entries = try queues.finish(end, scanner, tell)
+        var index = try IndexScrub(root: root, io: io, slotCount: indexSlots, end: end, scanner: scanner)
+        try index.run(scanner, tell)
+        summary.indexEntries = index.entries
+        summary.unreadIndexFiles = index.unreadFiles
         return summary
     }
 }

@@ -7,11 +7,14 @@ import SystemPackage
 struct ScrubStore: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "scrubStore",
-        abstract: "Looks through a store for damaged records and queue entries, offline or beside a running broker.",
+        abstract: "Looks through a store for damage in log, queues and index, offline or beside a running broker.",
         discussion: "Nothing is written to the store. The status is 1 when anything is damaged.")
 
     @Option(help: "The broker's storePathRootDir.")
     var store: String
+
+    @Option(help: "The broker's maxHashSlotNum, where it is not a fourth of its maxIndexNum.")
+    var indexSlots: Int?
 
     @Flag(help: "One JSON object a line.")
     var json = false
@@ -20,7 +23,7 @@ struct ScrubStore: ParsableCommand {
         let summary: StoreScrubber.Summary
         var output = LineOutput()
         do {
-            summary = try StoreScrubber(root: FilePath(store)).scrub { finding in
+            summary = try StoreScrubber(root: FilePath(store), indexSlots: indexSlots).scrub { finding in
                 output.write(json ? FindingLine.json(finding).text : FindingLine.text(finding))
             }
         } catch let error as StoreError {
@@ -50,6 +53,13 @@ enum FindingLine {
             "\(offset)  \(topic)/\(queue)@\(text(places))  MISSING queue entries: the records are there"
         case .entriesBehindEnd(let topic, let queue, let places):
             "\(topic)/\(queue)@\(text(places))  MISSING records: the entries lead behind the log's end"
+        case .missingBeginning(let topic, let queue, let places, let offset):
+            "\(offset)  \(topic)/\(queue)@\(text(places))  MISSING segments before: nothing too old leaves such entries"
+        case .damagedIndexHeader(let file, let reason): "index/\(file)  DAMAGED header: \(reason)"
+        case .damagedIndexEntries(let file, let entries, let offset):
+            "index/\(file)#\(text(entries))  DAMAGED index entry: no such key at \(offset), or its chain is broken"
+        case .damagedIndexSlots(let file, let slots):
+            "index/\(file)  DAMAGED slot \(text(slots)): it does not name its newest entry"
         case .lostMessage(let topic, let queue, let place): "\(topic)/\(queue)@\(place)  lost in an earlier recovery"
         }
     }
@@ -59,8 +69,12 @@ enum FindingLine {
     }
 
     static func text(_ summary: StoreScrubber.Summary) -> String {
-        "\(summary.records) records up to \(summary.logEnd), \(summary.entries) queue entries: "
+        "\(summary.records) records up to \(summary.logEnd), \(summary.entries) queue entries, "
+            + "\(summary.indexEntries) index entries: "
             + (summary.findings == 0 ? "sound" : "\(summary.findings) damaged")
+            + (summary.unreadIndexFiles == 0
+                ? ""
+                : "; \(summary.unreadIndexFiles) index files not looked into (--index-slots says how they are made)")
     }
 
     static func json(_ finding: StoreScrubber.Finding) -> JSONValue {
@@ -80,6 +94,20 @@ enum FindingLine {
             ["damaged": "tail", "logOffset": .integer(offset), "reason": .string(reason)]
         case .damagedEntry(let topic, let queue, let place, let offset):
             message("entry", topic, queue, place, offset)
+        case .missingBeginning(let topic, let queue, let places, let offset):
+            message("beginning", topic, queue, places, offset)
+        case .damagedIndexHeader(let file, let reason):
+            ["damaged": "indexHeader", "file": .string(file), "reason": .string(reason)]
+        case .damagedIndexEntries(let file, let entries, let offset):
+            [
+                "damaged": "indexEntries", "file": .string(file), "first": .integer(entries.lowerBound),
+                "count": .integer(Int64(entries.count)), "logOffset": .integer(offset),
+            ]
+        case .damagedIndexSlots(let file, let slots):
+            [
+                "damaged": "indexSlots", "file": .string(file), "first": .integer(slots.lowerBound),
+                "count": .integer(Int64(slots.count)),
+            ]
         case .lostMessage(let topic, let queue, let place): message("lost", topic, queue, place, nil)
         }
     }
@@ -88,7 +116,10 @@ enum FindingLine {
         [
             "end": [
                 "logOffset": .integer(summary.logEnd), "records": .integer(Int64(summary.records)),
-                "entries": .integer(Int64(summary.entries)), "damaged": .integer(Int64(summary.findings)),
+                "entries": .integer(Int64(summary.entries)),
+                "indexEntries": .integer(Int64(summary.indexEntries)),
+                "unreadIndexFiles": .integer(Int64(summary.unreadIndexFiles)),
+                "damaged": .integer(Int64(summary.findings)),
             ]
         ]
     }
