@@ -1,0 +1,64 @@
+import Synchronization
+import SystemPackage
+
+@testable import MQStore
+
+/// A simulated disk that lets the test do something just before a write.
+final class HookedDisk: StorageIO {
+    private let disk: SimulatedDisk
+    private let hook = Mutex<(@Sendable () throws -> Void)?>(nil)
+
+    init(_ disk: SimulatedDisk) { self.disk = disk }
+
+    /// Does this once, before the next write.
+    func beforeNextWrite(_ body: @escaping @Sendable () throws -> Void) { hook.withLock { $0 = body } }
+
+    private func willWrite() {
+        let body = hook.withLock { hook in
+            defer { hook = nil }
+            return hook
+        }
+        do { try body?() } catch { preconditionFailure("what was to be done before a write failed: \(error)") }
+    }
+
+    func open(_ path: FilePath, _ access: StorageAccess) throws(StoreError) -> any StorageFile {
+        File(try disk.open(path, access), of: self)
+    }
+    func names(in path: FilePath) throws(StoreError) -> [String] { try disk.names(in: path) }
+    func createDirectory(_ path: FilePath) throws(StoreError) -> [FilePath] { try disk.createDirectory(path) }
+    func syncDirectory(_ path: FilePath) throws(StoreError) { try disk.syncDirectory(path) }
+    func exists(_ path: FilePath) -> Bool { disk.exists(path) }
+    func removeFile(_ path: FilePath) throws(StoreError) { try disk.removeFile(path) }
+    func removeDirectory(_ path: FilePath) throws(StoreError) { try disk.removeDirectory(path) }
+    func rename(_ path: FilePath, to target: FilePath) throws(StoreError) { try disk.rename(path, to: target) }
+    func link(_ path: FilePath, as second: FilePath) throws(StoreError) { try disk.link(path, as: second) }
+    func lock(_ path: FilePath) throws(StoreError) -> any StorageLock { try disk.lock(path) }
+    func space(at path: FilePath) -> StorageSpace? { disk.space(at: path) }
+    func tryWriting(in directory: FilePath, bytes: Int64) throws(StoreError) {
+        try disk.tryWriting(in: directory, bytes: bytes)
+    }
+
+    private final class File: StorageFile {
+        private let file: any StorageFile
+        private let disk: HookedDisk
+
+        init(_ file: any StorageFile, of disk: HookedDisk) {
+            self.file = file
+            self.disk = disk
+        }
+
+        var path: FilePath { file.path }
+        func size() throws(StoreError) -> Int64 { try file.size() }
+        func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(StoreError) {
+            disk.willWrite()
+            try file.write(bytes, at: offset)
+        }
+        func read(into target: UnsafeMutableRawBufferPointer, at offset: Int64) throws(StoreError) -> Int {
+            try file.read(into: target, at: offset)
+        }
+        func resize(to size: Int64) throws(StoreError) { try file.resize(to: size) }
+        func allocate(to size: Int64) throws(StoreError) { try file.allocate(to: size) }
+        func sync() throws(StoreError) { try file.sync() }
+        func nextData(from offset: Int64) throws(StoreError) -> Int64? { try file.nextData(from: offset) }
+    }
+}
