@@ -137,8 +137,8 @@ public final class MessageStore: Sendable {
         self.indexer = indexer
         indexLoop = loop
         housekeeper = StoreHousekeeper(
-            configuration: configuration, log: log, queues: queues, progress: progress, index: index, indexer: indexer,
-            io: io, now: now)
+            configuration: configuration, log: log, queues: queues, progress: progress,
+            queuesKnownTo: report.walkedFrom, index: index, indexer: indexer, io: io, now: now)
         let assigner = OffsetAssigner(
             segmentBytes: configuration.segmentBytes, logOffset: report.logEnd,
             nextQueueOffsets: Dictionary(

@@ -12,7 +12,7 @@ final class StoreHousekeeper: Sendable {
     private let io: any StorageIO
     private let now: @Sendable () -> Int64
     private let saved = Mutex(Checkpoint(logTimestamp: 0, queueTimestamp: 0))
-    private let queueEnds = Mutex(QueueEndsSchedule())
+    private let queueEnds: Mutex<QueueEndsSchedule>
     /// A sync has failed: what it covered may never reach the disk, so no later checkpoint may promise it.
     private let hasFailed = Atomic<Bool>(false)
     private let isClosed = WaitableMutex(false)
@@ -29,10 +29,13 @@ final class StoreHousekeeper: Sendable {
     /// How many ticks lie between two looks at what is too old while the disk is full.
     static let ticksPerRetentionWhenFull: Int64 = 4
 
+    /// - Parameter queuesKnownTo: up to where in the log the start could rely on what it was told of the queues.
     init(
         configuration: StoreConfiguration, log: SegmentChain, queues: QueueTable, progress: StoreProgress,
-        index: MessageIndex?, indexer: LogIndexer?, io: any StorageIO, now: @escaping @Sendable () -> Int64
+        queuesKnownTo: Int64, index: MessageIndex?, indexer: LogIndexer?, io: any StorageIO,
+        now: @escaping @Sendable () -> Int64
     ) {
+        queueEnds = Mutex(QueueEndsSchedule(known: queuesKnownTo))
         self.configuration = configuration
         self.log = log
         self.queues = queues
@@ -114,7 +117,8 @@ final class StoreHousekeeper: Sendable {
             logTimestamp: progress.flushedTimestamp, queueTimestamp: written,
             indexTimestamp: indexer?.sealedTimestamp ?? 0)
         checkpoint.reach = SyncedReach(
-            logOffset: progress.flushedOffset, queuesOffset: writtenOffset, lastTimestamp: written,
+            logOffset: progress.flushedOffset,
+            queuesOffset: min(writtenOffset, queueEnds.withLock { $0.vouchedTo }), lastTimestamp: written,
             segmentBytes: configuration.segmentBytes, entriesPerQueueFile: configuration.entriesPerQueueFile)
         guard saved.withLock({ $0 != checkpoint }) else { return }
         do throws(StoreError) {
@@ -138,8 +142,9 @@ final class StoreHousekeeper: Sendable {
     private func lookAtQueues(isLast: Bool) {
         guard queueEnds.withLock({ $0.isDue(isLast: isLast) }) else { return }
         let before = progress.writtenOffset
-        let entries = queues.all.map { QueueEnds.Entry(key: $0.key, end: $0.maximumOffset) }
-        let ends = QueueEnds(logEndBefore: before, logEnd: progress.writtenOffset, entries: entries)
+        let entries = queues.all.map { QueueEnds.Entry(key: $0.key, start: $0.minimumOffset, end: $0.maximumOffset) }
+        let ends = QueueEnds(
+            logStart: log.firstOffset, logEndBefore: before, logEnd: progress.writtenOffset, entries: entries)
         queueEnds.withLock { $0.saw(ends) }
     }
 
@@ -174,9 +179,15 @@ final class StoreHousekeeper: Sendable {
 
     /// Removes the log's beginning. What fails is tried again in the next round.
     ///
-    /// The queues are synced before: of one whose records are all gone, only its own entries say how far it counted.
+    /// The queues are synced before: of one whose records are all gone, only its own entries say how far it counted. And
+    /// its end is written down, or a queue whose files are lost would begin anew; a full disk has no room for that, and
+    /// must become less full all the same.
     func removeBeginning(before offset: Int64) {
-        guard isSafe, syncQueues() else { return }
+        guard isSafe else { return }
+        lookAtQueues(isLast: true)
+        guard syncQueues() else { return }
+        writeQueueEnds()
+        guard queueEnds.withLock({ $0.knows(offset) }) || progress.trouble != nil else { return }
         for queue in queues.all { try? queue.removeBeginning(beforeLogOffset: offset) }
         try? index?.removeBeginning(before: offset)
         _ = try? log.removeBeginning(before: offset, durably: true)

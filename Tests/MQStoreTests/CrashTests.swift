@@ -307,4 +307,23 @@ import Testing
             #expect(try answer.result?.get().queueOffset == 1, "seed \(seed)")
         }
     }
+
+    /// A record whose queue number went bad says that another's place is its own; who stands there already keeps it.
+    @Test func aRecordThatLostItsQueueTakesNoPlace() throws {
+        let store = try open()
+        for (queueID, body) in [(1, "b0"), (1, "b1"), (0, "a0"), (0, "a1"), (0, "a2")] as [(Int32, String)] {
+            _ = store.append([message("t", queueID, body: body)])
+            store.write()
+        }
+        store.flush()
+        store.writeCheckpoint()
+        let wrong = try #require(
+            try store.store.entries(of: QueueKey(topic: "t", queueID: 1), from: 1, count: 1).first)
+        disk.kill()
+        let file = FilePath("/disk/store/commitlog").appending(Segment.name(0))
+        disk.flip(file, at: Int(wrong.logOffset) + RecordLayout.queueIDOffset + 3, bits: 1)
+        let again = try open()
+        #expect(try again.store.bodies("t", 0) == ["a0", "a1", "a2"])
+        #expect(try again.store.bodies("t", 1) == ["b0"])
+    }
 }

@@ -187,9 +187,8 @@ import Testing
         }
         // The checkpoint covers the last message once the housekeeper has been round.
         let deadline = ContinuousClock.now.advanced(by: .seconds(10))
-        while try Checkpoint.read(from: configuration.checkpointFile, io: SystemStorage())?.safeTimestamp != start
-            + 119,
-            ContinuousClock.now < deadline
+        while try Checkpoint.read(from: configuration.checkpointFile, io: SystemStorage())?.reach?.safeOffset
+            != store.maximumLogOffset, ContinuousClock.now < deadline
         {
             try await Task.sleep(for: .milliseconds(50))
         }

@@ -14,14 +14,24 @@ final class SegmentChain: Sendable {
     private let names: NameJournal
     private let segments: Mutex<[Segment]>
     private let gone = Atomic<Int64>(0)
+    /// Files before a gap, which are in no chain.
+    private let strays: Mutex<[FilePath]>
 
-    /// Opens what is in the directory; refuses gaps and files of another size, and changes none.
+    /// What to do about a file that is missing between others.
+    enum GapPolicy {
+        /// Nothing is opened, and the error says what to do.
+        case refuse
+        /// The chain begins behind the last gap, and the files before it are removed when it is made anew.
+        case passOver
+    }
+
+    /// Opens what is in the directory; refuses files of another size, and gaps as `gaps` says, and changes no file.
     ///
     /// A last file that is too short was being made when the process died; ``extend()`` brings it to its size.
     ///
     /// - Parameter advice: what to do about a file that does not follow the one before.
     init(
-        directory: FilePath, segmentBytes: Int64, io: any StorageIO, names: NameJournal,
+        directory: FilePath, segmentBytes: Int64, io: any StorageIO, names: NameJournal, gaps: GapPolicy = .refuse,
         advice: String = "set the segment size these files were written with, or move them away"
     ) throws(StoreError) {
         self.directory = directory
@@ -30,6 +40,7 @@ final class SegmentChain: Sendable {
         self.names = names
         names.note(try io.createDirectory(directory))
         var found: [Segment] = []
+        var strays: [FilePath] = []
         let bases = try io.names(in: directory).compactMap(Segment.baseOffset(ofName:))
         for base in bases {
             if base % segmentBytes != 0 {
@@ -38,14 +49,33 @@ final class SegmentChain: Sendable {
                     message: "segments of \(segmentBytes) bytes cannot begin at \(base); \(advice)")
             }
             if let end = found.last?.endOffset, end != base {
-                throw StoreError(
-                    .layout, path: directory.appending(Segment.name(end)),
-                    message: "this file is missing, with segments of \(segmentBytes) bytes, before that of \(base): "
-                        + "put it back, or \(advice)")
+                if gaps == .passOver {
+                    strays += found.map(\.path)
+                    found = []
+                } else {
+                    throw StoreError(
+                        .layout, path: directory.appending(Segment.name(end)),
+                        message:
+                            "this file is missing, with segments of \(segmentBytes) bytes, before that of \(base): "
+                            + "put it back, or \(advice)")
+                }
             }
             found.append(try Segment(directory: directory, baseOffset: base, size: segmentBytes, io: io))
         }
         segments = Mutex(found)
+        self.strays = Mutex(strays)
+    }
+
+    /// Whether files were found before a gap.
+    var hasStrays: Bool { strays.withLock { !$0.isEmpty } }
+
+    /// Removes the files before a gap.
+    func removeStrays() throws(StoreError) {
+        let paths = strays.withLock { $0 }
+        guard !paths.isEmpty else { return }
+        names.note([directory])
+        for path in paths { try io.removeFile(path) }
+        strays.withLock { $0 = [] }
     }
 
     /// Brings files that were found too short to their size.

@@ -24,11 +24,14 @@ final class ConsumeQueue: Sendable {
         self.key = key
         chain = try SegmentChain(
             directory: directory, segmentBytes: entriesPerFile * QueueEntry.encodedSize, io: io, names: names,
-            advice: "move the queue's folder away, and it is made anew from the log")
+            gaps: .passOver, advice: "move the queue's folder away, and it is made anew from the log")
         maximum = Atomic(0)
         minimum = Atomic(0)
         try findEnds(entriesPerFile: entriesPerFile)
     }
+
+    /// Whether a file between others is gone; what is before it is not looked at, and the queue has to be made anew.
+    var hasGap: Bool { chain.hasStrays }
 
     /// Brings files that were found too short to their size.
     func extend() throws(StoreError) { try chain.extend() }
@@ -210,6 +213,7 @@ final class ConsumeQueue: Sendable {
 
     /// Forgets all entries; the next one has this offset. For recovery only.
     func beginAnew(at offset: Int64) throws(StoreError) {
+        try chain.removeStrays()
         if chain.endOffset > 0 { try chain.cut(at: chain.firstOffset, durably: false) }
         minimum.store(offset, ordering: .releasing)
         maximum.store(offset, ordering: .releasing)

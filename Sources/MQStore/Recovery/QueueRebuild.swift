@@ -7,6 +7,8 @@ struct QueueRebuild {
     let log: SegmentChain
     /// Whether the log is walked from its beginning, so that what a queue lacks is nowhere else to be found.
     let isWholeLog: Bool
+    /// Queues that end earlier than they did: what they lack need not be what was damaged.
+    let shortened: Set<QueueKey>
     /// Called before entries that a queue had are cut off, so that no checkpoint vouches for them any more.
     let beforeCut: () throws(StoreError) -> Void
     /// How many entries were missing and are written.
@@ -30,8 +32,10 @@ struct QueueRebuild {
     private static let longestGap: Int64 = 1 << 20
 
     init(
-        queues: QueueTable, log: SegmentChain, isWholeLog: Bool, beforeCut: @escaping () throws(StoreError) -> Void
+        queues: QueueTable, log: SegmentChain, isWholeLog: Bool, shortened: Set<QueueKey>,
+        beforeCut: @escaping () throws(StoreError) -> Void
     ) {
+        self.shortened = shortened
         self.beforeCut = beforeCut
         self.queues = queues
         self.log = log
@@ -104,7 +108,7 @@ struct QueueRebuild {
             return .added
         }
         let gap = offset - end
-        guard isWholeLog || gap <= lostAtMost else { return .missing }
+        guard isWholeLog || (gap <= lostAtMost && !shortened.contains(queue.key)) else { return .missing }
         // A number that lost its first bits would otherwise hide all that the queue has before it.
         guard gap <= Self.longestGap else { return .astray }
         for place in end..<offset { append(.blank(before: logOffset), to: queue, at: place) }
@@ -125,14 +129,14 @@ struct QueueRebuild {
         return try queues.makeIfMissing(key)
     }
 
-    /// Whether the queue holds just this entry, or one of an earlier sound record: then this one lost what it says of
-    /// its queue, and is not trusted. Anything else there is stale or half written, and so is what follows.
+    /// Whether the queue holds just this entry, or that of another sound record that says that the place is its own: then
+    /// this one lost what it says of its queue, and is not trusted. Anything else there is stale or half written, and so
+    /// is what follows.
     private func isTaken(
         _ offset: Int64, of queue: ConsumeQueue, by entry: QueueEntry
     ) throws(StoreError) -> Bool {
         guard let present = try queue.entries(from: offset, count: 1).first else { return false }
         if present == entry { return true }
-        guard present.logOffset < entry.logOffset else { return false }
         return try EntryReading(log: log).record(of: present, in: queue.key, at: offset, verifyingChecksum: true) != nil
     }
 

@@ -63,21 +63,23 @@ struct Recovery {
             // What is cut comes anew, to the same places: a place that was given up for lost must not stand in its way.
             for queue in queues.all { try queue.forget(fromLogOffset: cut) }
         }
-        var lacking = lackingQueues()
-        var outcome = try lacking.isEmpty ? walkFromEnd() : walkAll()
-        let late = lackingQueues()
+        var lacking = headlessQueues()
+        let early = Set(endlessQueues().map(\.key))
+        var outcome = try lacking.isEmpty ? walkFromEnd(shortened: early) : walkAll()
+        // What a crash in recovery took from a queue is back by now, and what was not synced when it was noted.
+        let late = endlessQueues()
         if !late.isEmpty {
             // A damaged place may have been the last one of its queue, and then the log knows no more than this.
             let places = late.reduce(0) { $0 + $1.end - (queues.queue($1.key)?.maximumOffset ?? 0) }
-            if lacking.isEmpty, places > outcome.lostAtMost {
+            if lacking.isEmpty, places > outcome.lostAtMost || late.contains(where: { early.contains($0.key) }) {
                 let vouched = outcome.flushedTo
                 outcome = try walkAll()
                 outcome.flushedTo = max(outcome.flushedTo, vouched)
             }
-            if lacking.isEmpty { lacking = late }
+            lacking += late.map(\.key).filter { !lacking.contains($0) }
             try raise(late, logEnd: outcome.report.logEnd)
         }
-        outcome.report.lackingQueues = lacking.map(\.key)
+        outcome.report.lackingQueues = lacking
         if !wasCleanStop {
             outcome.flushedTo = min(max(outcome.flushedTo, notes.syncedTo), outcome.report.logEnd)
             try log.rewrite(outcome.flushedTo..<outcome.report.logEnd)
@@ -85,11 +87,19 @@ struct Recovery {
         return outcome
     }
 
-    private func lackingQueues() -> [QueueEnds.Entry] {
+    /// The queues that lost their last entries.
+    private func endlessQueues() -> [QueueEnds.Entry] {
         notes.queueEnds?.lacking(in: queues, deleted, logStart: log.firstOffset) ?? []
     }
 
-    private func walkFromEnd() throws -> Outcome {
+    /// The queues that lost what is before others, their first files or some in the middle.
+    private func headlessQueues() -> [QueueKey] {
+        let beheaded = notes.queueEnds?.beheaded(in: queues, deleted, logStart: log.firstOffset) ?? []
+        return Set(beheaded.map(\.key) + queues.all.filter(\.hasGap).map(\.key))
+            .sorted { ($0.topic, $0.queueID) < ($1.topic, $1.queueID) }
+    }
+
+    private func walkFromEnd(shortened: Set<QueueKey>) throws -> Outcome {
         let place = RecoveryStart(log: log, queues: queues, wasCleanStop: wasCleanStop, checkpoint: notes.checkpoint)
         var start = try place.offset()
         if let known = place.knownEnd {
@@ -99,7 +109,7 @@ struct Recovery {
         }
         let distrusted = wasCleanStop ? nil : place.knownEnd ?? start
         do {
-            return try walk(from: start, distrustingQueuesFrom: distrusted, isWholeLog: false)
+            return try walk(from: start, distrustingQueuesFrom: distrusted, isWholeLog: false, shortened: shortened)
         } catch is MissingEntries {
             var outcome = try walkAll()
             if let distrusted { outcome.flushedTo = distrusted }
@@ -146,7 +156,7 @@ struct Recovery {
     /// - Parameter distrusted: from where on entries are forgotten and made anew: after a crash those that need not be
     ///   synced, and all when queues are made anew.
     private func walk(
-        from start: Int64, distrustingQueuesFrom distrusted: Int64?, isWholeLog: Bool
+        from start: Int64, distrustingQueuesFrom distrusted: Int64?, isWholeLog: Bool, shortened: Set<QueueKey> = []
     ) throws -> Outcome {
         if let distrusted {
             try takeBackCheckpoint(to: distrusted, isWholeLog: isWholeLog)
@@ -166,7 +176,9 @@ struct Recovery {
         var survey = LogSurvey(log.source, from: start, past: wasCleanStop ? .stopped : .died(syncedTo: notes.syncedTo))
         var times = LastStoreTime()
         var isTakenBack = (distrusted ?? .max) <= start
-        var rebuild = QueueRebuild(queues: queues, log: log, isWholeLog: isWholeLog) { () throws(StoreError) in
+        var rebuild = QueueRebuild(
+            queues: queues, log: log, isWholeLog: isWholeLog, shortened: shortened
+        ) { () throws(StoreError) in
             if !isTakenBack { try takeBackCheckpoint(to: start, isWholeLog: isWholeLog) }
             isTakenBack = true
         }

@@ -244,6 +244,19 @@ final class SimulatedDisk: StorageIO {
         }
     }
 
+    /// Moves a file to another directory's place, for good; a directory that is not there is made.
+    func move(_ path: FilePath, to other: FilePath) {
+        state.withLock { state in
+            let place = Place(other)
+            for change in [
+                NameChange.makeDirectory(Place(FilePath(place.directory))), .rename(Place(path), to: place),
+            ] {
+                state.names.apply(change)
+                state.changes.append((change, true))
+            }
+        }
+    }
+
     /// Turns bits of a byte around, on the disk and in the cache.
     func flip(_ path: FilePath, at offset: Int, bits: UInt8) {
         state.withLock { state in

@@ -19,6 +19,7 @@ enum SimulationEvent: String, CaseIterable, Sendable {
     case lostQueue = "a queue's folder lost"
     case lostIndexFile = "an index file lost"
     case lostCheckpoint = "the checkpoint lost"
+    case lostSegment = "a synced segment of the log lost: the start refused"
 
     // How a process ended.
     case closed = "end: a clean stop"

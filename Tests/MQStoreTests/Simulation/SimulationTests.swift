@@ -14,7 +14,7 @@ func onThread<Result: Sendable>(_ body: @escaping @Sendable () -> Result) async 
 /// Seeded lives of a store on a simulated disk (``StoreSimulation``).
 ///
 /// `SEED=n` lives that one life, `COUNT=n` so many from there on, `TRACE=1` prints each step:
-/// `make sim SEED=… COUNT=… TRACE=1`. `LOST=0` loses no files, `LOST=2` queues as well; `FIRST=1` ends each worker's share
+/// `make sim SEED=… COUNT=… TRACE=1`. `LOST=0` loses no files, `LOST=1` no queues; `FIRST=1` ends each worker's share
 /// at its first broken promise.
 @Suite struct SimulationTests {
     /// What came of a batch of lives.
@@ -112,9 +112,12 @@ func onThread<Result: Sendable>(_ body: @escaping @Sendable () -> Result) async 
             configuration.segmentBytes = 4096
             try CurrentTurns.$value.withValue(threads.caller) {
                 let stepped = try SteppedStore(configuration, on: disk, clock: SimulatedClock())
-                for index in 0..<60 {
+                for index in 0..<90 {
                     _ = stepped.append([message("t", body: "m\(index)")])
                     stepped.write()
+                    // What is synced may be removed; the rest is what the flusher is at.
+                    if index == 60 { stepped.flush() }
+                    if index == 60 { stepped.writeCheckpoint() }
                 }
                 threads["flusher"].begin(operations: operations) { stepped.flush() }
                 threads["keeper"].begin(operations: .max) { stepped.removeBeginning(before: 4096) }

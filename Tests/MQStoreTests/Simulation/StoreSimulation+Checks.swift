@@ -53,6 +53,10 @@ extension StoreSimulation {
         for offset in report.damagedOffsets where offset < ledger.holesFrom && !ledger.damaged.contains(offset) {
             throw violation("recovery calls \(offset) damaged, and nothing ever was; \(report)")
         }
+        // What was noted of a queue was on the disk with it: without a loss from outside none can lack anything.
+        if !isHarmed, !report.lackingQueues.isEmpty {
+            throw violation("queues lack entries, and no file was lost; \(report)")
+        }
         // A last record that is damaged counts as torn after a crash.
         guard ledger.damaged.isEmpty, report.logEnd < ledger.syncedEnd else { return }
         throw violation("the log ends at \(report.logEnd), and was synced to \(ledger.syncedEnd); \(report)")

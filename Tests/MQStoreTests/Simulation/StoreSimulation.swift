@@ -18,6 +18,7 @@ import SystemPackage
 /// 5. What recovery says is true: the log does not end before what was synced, and what it calls damaged is what was
 ///    damaged, or what a power cut may have taken.
 /// 6. The store takes messages again.
+/// 7. It does not start while a segment of what was synced is gone; once the file is back, all of this holds.
 ///
 /// And at any moment, beside threads that write, sync, index and remove: who reads is served whole messages that were
 /// sent, none that is answered with an error, and is led to no place where nothing stands.
@@ -27,10 +28,9 @@ struct StoreSimulation {
         /// Whether the disk gives errors, in the middle of life and in its beginning.
         var errors = true
         var bitFlips = true
-        /// Whether files vanish while the store is down that can be made anew from the log, and whether queues are among
-        /// them.
+        /// Whether files vanish while the store is down, and whether queues are among them.
         var lostFiles = true
-        var lostQueues = false
+        var lostQueues = true
         var sabotage: (@Sendable (String) -> Bool)?
         /// Whether each step is printed.
         var isTraced = false
@@ -57,6 +57,10 @@ struct StoreSimulation {
     let readings = Readings()
     /// The answer to the deletion that is under way.
     var deletion: (topic: String, outcome: Outcome)?
+    /// Whether a file was lost, or a record went bad, so far.
+    private(set) var isHarmed = false
+    /// A segment that was taken away, which the next start must notice.
+    private var away: FilePath?
     /// Whether a topic was deleted since the start.
     var hasDeleted = false
     private(set) var starts = 0
@@ -130,12 +134,21 @@ struct StoreSimulation {
                 trace("start \(starts)")
                 let store = try SteppedStore(configuration, on: disk, clock: clock)
                 trace("\(store.store.recovery)")
+                if let away { throw violation("it started without \(away)") }
                 if disk.isFull { meet(.fullDiskStart) }
                 disk.stop(after: nil)
                 disk.lift()
                 return store
             } catch {
                 trace("start \(starts) ended: \(error)")
+                if error is Violation { throw error }
+                if let path = away, (error as? StoreError)?.code == .layout {
+                    meet(.lostSegment)
+                    disk.lift()
+                    disk.move(Self.safe, to: path)
+                    away = nil
+                    continue
+                }
                 guard disk.isOff || disk.errors > errors, !isLast else { throw violation("\(error)") }
                 if disk.isOff {
                     meet(.stoppedStart)
@@ -239,16 +252,17 @@ struct StoreSimulation {
         let within = random.below(100)
         trace("byte \(within) of the record at \(place.logOffset) flips")
         meet(.bitFlip)
+        isHarmed = true
         disk.flip(path, at: Int(place.logOffset - segment) + within, bits: UInt8(1 << random.below(8)))
         ledger.damage(at: place.logOffset)
     }
 
-    /// Takes a file away that can be made anew from the log.
+    /// Takes a file away: one that can be made anew from the log, or of the log itself.
     private mutating func loseFile() {
         let queues = configuration.consumeQueueDirectory.string
         let files = disk.files.filter { $0.hasPrefix(queues) }
         let indexFiles = disk.files.filter { $0.hasPrefix(configuration.indexDirectory.string) }
-        let kind = random.below(4)
+        let kind = random.below(5)
         if !options.lostQueues, kind < 2 { return }
         switch kind {
         case 0:
@@ -260,13 +274,33 @@ struct StoreSimulation {
         case 2:
             guard !indexFiles.isEmpty else { return }
             lose(FilePath(indexFiles[random.below(indexFiles.count)]), .lostIndexFile)
-        default: lose(configuration.checkpointFile, .lostCheckpoint)
+        case 3: lose(configuration.checkpointFile, .lostCheckpoint)
+        default: loseSegment()
         }
+    }
+
+    /// Where a file is that is gone for a while.
+    private static let safe = FilePath("/safe/segment")
+
+    /// Takes a segment away of which the checkpoint says that it was there. The first of several is as one removed by age.
+    private mutating func loseSegment() {
+        disk.lift()
+        let checkpoint = try? Checkpoint.read(from: configuration.checkpointFile, io: disk)
+        guard let reach = checkpoint?.reach else { return }
+        let names = (try? disk.names(in: configuration.commitLogDirectory)) ?? []
+        let bases = names.compactMap(Segment.baseOffset(ofName:)).sorted()
+        let known = (bases.count > 1 ? bases.dropFirst() : bases[...]).filter { $0 < reach.logOffset }
+        guard !known.isEmpty else { return }
+        let path = configuration.commitLogDirectory.appending(Segment.name(known[random.below(known.count)]))
+        trace("\(path) is lost; the log was synced to \(reach.logOffset)")
+        disk.move(path, to: Self.safe)
+        away = path
     }
 
     private mutating func lose(_ path: FilePath, _ event: SimulationEvent) {
         guard disk.exists(path) else { return }
         trace("\(path) is lost")
+        isHarmed = true
         meet(event)
         disk.lose(path)
     }
