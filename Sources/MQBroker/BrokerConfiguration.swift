@@ -45,7 +45,7 @@ public struct BrokerConfiguration: Sendable {
     public var haBatchBytes = 256 << 10
     /// A slave that lacks more bytes than this counts as none (`haSlaveFallbehindMax`).
     public var haFurthestBehind: Int64 = 256 << 20
-    /// Whether consumers may be sent to a slave, and a slave serves them (`slaveReadEnable`).
+    /// Whether consumers are sent to a slave for what memory no longer has (`slaveReadEnable`); who comes is served.
     public var slaveReads = false
     /// The share of the machine's memory in percent that messages are thought to be in (`accessMessageInMemoryMaxRatio`):
     /// who wants older ones is sent to the slave.

@@ -224,14 +224,53 @@ import Testing
         }
     }
 
-    /// `slaveReadEnable=false`, RocketMQ's default: readers are sent back to the master.
-    @Test func aSlaveThatMayNotServeSendsToTheMaster() async throws {
+    /// `slaveReadEnable=false`, RocketMQ's default: nobody is sent to a slave, and who comes because the master is gone is
+    /// served, and told to try the master next.
+    @Test func aSlaveServesWhoeverFindsNoMaster() async throws {
         try await Self.pair(slave: { $0.slaveReads = false }) { master, slave in
-            _ = try await master.send("T")
-            #expect(
-                try await eventually { try await slave.pull("T", 0, from: 0).responseCode == .pullRetryImmediately })
+            _ = try await master.send("T", body: "m")
+            #expect(try await eventually { try await slave.bodies(slave.pull("T", 0, from: 0)) == ["m"] })
+            await master.broker.shutdown()
             let answer = try await slave.pull("T", 0, from: 0)
-            #expect(answer.extFields["suggestWhichBrokerId"] == "0" && answer.body == nil)
+            #expect(try slave.bodies(answer) == ["m"] && answer.extFields["suggestWhichBrokerId"] == "0")
+        }
+    }
+
+    /// A consumer that its master has brought further than the slave is waits, and is not sent back.
+    @Test func aSlaveThatIsBehindSetsNobodyBack() async throws {
+        try await Self.pair { master, slave in
+            _ = try await master.send("T", body: "m0")
+            #expect(try await eventually { try await slave.bodies(slave.pull("T", 0, from: 0)) == ["m0"] })
+            for (queueID, offset) in [(Int32(0), Int64(2)), (1, 2)] {
+                let answer = try await slave.pull("T", queueID, from: offset)
+                #expect(answer.responseCode == .pullRetryImmediately && answer.extFields["nextBeginOffset"] == "2")
+            }
+            #expect(try await master.pull("T", 0, from: 2).responseCode == .pullOffsetMoved)
+            async let held = slave.pull("T", 0, from: 2, holdMilliseconds: 20_000)
+            #expect(await eventually { slave.broker.heldPulls == 1 })
+            for number in 1...2 { _ = try await master.send("T", body: "m\(number)") }
+            #expect(try await slave.bodies(held) == ["m2"])
+        }
+    }
+
+    /// It would last until the next copy of the master's tables, and a deleted topic's messages would be gone.
+    @Test func tablesAreChangedOnTheMasterAlone() async throws {
+        try await Self.pair { master, slave in
+            _ = try await master.send("T", body: "m")
+            #expect(try await eventually { try await slave.bodies(slave.pull("T", 0, from: 0)) == ["m"] })
+            let topic = CreateTopicRequestHeader(
+                topic: "new", defaultTopic: "TBW102", readQueueNums: 1, writeQueueNums: 1, perm: 6,
+                topicFilterType: "SINGLE_TAG")
+            let changes: [RemotingCommand] = [
+                .request(.updateAndCreateTopic, topic),
+                .request(.deleteTopicInBroker, TopicRequestHeader(topic: "T")),
+                .request(.updateAndCreateSubscriptionGroup, body: SubscriptionGroup(name: "G").encoded()),
+                RemotingCommand(code: RequestCode.deleteSubscriptionGroup.rawValue, extFields: ["groupName": "G"]),
+            ]
+            for change in changes {
+                #expect(try await slave.call(change).responseCode == .systemError, "\(change.code)")
+            }
+            #expect(try await slave.bodies(slave.pull("T", 0, from: 0)) == ["m"])
         }
     }
 

@@ -110,6 +110,9 @@ struct ClientTable: Sendable {
         consumers.filter { $0.value.subscriptions[topic] != nil }.keys.sorted()
     }
 
+    /// Whether the group's members each consume everything.
+    func isBroadcasting(_ group: String) -> Bool { consumers[group]?.messageModel == .broadcasting }
+
     /// What the group wants of the topic, by its last heartbeat.
     func subscription(group: String, topic: String) -> SubscriptionData? {
         consumers[group]?.subscriptions[topic]

@@ -74,6 +74,12 @@ final class PullProcessor: Sendable {
                 return reply.send(
                     .subscriptionNotExist, remark: "the consumer's subscription not exist: \(header.consumerGroup)")
             }
+            guard group.broadcastEnabled || !context.clients.withLock({ $0.isBroadcasting(header.consumerGroup) })
+            else {
+                return reply.send(
+                    .noPermission,
+                    remark: "the consumer group[\(header.consumerGroup)] can not consume by broadcast way")
+            }
             // The consumer wants something else by now, and its heartbeat is on the way: what the old filter would pass
             // over would never come.
             guard known.version >= header.subscriptionVersion else {
@@ -88,7 +94,7 @@ final class PullProcessor: Sendable {
             return reply.send(error.code, remark: error.remark)
         }
         let pull = Pull(header: header, filter: filter, group: group, connection: connection.id, reply: reply)
-        if header.commitsOffset {
+        if header.commitsOffset, !context.replication.isSlave {
             // A wrong offset is not the pull's fault: it is answered, and the offset left as it was.
             _ = context.commit(header.commitOffset, group: header.consumerGroup, queue: pull.key)
         }
@@ -125,7 +131,7 @@ final class PullProcessor: Sendable {
                         "damaged messages are passed over",
                         metadata: ["queue": "\(pull.key)", "logOffsets": "\(reading.damagedLogOffsets)"])
                 }
-                if mayHold, Self.code(of: reading.status, offset: pull.header.queueOffset) == .pullNotFound {
+                if mayHold, waits(pull, reading) {
                     hold(pull, reading: reading)
                 } else if reading.status == .noMatch, let deadline = pull.deadline, context.uptime() < deadline {
                     // What woke it had other properties than it wants: it waits on, behind that.
@@ -140,6 +146,15 @@ final class PullProcessor: Sendable {
             }
         }
     }
+
+    /// Whether there is nothing to say yet: the message is still to come, or to come to this slave.
+    private func waits(_ pull: Pull, _ reading: QueueReading) -> Bool {
+        let code = Self.code(of: reading.status, offset: pull.header.queueOffset)
+        return code == .pullNotFound || (isBehind(code) && reading.status != .beforeBeginning)
+    }
+
+    /// A slave that lacks what its master told a consumer is behind, and the consumer is not wrong.
+    private func isBehind(_ code: ResponseCode) -> Bool { context.replication.isSlave && code == .pullOffsetMoved }
 
     /// The longest that a pull is held, whatever its client asks for; RocketMQ's own ask for 15 to 30 s.
     private static let longestHoldMilliseconds: Int64 = 300_000
@@ -250,22 +265,13 @@ final class PullProcessor: Sendable {
         return pull.group.slowConsumptionBrokerID
     }
 
-    private func sendToMaster(_ pull: Pull, _ reading: QueueReading) {
-        let header = PullMessageResponseHeader(
-            suggestedBrokerID: 0, nextBeginOffset: pull.header.queueOffset, minOffset: reading.minimumOffset,
-            maxOffset: reading.maximumOffset)
-        pull.reply.send(
-            RemotingCommand(
-                code: ResponseCode.pullRetryImmediately.rawValue, remark: "this slave serves no readers",
-                extFields: header.fields))
-    }
-
     private static let memoryBytes = KernelFigures.memory["MemTotal"].map { Int64($0) } ?? .max
 
     private func answer(_ pull: Pull, with reading: QueueReading) {
-        let code = Self.code(of: reading.status, offset: pull.header.queueOffset)
-        // As RocketMQ's: whoever comes to a slave that serves nobody is sent to the master.
-        if context.replication.isSlave, !context.configuration.slaveReads { return sendToMaster(pull, reading) }
+        var (code, next) = (Self.code(of: reading.status, offset: pull.header.queueOffset), reading.nextOffset)
+        // RocketMQ's `offsetCheckInSlave`, which is off by default: a consumer that was set back to where a slave is would
+        // get again what its master has given it.
+        if isBehind(code) { (code, next) = (.pullRetryImmediately, pull.header.queueOffset) }
         if reading.count > 0 {
             context.countGets(
                 pull.header.topic, group: pull.header.consumerGroup, messages: reading.count,
@@ -274,7 +280,7 @@ final class PullProcessor: Sendable {
             context.metrics.getMisses.increment()
         }
         let header = PullMessageResponseHeader(
-            suggestedBrokerID: suggestion(for: pull, reading), nextBeginOffset: reading.nextOffset,
+            suggestedBrokerID: suggestion(for: pull, reading), nextBeginOffset: next,
             minOffset: reading.minimumOffset, maxOffset: reading.maximumOffset)
         pull.reply.send(
             RemotingCommand(

@@ -48,13 +48,19 @@ final class RequestDispatcher: Sendable {
     /// The shortest of them: the many fields of a send have names of one letter.
     private static let shortestGroupField = "group".utf8.count
 
-    /// What a slave says to whoever wants it to store something; with RocketMQ's codes.
+    /// What a slave says to whoever wants it to store or to change something; with RocketMQ's codes.
     private static func refusalOfSlave(_ code: RequestCode) -> (code: ResponseCode, remark: String)? {
         switch code {
         case .sendMessage, .sendMessageV2, .sendBatchMessage, .consumerSendMessageBack, .sendReplyMessage,
             .sendReplyMessageV2:
             (.serviceNotAvailable, "this broker is a slave and takes no messages; send to its master")
         case .endTransaction: (.slaveNotAvailable, "this broker is a slave; transactions end on its master")
+        // It would last until the next copy of the master's tables, and a deleted topic's messages would be gone here.
+        case .updateAndCreateTopic, .deleteTopicInBroker, .updateAndCreateSubscriptionGroup, .deleteSubscriptionGroup:
+            (
+                .systemError,
+                "Can't modify topic or subscription group from slave broker, please execute it from master broker."
+            )
         default: nil
         }
     }
