@@ -187,7 +187,8 @@ public final class BrokerService: RemotingRequestHandler {
             others: [
                 AdminProcessor(context: context, delays: delays),
                 SettingsProcessor(context: context, usesTLS: clientSecurity != nil),
-                RuntimeProcessor(context: context, days: days, startedAt: now()), InsightProcessor(context: context),
+                RuntimeProcessor(context: context, days: days, delays: delays, startedAt: now()),
+                InsightProcessor(context: context),
                 ProgressProcessor(context: context), ConsumerRelay(context: context),
                 MaintenanceProcessor(context: context),
             ])
@@ -230,6 +231,9 @@ public final class BrokerService: RemotingRequestHandler {
             let link = SlaveLink(context: context, slave: slave, siblings: siblings, tables: copy)
             registration.masterFound = { await link.found($0) }
             running.withLock { $0?.slaveLink = link }
+        }
+        registration.watch = NameserverWatch(client: client, group: group) { [context] in
+            context.registrations.withLock { $0 }?.request {}
         }
         let (opened, registrar) = (servers, registration)
         running.withLock { running in
@@ -397,6 +401,7 @@ public final class BrokerService: RemotingRequestHandler {
         guard let stopped else { return }
         for chore in stopped.chores { chore.cancel() }
         stopped.rounds?.stop()
+        stopped.registration?.watch?.stop()
         await stopped.registration?.unregisterEverywhere()
         stopped.pull.stop()
         await stopped.context.lanes.tables.run { stopped.context.replication.stop() }

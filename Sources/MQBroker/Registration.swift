@@ -12,6 +12,8 @@ struct Registration: Sendable {
     /// The address clients are told, with the real port.
     let brokerAddress: String
     let haAddress: String
+    /// Watches each nameserver that was told, or was to be.
+    var watch: NameserverWatch?
     /// On a slave: what is done with the master that a nameserver names.
     var masterFound: (@Sendable (RegisterBrokerResponseHeader) async -> Void)?
 
@@ -38,6 +40,7 @@ struct Registration: Sendable {
         await withTaskGroup(of: Void.self) { group in
             for nameserver in settings.nameservers {
                 group.addTask {
+                    defer { watch?.watch(nameserver) }
                     if await isKnown(table.dataVersion, at: nameserver) { return }
                     let isConfirmed = await tell(nameserver, registration, timeout: settings.registrationTimeout)
                     confirmed.versions.withLock { $0[nameserver] = isConfirmed ? table.dataVersion : nil }

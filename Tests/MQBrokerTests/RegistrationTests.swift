@@ -1,4 +1,5 @@
 import MQBroker
+import MQNameserver
 import MQTransport
 import MQWire
 import NIOCore
@@ -69,6 +70,33 @@ import Testing
             nameserver.forget()
             #expect(await eventually { nameserver.codes.contains(.registerBroker) })
             #expect(nameserver.codes.first == .queryDataVersion)
+        }
+    }
+
+    /// A nameserver that was started anew is told at once, and not at the next period; so is one that starts after its
+    /// broker.
+    @Test func aNameserverThatComesBackIsToldAtOnce() async throws {
+        let group = MultiThreadedEventLoopGroup.singleton
+        func nameserver(port: Int) -> (NameserverService) {
+            NameserverService(
+                configuration: .init(bindAddress: "127.0.0.1", listenPort: port), group: group, logger: TestBroker.quiet
+            )
+        }
+        let first = nameserver(port: 0)
+        let address = try await first.start()
+        let port = try #require(address.port)
+        let hostPort = address.hostPort
+        await first.shutdown()
+        try await TestBroker.run({
+            $0.nameservers = [hostPort]
+            $0.registrationPeriod = .seconds(600)
+        }) { test in
+            for _ in 0..<2 {
+                let again = nameserver(port: port)
+                try await again.start()
+                #expect(await eventually { again.clusterInfo.brokers["broker-a"] != nil })
+                await again.shutdown()
+            }
         }
     }
 

@@ -51,9 +51,11 @@ final class DelaySchedule: Sendable {
         levels.withLock { $0 = offsets.map { Level(offset: $0) } }
     }
 
+    /// The next message of each level, the first level first.
+    var offsets: [Int64] { levels.withLock { $0.map(\.offset) } }
+
     /// The table that is saved: `{"offsetTable":{level:offset}}`, levels from 1, those in use only.
     var json: JSONValue {
-        let offsets = levels.withLock { $0.map(\.offset) }
         let members = offsets.enumerated().filter { $0.element > 0 }.map {
             JSONMember(String($0.offset + 1), .integer($0.element))
         }
@@ -62,7 +64,7 @@ final class DelaySchedule: Sendable {
 
     /// Saves the offsets now, if any moved since the last time.
     func save() {
-        let offsets = levels.withLock { $0.map(\.offset) }
+        let offsets = offsets
         guard saved.withLock({ $0 != offsets }) else { return }
         if context.tables.delays.save({ json }, logger: context.logger) { saved.withLock { $0 = offsets } }
     }

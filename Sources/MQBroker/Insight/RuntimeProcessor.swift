@@ -7,6 +7,7 @@ import Synchronization
 struct RuntimeProcessor: RequestProcessor {
     let context: BrokerContext
     let days: DayTotals.Box
+    let delays: DelaySchedule
     /// When the broker started, milliseconds since 1970.
     let startedAt: Int64
 
@@ -35,7 +36,15 @@ struct RuntimeProcessor: RequestProcessor {
             ("remainHowManyDataToFlush", "\(store.unflushedBytes) B"),
             ("earliestMessageTimeStamp", String((try? store.earliestStoreTimestamp).flatMap { $0 } ?? -1)),
             ("startAcceptSendRequestTimeStamp", "0"), ("remainTransientStoreBufferNumbs", "0"),
-        ] + rates + queues + space + context.replication.figures
+        ] + rates + queues + space + levels + context.replication.figures
+    }
+
+    /// How far each delay level in use is: the next message to deliver, and one past its last.
+    private var levels: [(String, String)] {
+        delays.offsets.enumerated().filter { $0.element > 0 }.map { index, offset in
+            let end = context.store.maximumOffset(of: QueueKey(topic: DelayLevels.topic, queueID: Int32(index)))
+            return ("scheduleMessageOffset_\(index + 1)", "\(offset),\(end)")
+        }
     }
 
     /// What was sent and consumed: per second over about 10 s, 1 min and 10 min, and in all.

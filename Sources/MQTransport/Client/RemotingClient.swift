@@ -130,6 +130,12 @@ public final class RemotingClient: Sendable {
         return promise.futureResult
     }
 
+    /// Calls `body` once the connection to an address has ended; at once when there is none.
+    public func whenLost(_ address: String, _ body: @escaping @Sendable () -> Void) {
+        guard let connection = openConnection(to: address) else { return body() }
+        connection.whenClosed(body)
+    }
+
     /// Closes the connection to an address, if there is one; calls in flight fail as lost.
     public func disconnect(from address: String) { openConnection(to: address)?.close() }
 

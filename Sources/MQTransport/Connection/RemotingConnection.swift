@@ -108,6 +108,9 @@ public final class RemotingConnection: Sendable {
     /// Closes the connection; what waits for answers fails as lost.
     public func close() { channel.close(promise: nil) }
 
+    /// Calls `body` on the event loop once the connection has ended; soon when it has already.
+    func whenClosed(_ body: @escaping @Sendable () -> Void) { channel.closeFuture.whenComplete { _ in body() } }
+
     /// Writes what is in the outbox, then closes.
     func closeAfterSweep() -> EventLoopFuture<Void> {
         eventLoop.submit { self.sweep() }.flatMap {
