@@ -13,6 +13,15 @@ import Testing
         let two = TagFilter(expression: "A || B")
         #expect(two.wants(hash("A")) && two.wants(hash("B")) && !two.wants(hash("C")) && !two.wants(0))
         #expect(TagFilter(expression: "A||B") == two)
+        // One bar, and a blank within, belong to the tag.
+        let odd = TagFilter(expression: " my tag || A|B ")
+        #expect(
+            odd.wants(hash("my tag")) && odd.wants(hash("A|B")) && !odd.wants(hash("A")) && !odd.wants(hash("mytag")))
+    }
+
+    @Test func anExpressionOfBarsAloneIsRefused() throws {
+        #expect(throws: MessageFilter.Objection.self) { try MessageFilter(expression: "||", type: "TAG") }
+        #expect(try MessageFilter(expression: "", type: "TAG").mayWant(0))
     }
 }
 

@@ -120,7 +120,7 @@ import Testing
 
     @Test(arguments: [
         ("*", "*", []), ("", "*", []), ("a", "a", ["a"]), ("a||b", "a || b", ["a", "b"]),
-        (" a ||  b c ", "a || b c", ["a", "b c"]), ("a || *", "*", []),
+        (" a ||  b c ", "a || b c", ["a", "b c"]), ("a || *", "*", []), ("a|b", "a|b", ["a|b"]),
     ])
     func tagsAreRead(text: String, expression: String, tags: [String]) {
         let subscription = Subscription(topic: "t", expression: text)

@@ -20,7 +20,14 @@ enum MessageFilter: Sendable {
     /// - Parameter allowsProperties: whether the broker filters by properties at all.
     init(expression: String?, type: String?, allowsProperties: Bool = true) throws(Objection) {
         switch type ?? "TAG" {
-        case "TAG", "": self = .tags(TagFilter(expression: expression))
+        case "TAG", "":
+            if let expression, expression.contains("|"), TagExpression.tags(in: expression).isEmpty {
+                // Read as nothing it would want everything.
+                throw Objection(
+                    code: .subscriptionParseFailed,
+                    remark: "parse the consumer's subscription failed: '\(expression)' names no tag")
+            }
+            self = .tags(TagFilter(expression: expression))
         case "SQL92":
             guard allowsProperties else {
                 throw Objection(

@@ -12,7 +12,7 @@ struct TagFilter: Sendable, Equatable {
 
     /// Reads a subscription expression; nothing, blank and `*` want everything.
     init(expression: String?) {
-        let tags = (expression ?? "").split(separator: "|").map { $0.filter { $0 != " " } }.filter { !$0.isEmpty }
+        let tags = TagExpression.tags(in: expression ?? "")
         codes = tags.isEmpty || tags == ["*"] ? nil : Set(tags.map { Int64(JavaStringHash.hash($0)) })
     }
 

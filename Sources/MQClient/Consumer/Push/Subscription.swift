@@ -15,9 +15,7 @@ struct Subscription: Sendable, Hashable {
 
     init(topic: String, expression: String) {
         self.topic = topic
-        let words = expression.split(separator: "|").map { word in
-            String(word.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
-        }.filter { !$0.isEmpty }
+        let words = TagExpression.tags(in: expression)
         type = "TAG"
         tags = words.contains("*") ? [] : Set(words)
         self.expression = tags.isEmpty ? "*" : words.joined(separator: " || ")
