@@ -113,7 +113,9 @@ public struct NameserverRequests: Sendable {
         case .getSystemTopicsFromNameserver:
             let info = routes.clusterInfo
             let names = Set(info.clusters.keys).union(info.brokers.keys).sorted()
-            return (request.response(body: TopicList(topics: names).encoded()), nil)
+            // Tools ask a broker for the rest, and ask nobody when none is named.
+            let broker = info.brokers.min { $0.key < $1.key }?.value.addresses.min { $0.key < $1.key }?.value
+            return (request.response(body: TopicList(topics: names, brokerAddress: broker).encoded()), nil)
         case .deleteTopicInNameserver:
             let header = try request.header(TopicRequestHeader.self)
             let cluster = request.extFields["clusterName"].flatMap { $0.isEmpty ? nil : $0 }

@@ -6,7 +6,7 @@ import MQProgram
 struct AdminCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "mqadmin", abstract: "Looks into clusters, brokers and their stores.",
-        discussion: "Example: mqadmin clusterList -n 127.0.0.1:9876",
+        discussion: "Example: mqadmin clusterList -n 127.0.0.1:9876", version: ProgramVersion.text,
         groupedSubcommands: [
             CommandGroup(
                 name: "Clusters",

@@ -9,6 +9,7 @@ struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "mqbench", abstract: "Loads a broker and measures throughput, latency and cost.",
         discussion: "Example: mqbench produce -n 127.0.0.1:9876 --concurrency 64 --broker-pid $(pidof mqbroker)",
+        version: ProgramVersion.text,
         subcommands: [ProduceCommand.self, ConsumeCommand.self, EchoCommand.self, StoreCommand.self])
 
     static func main() async { await ProgramLine.run(Self.self) }

@@ -15,7 +15,8 @@ struct BrokerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "mqbroker",
         abstract: "Runs a broker that speaks RocketMQ's 4.x remoting protocol.",
-        discussion: "It serves until SIGTERM or SIGINT; SIGHUP is ignored.")
+        discussion: "It serves until SIGTERM or SIGINT; SIGHUP is ignored.",
+        version: ProgramVersion.text)
 
     @Option(name: [.customShort("c"), .customLong("config")], help: "A .properties file with RocketMQ's keys.")
     var configFile: String?

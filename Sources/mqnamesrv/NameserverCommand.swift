@@ -15,7 +15,8 @@ struct NameserverCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "mqnamesrv",
         abstract: "Runs a nameserver that speaks RocketMQ's 4.x remoting protocol.",
-        discussion: "It listens until SIGTERM or SIGINT; SIGHUP is ignored.")
+        discussion: "It listens until SIGTERM or SIGINT; SIGHUP is ignored.",
+        version: ProgramVersion.text)
 
     @Option(name: [.customShort("c"), .customLong("config")], help: "A .properties file with RocketMQ's keys.")
     var configFile: String?

@@ -98,7 +98,7 @@ import Testing
             #expect(try test.bodies(pulled) == ["later"])
             #expect(waited >= .milliseconds(900) && waited < .seconds(4))
             let record = try #require(StoredRecord.readAll(pulled.body ?? ByteBuffer())?.first)
-            #expect(record.properties["REAL_TOPIC"] == nil && record.properties["DELAY"] == nil)
+            #expect(record.properties["REAL_TOPIC"] == "T" && record.properties["DELAY"] == "1")
         }
     }
 
@@ -107,7 +107,8 @@ import Testing
             let first = try await test.send("T", body: "again")
             let offset = try #require(OffsetMessageID(first.extFields["msgId"] ?? "")).logOffset
             func sendBack(_ level: Int32, at offset: Int64) async throws {
-                let header = ConsumerSendMessageBackRequestHeader(offset: offset, group: "G", delayLevel: level)
+                let header = ConsumerSendMessageBackRequestHeader(
+                    offset: offset, group: "G", delayLevel: level, originMessageID: "unique")
                 #expect(try await test.call(.request(.consumerSendMessageBack, header)).responseCode == .success)
             }
             try await sendBack(1, at: offset)

@@ -104,7 +104,7 @@ import Testing
             let pulled = try await test.pull("T", 1, from: 0)
             let record = try #require(StoredRecord.readAll(pulled.body ?? ByteBuffer())?.first)
             #expect(record.sysFlag.transaction == .transactionCommit && record.preparedTransactionOffset == 0)
-            #expect(record.properties.text.contains("PGROUP\u{1}P") && !record.properties.text.contains("TRAN_MSG"))
+            #expect(record.properties.text.contains("PGROUP\u{1}P") && record.properties["TRAN_MSG"] == "true")
             // Only the broker writes into its own topics.
             #expect(try await test.send("RMQ_SYS_TRANS_HALF_TOPIC").responseCode == .noPermission)
             #expect(try await test.send("RMQ_SYS_TRANS_OP_HALF_TOPIC").responseCode == .noPermission)
@@ -131,6 +131,7 @@ import Testing
             #expect(question.isOneWay)
             let shown = try #require(StoredRecord.readAll(question.body ?? ByteBuffer())?.first)
             #expect(shown.topic == "T" && shown.queueID == 1 && String(buffer: shown.body) == "late")
+            #expect(shown.properties["TRANSACTION_CHECK_TIMES"] == "1")
             let commit = EndTransactionRequestHeader(
                 producerGroup: "P", tranStateTableOffset: header.tranStateTableOffset,
                 commitLogOffset: header.commitLogOffset, commitOrRollback: 8, fromTransactionCheck: true)

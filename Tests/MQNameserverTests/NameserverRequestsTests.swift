@@ -210,6 +210,9 @@ import Testing
         #expect(try topics(.getTopicsByCluster, ["cluster": "other"]) == [])
         #expect(try topics(.getAllTopicsFromNameserver) == ["t"])
         #expect(try topics(.getSystemTopicsFromNameserver) == ["a", "c"])
+        // Tools ask this broker for what else is the system's.
+        let system = requests.answer(.request(.getSystemTopicsFromNameserver), connection: 2, now: now).response
+        #expect(try TopicList(decoding: system.body).brokerAddress != nil)
     }
 
     @Test func permissionsAreWipedAndGivenBack() throws {

@@ -82,6 +82,12 @@ struct ConsumerOffsetTable: Sendable {
         isDirty = true
     }
 
+    /// Forgets a group that was deleted.
+    mutating func forget(group: String) {
+        offsets = offsets.filter { $0.key.group != group }
+        isDirty = true
+    }
+
     /// Forgets a topic that was deleted.
     mutating func forget(topic: String) {
         offsets = offsets.filter { $0.key.topic != topic }

@@ -71,12 +71,16 @@ struct ProgressProcessor: RequestProcessor {
                 }
                 let queue = QueueIdentity(
                     topic: name, brokerName: context.configuration.brokerName, queueID: queueID)
+                let consumed = committed > 0 ? try time(at: committed - 1) : first
+                let last = maximum > 0 ? try time(at: maximum - 1) : -1
                 return [
-                    "consumeTimeStamp": .integer(committed > 0 ? try time(at: committed - 1) : first),
+                    "consumeTimeStamp": .integer(consumed),
+                    "consumeTimeStampStr": .string(WallTime.text(consumed)),
                     "delayTime": .integer(
                         committed < maximum ? context.now() - (try time(at: max(0, committed))) : 0),
-                    "maxTimeStamp": .integer(maximum > 0 ? try time(at: maximum - 1) : -1),
+                    "maxTimeStamp": .integer(last), "maxTimeStampStr": .string(WallTime.text(last)),
                     "messageQueue": queue.json, "minTimeStamp": .integer(first),
+                    "minTimeStampStr": .string(WallTime.text(first)),
                 ]
             }
             let body: JSONValue = ["consumeTimeSpanSet": .array(spans)]
@@ -111,17 +115,16 @@ struct ProgressProcessor: RequestProcessor {
         let key = QueueKey(topic: try fields.required("topic"), queueID: try fields.required("queueId", as: Int32.self))
         let index = try fields.required("index", as: Int64.self)
         let count = try fields.required("count", as: Int32.self)
-        guard context.store.queueKeys.contains(key) else {
-            return reply.send(.systemError, remark: "\(key.queueID)@\(key.topic) is not exist!")
-        }
         let group = fields["consumerGroup"].flatMap { $0.isEmpty ? nil : $0 }
         let subscription = group.flatMap { group in
             context.clients.withLock { $0.subscription(group: group, topic: key.topic) }
         }
         context.answer(reply, on: context.lanes.admin) { [context] in
             var members: [JSONMember] = []
-            if let group, subscription == nil {
-                members.append(JSONMember("filterData", .string("\(group)@\(key.topic) is not online!")))
+            if let group {
+                // What Apache's broker keeps of a condition; of tags it keeps none, and says so.
+                let filter = subscription == nil ? "\(group)@\(key.topic) is not online!" : "null"
+                members.append(JSONMember("filterData", .string(filter)))
             }
             members.append(JSONMember("maxQueueIndex", .integer(context.store.maximumOffset(of: key))))
             members.append(JSONMember("minQueueIndex", .integer(context.store.minimumOffset(of: key))))
@@ -129,8 +132,7 @@ struct ProgressProcessor: RequestProcessor {
                 of: key, from: index, count: Int(min(max(0, count), Self.entryLimit)))
             guard !found.isEmpty else {
                 return request.response(
-                    .success, remark: "Index \(index) of \(key.queueID)@\(key.topic) is not exist!",
-                    body: JSONValue.object(members).encoded())
+                    .success, remark: "Index \(index) of \(key.queueID)@\(key.topic) is not exist!")
             }
             let filter = subscription.flatMap {
                 try? MessageFilter(expression: $0.expression, type: $0.expressionType)

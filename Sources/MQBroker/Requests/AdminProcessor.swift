@@ -40,17 +40,21 @@ struct AdminProcessor: RequestProcessor {
             let name = try request.extFields.required("groupName")
             let time = context.now()
             context.groups.withLock { $0.remove(name, nowMilliseconds: time) }
+            if request.extFields.flag("removeOffset") { context.offsets.withLock { $0.forget(group: name) } }
             saveGroups(reply)
         default: return false
         }
         return true
     }
 
+    /// Why an operator cannot change a topic of this name.
+    private func objection(to topic: String) -> String? {
+        SystemTopic.objection(to: topic) ?? SystemTopic.isReserved(topic, context.configuration)
+    }
+
     private func updateTopic(_ request: RemotingCommand, reply: RemotingReply) throws {
         let header: CreateTopicRequestHeader = try request.header()
-        if let objection = SystemTopic.objection(to: header.topic) {
-            return reply.send(.systemError, remark: objection)
-        }
+        if let objection = objection(to: header.topic) { return reply.send(.systemError, remark: objection) }
         guard (1...1024).contains(header.readQueueNums), (1...1024).contains(header.writeQueueNums) else {
             return reply.send(.systemError, remark: "\(header.topic): queue counts must be from 1 to 1024")
         }
@@ -71,6 +75,7 @@ struct AdminProcessor: RequestProcessor {
 
     private func deleteTopic(_ request: RemotingCommand, reply: RemotingReply) throws {
         let header: TopicRequestHeader = try request.header()
+        if let objection = objection(to: header.topic) { return reply.send(.systemError, remark: objection) }
         let time = context.now()
         guard context.topics.withLock({ $0.remove(header.topic, nowMilliseconds: time) }) else {
             return reply.send(.success)

@@ -19,18 +19,16 @@ enum MessageIntake {
     }
 
     /// Gives a message that was put aside its real place back; `nil` when it has none.
+    ///
+    /// Its properties stay as they are: consumers of RocketMQ see there how long it was to wait, too.
     static func liftDelay(_ draft: RecordDraft) -> RecordDraft? {
-        var properties = MessageProperties(draft.properties)
+        let properties = MessageProperties(draft.properties)
         guard let topic = properties[PropertyName.realTopic],
             let queueID = properties[PropertyName.realQueueID].flatMap(Int32.init)
         else { return nil }
-        properties[PropertyName.delayTimeLevel] = nil
-        properties[PropertyName.realTopic] = nil
-        properties[PropertyName.realQueueID] = nil
         var lifted = draft
         lifted.topic = topic
         lifted.queueID = queueID
-        lifted.properties = ByteBuffer(string: properties.text)
         return lifted
     }
 
@@ -45,14 +43,13 @@ enum MessageIntake {
     }
 
     /// A half message as its commit stores it; `nil` when it has no real place.
+    ///
+    /// It keeps the mark of a half: RocketMQ's clients tell a consumer its transaction's id by that.
     static func committed(_ half: StoredRecord) -> RecordDraft? {
         var properties = half.properties
         guard let topic = properties[PropertyName.realTopic],
             let queueID = properties[PropertyName.realQueueID].flatMap({ Int32($0) })
         else { return nil }
-        properties[PropertyName.realTopic] = nil
-        properties[PropertyName.realQueueID] = nil
-        properties[PropertyName.transactionPrepared] = nil
         var draft = half.draft()
         draft.topic = topic
         draft.queueID = queueID
@@ -67,13 +64,18 @@ enum MessageIntake {
     /// Why a message cannot be stored; `nil` when it can.
     static func objection(
         topic: String, bodyBytes: Int, propertyBytes: Int, maximumBodyBytes: Int
-    ) -> String? {
-        if let objection = SystemTopic.objection(to: topic) { return objection }
+    ) -> (code: ResponseCode, remark: String)? {
+        if let objection = SystemTopic.objection(to: topic) { return (.systemError, objection) }
         if bodyBytes > maximumBodyBytes {
-            return "the body has \(bodyBytes) bytes (at most \(maximumBodyBytes), maxMessageSize)"
+            return (
+                .messageIllegal, "the body has \(bodyBytes) bytes (at most \(maximumBodyBytes), maxMessageSize)"
+            )
         }
         if propertyBytes > MessageProperties.maximumEncodedBytes {
-            return "the properties have \(propertyBytes) bytes (at most \(MessageProperties.maximumEncodedBytes))"
+            return (
+                .messageIllegal,
+                "the properties have \(propertyBytes) bytes (at most \(MessageProperties.maximumEncodedBytes))"
+            )
         }
         return nil
     }

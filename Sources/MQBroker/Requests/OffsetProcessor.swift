@@ -83,23 +83,17 @@ struct OffsetProcessor: Sendable {
     func queryMessages(_ request: RemotingCommand, reply: RemotingReply) throws {
         let header: QueryMessageRequestHeader = try request.header()
         let limit = header.isUniqueKey ? Self.uniqueQueryLimit : min(header.maxMessages, Self.keyQueryLimit)
-        guard limit > 0, header.beginTimestamp <= header.endTimestamp else {
-            return reply.send(.queryNotFound, remark: "can not find message, maybe time range not correct")
-        }
         context.answer(reply, on: context.lanes.query) { [context] in
+            let end = context.store.indexEnd
+            let ends = QueryMessageResponseHeader(
+                indexLastUpdateTimestamp: end.timestamp, indexLastUpdateOffset: end.logOffset)
+            let nothing = request.response(
+                .queryNotFound, ends, remark: "can not find message, maybe time range not correct")
+            guard limit > 0, header.beginTimestamp <= header.endTimestamp else { return nothing }
             let records = try context.store.records(
                 topic: header.topic, key: header.key, within: header.beginTimestamp...header.endTimestamp,
                 limit: Int(limit), maximumBytes: Self.queryBytes)
-            guard !records.isEmpty else {
-                return request.response(
-                    .queryNotFound, remark: "can not find message, maybe time range not correct")
-            }
-            let end = context.store.indexEnd
-            return request.response(
-                .success,
-                QueryMessageResponseHeader(
-                    indexLastUpdateTimestamp: end.timestamp, indexLastUpdateOffset: end.logOffset),
-                body: Self.encoded(records))
+            return records.isEmpty ? nothing : request.response(.success, ends, body: Self.encoded(records))
         }
     }
 

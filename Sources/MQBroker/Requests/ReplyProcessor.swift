@@ -22,7 +22,7 @@ struct ReplyProcessor: Sendable {
             topic: header.topic, bodyBytes: body.readableBytes, propertyBytes: header.properties.utf8.count,
             maximumBodyBytes: context.live.withLock { $0.maximumMessageBytes })
         {
-            return reply.send(.messageIllegal, remark: objection)
+            return reply.send(objection.code, remark: objection.remark)
         }
         guard let topic = context.topics.withLock({ $0[header.topic] }), topic.permission.contains(.write) else {
             return reply.send(.topicNotExist, remark: "topic[\(header.topic)] not exist, or takes no messages")

@@ -14,8 +14,10 @@ struct ResetProcessor: Sendable {
         guard let topic = context.topics.withLock({ $0[header.topic] }) else {
             return reply.send(.systemError, remark: "[reset-offset] reset offset failed, no topic \(header.topic)")
         }
-        let members = context.clients.withLock { $0.connections(of: header.group) }
-        let connections = context.connections.withLock { all in members.compactMap { all[$0] } }
+        let members = context.clients.withLock { $0.consumers[header.group]?.members ?? [:] }
+        let connections = context.connections.withLock { all in
+            members.values.compactMap { member in all[member.connection].map { (member.language, $0) } }
+        }
         guard !connections.isEmpty else {
             return reply.send(
                 .consumerNotOnline,
@@ -40,10 +42,26 @@ struct ResetProcessor: Sendable {
                     ))
             }
             let table = QueueTable(entries).encoded()
-            let notice = RemotingCommand.request(.resetConsumerClientOffset, header, body: table)
-            for connection in connections { connection.notify(notice) }
+            let list = Self.list(entries)
+            for (language, connection) in connections {
+                connection.notify(
+                    .request(.resetConsumerClientOffset, header, body: language == .cpp ? list : table))
+            }
             return request.response(.success, body: table)
         }
+    }
+
+    /// What the native client reads, whose JSON has no objects for keys (RocketMQ's `ResetOffsetBodyForC`). Apache's broker
+    /// goes by the asker's language, so that a tool in Java cannot reset a native consumer.
+    private static func list(_ entries: [(queue: QueueIdentity, value: JSONValue)]) -> ByteBuffer {
+        let items = entries.map { queue, offset -> JSONValue in
+            [
+                "brokerName": .string(queue.brokerName), "offset": offset,
+                "queueId": .integer(Int64(queue.queueID)), "topic": .string(queue.topic),
+            ]
+        }
+        let body: JSONValue = ["offsetTable": .array(items)]
+        return body.encoded()
     }
 
     /// Where the group is set: without force never on, so that no message is skipped by a clock that is wrong.

@@ -15,9 +15,6 @@ struct SendBackProcessor: Sendable {
     /// The delay level of the first retry when the client leaves it to the broker.
     private static let firstRetryLevel: Int32 = 3
 
-    /// The longest id of an original message that is taken over: an offset id of an IPv6 broker has 56 digits.
-    private static let longestMessageID = 64
-
     func handle(_ request: RemotingCommand, reply: RemotingReply) throws {
         let header: ConsumerSendMessageBackRequestHeader = try request.header()
         guard context.live.withLock({ $0.permission.contains(.write) }) else {
@@ -68,9 +65,8 @@ struct SendBackProcessor: Sendable {
         var properties = record.properties
         if properties[PropertyName.retryTopic] == nil { properties[PropertyName.retryTopic] = record.topic }
         if properties[PropertyName.originMessageID] == nil {
-            properties[PropertyName.originMessageID] =
-                header.originMessageID.flatMap { $0.utf8.count <= Self.longestMessageID ? $0 : nil }
-                ?? record.offsetMessageID.description
+            // Where the first one lies; what the consumer says it is, its unique id, is a property already.
+            properties[PropertyName.originMessageID] = record.offsetMessageID.description
         }
         properties[PropertyName.cluster] = context.configuration.clusterName
         let maximum = header.maxReconsumeTimes ?? group.retryMaximum

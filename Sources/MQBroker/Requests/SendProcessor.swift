@@ -18,7 +18,7 @@ struct SendProcessor: Sendable {
             topic: header.topic, bodyBytes: body.readableBytes, propertyBytes: header.properties.utf8.count,
             maximumBodyBytes: context.live.withLock { $0.maximumMessageBytes })
         {
-            return reply.send(.messageIllegal, remark: objection)
+            return Self.refuse(reply, objection.code, objection.remark)
         }
         switch context.resolveTopic(
             header.topic, model: header.defaultTopic, clientQueueNums: header.defaultTopicQueueNums)
@@ -30,14 +30,20 @@ struct SendProcessor: Sendable {
             context.topicsDidChange { [self, request] in
                 do {
                     try accept(request, header: header, topic: topic, from: connection, reply: reply, isLast: true)
-                } catch { reply.send(.systemError, remark: "\(error)") }
+                } catch { Self.refuse(reply, .systemError, "\(error)") }
             }
         case .missing:
-            reply.send(
-                .topicNotExist,
-                remark: "topic[\(header.topic)] not exist, apply first please! (make it with mqadmin updateTopic, "
+            Self.refuse(
+                reply, .topicNotExist,
+                "topic[\(header.topic)] not exist, apply first please! (make it with mqadmin updateTopic, "
                     + "or set autoCreateTopicEnable=true)")
         }
+    }
+
+    /// A refusal bears the marks that every answer to a send does.
+    private static func refuse(_ reply: RemotingReply, _ code: ResponseCode, _ remark: String) {
+        reply.send(
+            RemotingCommand(code: code.rawValue, remark: remark, extFields: SendMessageResponseHeader.marks))
     }
 
     /// Checks the message against its topic and stores it.
@@ -50,18 +56,21 @@ struct SendProcessor: Sendable {
         let body = request.body ?? ByteBuffer()
         guard !topic.order || context.live.withLock({ $0.permission.contains(.write) }) else {
             // Only ordered ones: others may still be sent here by producers that have not heard of it, as in RocketMQ.
-            return reply.send(
-                .noPermission, remark: "the broker[\(context.configuration.brokerName)] sending message is forbidden")
+            return Self.refuse(
+                reply, .noPermission, "the broker[\(context.configuration.brokerName)] sending message is forbidden")
         }
-        guard topic.permission.contains(.write), !SystemTopic.brokersOwn.contains(header.topic) else {
-            return reply.send(
-                .noPermission,
-                remark: "the broker[\(context.configuration.brokerName)] does not accept messages for \(header.topic)")
+        guard !SystemTopic.brokersOwn.contains(header.topic) else {
+            return Self.refuse(reply, .noPermission, "Sending message to topic[\(header.topic)] is forbidden.")
+        }
+        guard topic.permission.contains(.write) else {
+            return Self.refuse(
+                reply, .noPermission,
+                "the broker[\(context.configuration.brokerName)] does not accept messages for \(header.topic)")
         }
         let queues = max(topic.writeQueueNums, topic.readQueueNums)
         guard header.queueID < queues else {
-            return reply.send(
-                .systemError, remark: "queue \(header.queueID) of \(header.topic) is illegal, it has \(queues)")
+            return Self.refuse(
+                reply, .systemError, "queue \(header.queueID) of \(header.topic) is illegal, it has \(queues)")
         }
         var template = RecordDraft(
             topic: header.topic,
@@ -97,7 +106,7 @@ struct SendProcessor: Sendable {
         }
         draft.properties = properties.encoded
         guard draft.properties.readableBytes <= MessageProperties.maximumEncodedBytes else {
-            return reply.send(.messageIllegal, remark: "the properties have \(draft.properties.readableBytes) bytes")
+            return Self.refuse(reply, .messageIllegal, "the properties have \(draft.properties.readableBytes) bytes")
         }
         append([draft], queueID: queueID, waits: waits, reply: reply, isLast: isLast)
     }
@@ -118,7 +127,7 @@ struct SendProcessor: Sendable {
         isLast: Bool
     ) throws {
         guard let items = BatchBody.decode(batch), !items.isEmpty else {
-            return reply.send(.messageIllegal, remark: "the batch of \(batch.readableBytes) bytes cannot be split")
+            return Self.refuse(reply, .messageIllegal, "the batch of \(batch.readableBytes) bytes cannot be split")
         }
         // RocketMQ adds the batch's own properties, WAIT included, to each of its messages.
         var outer = outer
@@ -137,7 +146,7 @@ struct SendProcessor: Sendable {
             return draft
         }
         if let longest = drafts.map(\.properties.readableBytes).max(), longest > MessageProperties.maximumEncodedBytes {
-            return reply.send(.messageIllegal, remark: "the properties of a message have \(longest) bytes")
+            return Self.refuse(reply, .messageIllegal, "the properties of a message have \(longest) bytes")
         }
         append(drafts, queueID: template.queueID, waits: waits, reply: reply, isLast: isLast)
     }
@@ -169,7 +178,7 @@ struct SendProcessor: Sendable {
             case .failure(let error):
                 context.metrics.putFailures.increment()
                 if error.code == .overloaded { context.metrics.busy.increment() }
-                reply.send(StoreAnswers.code(for: error), remark: "\(error)")
+                Self.refuse(reply, StoreAnswers.code(for: error), "\(error)")
             }
         }
     }

@@ -15,7 +15,7 @@ enum SystemTopic {
     /// The group whose offsets say how far half messages and their ends were read.
     static let transactionGroup = "CID_RMQ_SYS_TRANS"
     /// What only the broker writes.
-    static let brokersOwn: Set<String> = [schedule, half, operations, unanswered]
+    static let brokersOwn: Set<String> = [schedule, half, operations, unanswered, selfTest, offsetMoved]
     /// Where clients write what became of their messages.
     static let trace = "RMQ_SYS_TRACE_TOPIC"
 
@@ -25,6 +25,15 @@ enum SystemTopic {
             automaticModel, selfTest, benchmark, offsetMoved, trace, configuration.clusterName,
             configuration.brokerName, configuration.clusterName + "_REPLY_TOPIC",
         ])
+    }
+
+    /// Begins the names of what RocketMQ may yet make for itself.
+    static let reservedPrefix = "rmq_sys_"
+
+    /// Why nobody may change or delete a topic: without it delays, transactions or automatic topics would end.
+    static func isReserved(_ name: String, _ configuration: BrokerConfiguration) -> String? {
+        guard all(configuration).contains(name) || name.hasPrefix(reservedPrefix) else { return nil }
+        return "The topic[\(name)] is conflict with system topic."
     }
 
     static let retryPrefix = "%RETRY%"

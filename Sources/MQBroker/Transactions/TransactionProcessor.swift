@@ -220,7 +220,9 @@ final class TransactionProcessor: Sendable {
                 "nobody to ask about a transaction", metadata: ["group": "\(due.half.producerGroup)"])
             return
         }
-        let properties = record.properties
+        var properties = record.properties
+        // A producer may answer by how often it was asked.
+        properties[PropertyName.transactionCheckTimes] = String(due.half.checks + 1)
         let header = CheckTransactionStateRequestHeader(
             tranStateTableOffset: due.offset, commitLogOffset: record.logOffset,
             messageID: properties[PropertyName.uniqueKey], transactionID: properties[PropertyName.uniqueKey],
@@ -228,6 +230,7 @@ final class TransactionProcessor: Sendable {
         var shown = record.draft()
         shown.topic = properties[PropertyName.realTopic] ?? record.topic
         shown.queueID = properties[PropertyName.realQueueID].flatMap { Int32($0) } ?? 0
+        shown.properties = ByteBuffer(string: properties.text)
         var body = ByteBuffer()
         shown.encode(
             into: &body, queueOffset: record.queueOffset, logOffset: record.logOffset,

@@ -40,16 +40,25 @@ public struct ClusterInfo: JSONBody, Equatable {
 public struct TopicList: JSONBody, Equatable {
     /// The names.
     public var topics: [String]
+    /// With a list of what is the system's: a broker that knows of more, which tools ask next (305).
+    public var brokerAddress: String?
 
     /// A list.
-    public init(topics: [String]) { self.topics = topics }
+    public init(topics: [String], brokerAddress: String? = nil) {
+        self.topics = topics
+        self.brokerAddress = brokerAddress
+    }
 
     /// Reads the value.
     public init(json: JSONValue) throws(BodyError) {
         guard let names = json["topicList"]?.arrayValue else { throw Self.missing("topicList") }
         topics = names.compactMap(\.stringValue)
+        brokerAddress = json["brokerAddr"]?.stringValue
     }
 
     /// The value.
-    public var json: JSONValue { ["topicList": .array(topics.map { .string($0) })] }
+    public var json: JSONValue {
+        let address = brokerAddress.map { [JSONMember("brokerAddr", .string($0))] } ?? []
+        return .object(address + [JSONMember("topicList", .array(topics.map { .string($0) }))])
+    }
 }

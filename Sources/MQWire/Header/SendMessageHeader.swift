@@ -198,6 +198,9 @@ public struct SendMessageResponseHeader: CommandHeader, Equatable {
         transactionID = fields["transactionId"]
     }
 
+    /// The region and trace marks that stand in every answer to a send, refusals too.
+    public static let marks: ExtFields = ["TRACE_ON": "true", "MSG_REGION": "DefaultRegion"]
+
     /// The fields, with the region and trace marks that clients expect beside them.
     public var fields: ExtFields {
         var fields = ExtFields()
