@@ -59,7 +59,7 @@ extension MQAdmin {
     /// Sets a group's place in a topic back to a time, in milliseconds since 1970 (-1: to the end), on every master that
     /// has the topic; gives the new places.
     ///
-    /// The group's members must be online: they are told, and set themselves.
+    /// Members that are online are told, and set themselves; where there are none, the group's offsets are set.
     /// - Parameter group: the consumers' group.
     /// - Parameter topic: the topic.
     /// - Parameter timestamp: the time, or -1.
@@ -71,13 +71,37 @@ extension MQAdmin {
         var places: [(MessageQueue, Int64)] = []
         for set in try await topicRoute(topic).brokers.values.sorted(by: { $0.name < $1.name }) {
             guard let address = set.masterAddress else { continue }
-            let answer = try await ask(.request(.invokeBrokerToResetOffset, header), of: address)
-            let table = try Self.read(answer, from: address) { body throws(BodyError) in
-                try QueueTable(decoding: body)
+            do throws(MQClientError) {
+                let answer = try await ask(.request(.invokeBrokerToResetOffset, header), of: address)
+                let table = try Self.read(answer, from: address) { body throws(BodyError) in
+                    try QueueTable(decoding: body)
+                }
+                places += table.entries.map { (MessageQueue($0.queue), $0.value.integerValue ?? 0) }
+            } catch .refused(_, ResponseCode.consumerNotOnline.rawValue, _) {
+                places += try await setOffsets(of: header, at: set.name)
             }
-            places += table.entries.map { (MessageQueue($0.queue), $0.value.integerValue ?? 0) }
         }
         return places.sorted { $0.0 < $1.0 }
+    }
+
+    /// Sets the offsets of a group without members, as its broker would. Source: RocketMQ 4.9, `resetOffsetByTimestampOld`.
+    private func setOffsets(
+        of header: ResetOffsetRequestHeader, at brokerName: String
+    ) async throws(MQClientError) -> [(MessageQueue, Int64)] {
+        let group = PullConsumer(member: header.group, client: client)
+        let queues = try await client.subscribeRoute(of: header.topic).readableQueues
+        var places: [(MessageQueue, Int64)] = []
+        for queue in queues where queue.brokerName == brokerName {
+            let found =
+                header.timestamp == -1
+                ? try await group.maxOffset(of: queue) : try await group.offset(of: queue, atTime: header.timestamp)
+            let committed = try await group.committedOffset(of: queue)
+            var place = max(0, found)
+            if !header.isForced, let committed { place = min(place, committed) }
+            if place != committed { try await group.commit(place, for: queue) }
+            places.append((queue, place))
+        }
+        return places
     }
 
     /// Changes one of a broker's settings while it runs, until it ends; the broker says which of them can be.

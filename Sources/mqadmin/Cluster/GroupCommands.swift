@@ -124,7 +124,7 @@ struct ConsumerConnection: AsyncParsableCommand {
 /// `mqadmin resetOffsetByTime`
 struct ResetOffsetByTime: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "resetOffsetByTime", abstract: "Sets a group back to a time; its members must be online.",
+        commandName: "resetOffsetByTime", abstract: "Sets a group to a time, whether its members are online or not.",
         discussion: """
             Examples:
               mqadmin resetOffsetByTime -g billing -t orders -s 2026-11-23#08:30:00:000
@@ -144,6 +144,10 @@ struct ResetOffsetByTime: AsyncParsableCommand {
         name: [.customShort("f"), .customLong("force")],
         help: "Whether the group may be moved on, too: true or false.")
     var isForced = true
+    @Flag(
+        name: [.customShort("c"), .customLong("cplus")],
+        help: "The members are native ones; our brokers know that by themselves.")
+    var isNative = false
     @OptionGroup var target: AdminTarget
 
     func run() async throws {
