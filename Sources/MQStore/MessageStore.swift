@@ -86,7 +86,8 @@ public final class MessageStore: Sendable {
         let names = NameJournal(io: io)
         names.note([configuration.commitLogDirectory.removingLastComponent(), configuration.commitLogDirectory])
         log = try SegmentChain(
-            directory: configuration.commitLogDirectory, segmentBytes: configuration.segmentBytes, io: io, names: names)
+            directory: configuration.commitLogDirectory, segmentBytes: configuration.segmentBytes, io: io, names: names,
+            gaps: .fill)
         queues = try QueueTable(
             directory: configuration.consumeQueueDirectory, entriesPerFile: configuration.entriesPerQueueFile, io: io)
         let notes = try StoreNotes(configuration, now: now(), io: io)
@@ -106,6 +107,14 @@ public final class MessageStore: Sendable {
         ).run()
         let report = outcome.report
         try deleted.shorten(to: report.logEnd)
+        if !notes.hasCheckpoint, report.logEnd == 0 {
+            // That nothing is synced yet is knowledge, too: without a checkpoint a power cut's hole would count as damage.
+            var first = Checkpoint(logTimestamp: 0, queueTimestamp: 0)
+            first.reach = SyncedReach(
+                logOffset: 0, queuesOffset: 0, lastTimestamp: 0, segmentBytes: configuration.segmentBytes,
+                entriesPerQueueFile: configuration.entriesPerQueueFile)
+            try? first.write(to: configuration.checkpointFile, io: io)
+        }
         recovery = report
         // What a killed process wrote is there, but a sync of ours must cover it before the checkpoint may.
         progress = StoreProgress(

@@ -327,4 +327,42 @@ import Testing
         let after = try #require(try Checkpoint.read(from: configuration.checkpointFile, io: disk))
         #expect(first < before.safeTimestamp && after.safeTimestamp == first)
     }
+
+    /// A checkpoint is lost after a kill, and a piece in the middle of the log went bad or is gone: what stands behind it
+    /// was synced once, or may have been, and stays.
+    @Test(arguments: [true, false], ["a hole", "a short file", "no file"])
+    func withoutACheckpointNothingSoundGoes(isNoted: Bool, bad: String) async throws {
+        let fixture = try StoreFixture()
+        let store = try fixture.open(.sync)
+        defer { store.close() }
+        for index in 0..<80 {
+            try await store.append([message("t", body: "m\(index)" + String(repeating: "x", count: 100_000))])
+        }
+        let before = try store.bodies("t")
+        let crashed = try fixture.crashed()
+        let log = crashed.root.appending("commitlog")
+        let second = log.appending(Segment.name(1 << 20)).string
+        switch bad {
+        case "a hole":
+            let file = try #require(FileHandle(forUpdatingAtPath: second))
+            try file.seek(toOffset: 300_000)
+            try file.write(contentsOf: Data(count: 65536))
+            try file.close()
+        case "a short file": #expect(truncate(second, 300_000) == 0)
+        default: try FileManager.default.removeItem(atPath: second)
+        }
+        if bad != "a hole" {
+            try Checkpoint(logTimestamp: 1, queueTimestamp: 1).write(
+                to: crashed.configuration().checkpointFile, io: SystemStorage())
+            if bad == "no file" { #expect(throws: StoreError.self) { try crashed.open(.sync) } }
+        }
+        try? FileManager.default.removeItem(atPath: crashed.root.appending("checkpoint").string)
+        if !isNoted { try? FileManager.default.removeItem(atPath: crashed.root.appending("queueEnds").string) }
+        let again = try crashed.open(.sync)
+        defer { again.close() }
+        #expect(again.recovery.logEnd == store.maximumLogOffset && again.recovery.letGoRecords == 0)
+        let left = try again.bodies("t")
+        #expect(left.count >= 69 && left.count < 80 && left.allSatisfy(before.contains))
+        #expect(left.last == before.last && again.maximumOffset(of: Self.first) == 80)
+    }
 }

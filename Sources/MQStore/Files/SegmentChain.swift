@@ -16,6 +16,8 @@ final class SegmentChain: Sendable {
     private let gone = Atomic<Int64>(0)
     /// Files before a gap, which are in no chain.
     private let strays: Mutex<[FilePath]>
+    /// The bases of files that are missing between others.
+    private let missing: Mutex<[Int64]>
 
     /// What to do about a file that is missing between others.
     enum GapPolicy {
@@ -23,7 +25,12 @@ final class SegmentChain: Sendable {
         case refuse
         /// The chain begins behind the last gap, and the files before it are removed when it is made anew.
         case passOver
+        /// Files of zeros take the place of what is missing, once ``SegmentChain/extend()`` says so.
+        case fill
     }
+
+    /// The most files that are made in a gap.
+    private static let longestGap: Int64 = 64
 
     /// Opens what is in the directory; refuses files of another size, and gaps as `gaps` says, and changes no file.
     ///
@@ -41,6 +48,7 @@ final class SegmentChain: Sendable {
         names.note(try io.createDirectory(directory))
         var found: [Segment] = []
         var strays: [FilePath] = []
+        var missing: [Int64] = []
         let bases = try io.names(in: directory).compactMap(Segment.baseOffset(ofName:))
         for base in bases {
             if base % segmentBytes != 0 {
@@ -52,6 +60,8 @@ final class SegmentChain: Sendable {
                 if gaps == .passOver {
                     strays += found.map(\.path)
                     found = []
+                } else if gaps == .fill, (base - end) / segmentBytes <= Self.longestGap {
+                    missing += Array(stride(from: end, to: base, by: Int(segmentBytes)))
                 } else {
                     throw StoreError(
                         .layout, path: directory.appending(Segment.name(end)),
@@ -64,7 +74,11 @@ final class SegmentChain: Sendable {
         }
         segments = Mutex(found)
         self.strays = Mutex(strays)
+        self.missing = Mutex(missing)
     }
+
+    /// The first file that is missing between others, until ``extend()``.
+    var firstMissing: FilePath? { missing.withLock { $0.first }.map { directory.appending(Segment.name($0)) } }
 
     /// Whether files were found before a gap.
     var hasStrays: Bool { strays.withLock { !$0.isEmpty } }
@@ -78,8 +92,16 @@ final class SegmentChain: Sendable {
         strays.withLock { $0 = [] }
     }
 
-    /// Brings files that were found too short to their size.
+    /// Brings files that were found too short to their size, and makes those that are missing.
     func extend() throws(StoreError) {
+        for base in missing.withLock({ $0 }) {
+            names.note([directory])
+            let made = try Segment(directory: directory, baseOffset: base, size: segmentBytes, io: io)
+            segments.withLock { segments in
+                segments.insert(made, at: segments.firstIndex { $0.baseOffset > base } ?? segments.endIndex)
+            }
+        }
+        missing.withLock { $0 = [] }
         for segment in all { try segment.extend() }
     }
 

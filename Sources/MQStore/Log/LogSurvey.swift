@@ -19,7 +19,7 @@ struct LogSurvey {
         /// Its process or machine died. Up to the offset it was synced: what is bad before is damage, and a piece that
         /// was never written behind ends it.
         case died(syncedTo: Int64)
-        /// Nothing, and somebody may be writing it.
+        /// Nothing: it is not known what was synced, or somebody may be writing it.
         case unknown
     }
 

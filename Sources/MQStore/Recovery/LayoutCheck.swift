@@ -4,7 +4,7 @@ import SystemPackage
 ///
 /// 1. Segments of another size than the configured one. A lone first file that is shorter could as well be one that was
 ///    being made; the reach says which size it was, and without one a clean stop leaves no file half made.
-/// 2. A log that is shorter than what was synced: its last files are gone, or lost their ends. What was acknowledged is
+/// 2. A log that lacks a file between others, or is shorter than what was synced: files are gone, or lost their ends. What was acknowledged is
 ///    missing, and only its owner can know whether it is somewhere else.
 struct LayoutCheck {
     let configuration: StoreConfiguration
@@ -15,6 +15,10 @@ struct LayoutCheck {
 
     func run() throws(StoreError) {
         try checkSizes()
+        // Without a checkpoint its owner has decided to go on without it.
+        if let path = log.firstMissing, notes.hasCheckpoint {
+            throw missing(path, "the file is missing", notes.syncedTo ?? log.endOffset)
+        }
         if let reach = notes.reach { try checkReach(reach) }
     }
 

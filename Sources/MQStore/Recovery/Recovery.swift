@@ -81,10 +81,17 @@ struct Recovery {
         }
         outcome.report.lackingQueues = lacking
         if !wasCleanStop {
-            outcome.flushedTo = min(max(outcome.flushedTo, notes.syncedTo), outcome.report.logEnd)
+            outcome.flushedTo = min(max(outcome.flushedTo, notes.syncedTo ?? 0), outcome.report.logEnd)
             try log.rewrite(outcome.flushedTo..<outcome.report.logEnd)
         }
         return outcome
+    }
+
+    /// What the walk may make of a place that is not sound. Where nothing was noted of syncs, everything may have been
+    /// synced, and a hole is damage: to end the log there could take acknowledged messages.
+    private var past: LogSurvey.Past {
+        if wasCleanStop { return .stopped }
+        return notes.syncedTo.map { .died(syncedTo: $0) } ?? .unknown
     }
 
     /// The queues that lost their last entries.
@@ -173,7 +180,7 @@ struct Recovery {
         var outcome = Outcome(
             report: RecoveryReport(wasCleanStop: wasCleanStop, walkedFrom: start, logEnd: start),
             lastStoreTimestamp: 0, flushedTo: distrusted ?? start)
-        var survey = LogSurvey(log.source, from: start, past: wasCleanStop ? .stopped : .died(syncedTo: notes.syncedTo))
+        var survey = LogSurvey(log.source, from: start, past: past)
         var times = LastStoreTime()
         var isTakenBack = (distrusted ?? .max) <= start
         var rebuild = QueueRebuild(
@@ -209,7 +216,8 @@ struct Recovery {
             }
         }
         try rebuild.finish()
-        let wholeTo = max(notes.syncedTo, wasCleanStop ? try queuesEnd() ?? 0 : 0)
+        // Where a last segment is gone, and its owner goes on without it, the log ends with what there is.
+        let wholeTo = min(log.endOffset, max(notes.syncedTo ?? 0, wasCleanStop ? try queuesEnd() ?? 0 : 0))
         if wholeTo > outcome.report.logEnd {
             // It was whole once, synced or stopped: what cannot be read of it any more is damage, and not a torn tail.
             outcome.report.damagedOffsets.append(outcome.report.logEnd)

@@ -34,8 +34,11 @@ final class StoreNotes {
     }
 
     var reach: SyncedReach? { checkpoint?.reach }
-    /// The log before this offset is known to be on the disk; 0 when nothing is known.
-    var syncedTo: Int64 { reach?.logOffset ?? 0 }
+    /// The log before this offset is known to be on the disk; `nil` when nothing was noted, or what was is lost.
+    var syncedTo: Int64? {
+        // The queues' ends are written once the log is synced as far.
+        [reach?.logOffset, queueEnds?.logEnd].compactMap { $0 }.max()
+    }
 
     /// Removes what is not believed, before a new checkpoint would make it so.
     func removeVoid() throws(StoreError) {
