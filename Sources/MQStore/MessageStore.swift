@@ -256,9 +256,9 @@ public final class MessageStore: Sendable {
         flusher.stop()
         indexer?.stop()
         housekeeper.stop()
-        if writeFailure == nil { housekeeper.writeCheckpoint(isLast: true) }
-        // Only a store whose syncs went well may skip the walk at the next start.
-        if writeFailure == nil, !progress.hasRemains, progress.flushedOffset >= progress.writtenOffset,
+        let isNoted = writeFailure == nil && housekeeper.writeCheckpoint(isLast: true)
+        // Only a store whose syncs went well, and whose end is written down, may skip the walk at the next start.
+        if isNoted, writeFailure == nil, !progress.hasRemains, progress.flushedOffset >= progress.writtenOffset,
             housekeeper.isSafe
         {
             try? io.removeFile(configuration.abortMarker)

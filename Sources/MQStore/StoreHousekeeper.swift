@@ -105,13 +105,15 @@ final class StoreHousekeeper: Sendable {
     /// A checkpoint that is not written makes the next recovery walk further, nothing else.
     ///
     /// - Parameter isLast: whether nothing comes behind it, so that all there is is noted.
-    func writeCheckpoint(isLast: Bool = false) {
-        guard isSafe else { return }
+    /// - Returns: whether what there is is noted.
+    @discardableResult
+    func writeCheckpoint(isLast: Bool = false) -> Bool {
+        guard isSafe else { return false }
         // Taken before the sync: what is written during it is not covered. The time first: it covers no more.
         let written = progress.lastTimestamp
         let writtenOffset = progress.writtenOffset
         lookAtQueues(isLast: isLast)
-        guard syncQueues() else { return }
+        guard syncQueues() else { return false }
         writeQueueEnds()
         var checkpoint = Checkpoint(
             logTimestamp: progress.flushedTimestamp, queueTimestamp: written,
@@ -120,11 +122,12 @@ final class StoreHousekeeper: Sendable {
             logOffset: progress.flushedOffset,
             queuesOffset: min(writtenOffset, queueEnds.withLock { $0.vouchedTo }), lastTimestamp: written,
             segmentBytes: configuration.segmentBytes, entriesPerQueueFile: configuration.entriesPerQueueFile)
-        guard saved.withLock({ $0 != checkpoint }) else { return }
+        guard saved.withLock({ $0 != checkpoint }) else { return true }
         do throws(StoreError) {
             try checkpoint.write(to: configuration.checkpointFile, io: io)
             saved.withLock { $0 = checkpoint }
-        } catch { return }
+            return true
+        } catch { return false }
     }
 
     /// Brings what the queues hold to the disk; once that fails, nothing is safe any more.

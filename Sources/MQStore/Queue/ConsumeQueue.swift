@@ -255,6 +255,20 @@ final class ConsumeQueue: Sendable {
         publish(offset)
     }
 
+    /// Makes the files of a queue without messages say where it goes on; for recovery only.
+    ///
+    /// What says so already is not taken away first: a crash in between would have the queue count from 0.
+    func keepEnd(logOffset: Int64) throws(StoreError) {
+        let end = maximumOffset
+        guard end > 0 else { return try beginAnew(at: 0) }
+        if try rawEntry(at: end - 1) == nil {
+            try raise(to: end, logOffset: logOffset)
+        } else {
+            try chain.removeStrays()
+            try cut(atQueueOffset: end)
+        }
+    }
+
     /// Removes files whose entries all point before `logOffset`, and lets no reader see such an entry.
     func removeBeginning(beforeLogOffset logOffset: Int64) throws(StoreError) {
         let first = try firstOffset { entry, _ throws(StoreError) in entry.logOffset >= logOffset }

@@ -65,7 +65,8 @@ struct Recovery {
         }
         var lacking = headlessQueues()
         let early = Set(endlessQueues().map(\.key))
-        var outcome = try lacking.isEmpty ? walkFromEnd(shortened: early) : walkAll()
+        var outcome =
+            try lacking.isEmpty ? walkFromEnd(shortened: early) : walkAll(vouchedTo: beginning().distrusted ?? 0)
         // What a crash in recovery took from a queue is back by now, and what was not synced when it was noted.
         let late = endlessQueues()
         if !late.isEmpty {
@@ -73,7 +74,7 @@ struct Recovery {
             let places = late.reduce(0) { $0 + $1.end - (queues.queue($1.key)?.maximumOffset ?? 0) }
             if lacking.isEmpty, places > outcome.lostAtMost || late.contains(where: { early.contains($0.key) }) {
                 let vouched = outcome.flushedTo
-                outcome = try walkAll()
+                outcome = try walkAll(vouchedTo: vouched)
                 outcome.flushedTo = max(outcome.flushedTo, vouched)
             }
             lacking += late.map(\.key).filter { !lacking.contains($0) }
@@ -89,9 +90,10 @@ struct Recovery {
 
     /// What the walk may make of a place that is not sound. Where nothing was noted of syncs, everything may have been
     /// synced, and a hole is damage: to end the log there could take acknowledged messages.
-    private var past: LogSurvey.Past {
+    private func past(vouchedTo vouched: Int64) -> LogSurvey.Past {
         if wasCleanStop { return .stopped }
-        return notes.syncedTo.map { .died(syncedTo: $0) } ?? .unknown
+        if let synced = notes.syncedTo { return .died(syncedTo: max(synced, vouched)) }
+        return notes.checkpoint != nil && vouched > log.firstOffset ? .died(syncedTo: vouched) : .unknown
     }
 
     /// The queues that lost their last entries.
@@ -106,7 +108,8 @@ struct Recovery {
             .sorted { ($0.topic, $0.queueID) < ($1.topic, $1.queueID) }
     }
 
-    private func walkFromEnd(shortened: Set<QueueKey>) throws -> Outcome {
+    /// Where a walk begins that need not be whole, and from where on entries are distrusted: `nil` after a clean stop.
+    private func beginning() throws -> (start: Int64, distrusted: Int64?) {
         let place = RecoveryStart(log: log, queues: queues, wasCleanStop: wasCleanStop, checkpoint: notes.checkpoint)
         var start = try place.offset()
         if let known = place.knownEnd {
@@ -114,21 +117,28 @@ struct Recovery {
         } else if start != (try place.segmentStart()), !(try isRecord(at: start)) {
             start = try place.segmentStart()
         }
-        let distrusted = wasCleanStop ? nil : place.knownEnd ?? start
+        return (start, wasCleanStop ? nil : place.knownEnd ?? start)
+    }
+
+    private func walkFromEnd(shortened: Set<QueueKey>) throws -> Outcome {
+        let (start, distrusted) = try beginning()
         do {
-            return try walk(from: start, distrustingQueuesFrom: distrusted, isWholeLog: false, shortened: shortened)
+            return try walk(
+                from: start, distrustingQueuesFrom: distrusted, isWholeLog: false, vouchedTo: distrusted ?? 0,
+                shortened: shortened)
         } catch is MissingEntries {
-            var outcome = try walkAll()
+            var outcome = try walkAll(vouchedTo: distrusted ?? 0)
             if let distrusted { outcome.flushedTo = distrusted }
             return outcome
         }
     }
 
-    private func walkAll() throws -> Outcome {
-        let outcome = try walk(from: log.firstOffset, distrustingQueuesFrom: log.firstOffset, isWholeLog: true)
+    private func walkAll(vouchedTo vouched: Int64) throws -> Outcome {
+        let outcome = try walk(
+            from: log.firstOffset, distrustingQueuesFrom: log.firstOffset, isWholeLog: true, vouchedTo: vouched)
         // A queue of whose messages the log has none any more goes on counting where it was, also after the next start.
-        for queue in queues.all where queue.maximumOffset > 0 && queue.maximumOffset == queue.minimumOffset {
-            try queue.raise(to: queue.maximumOffset, logOffset: outcome.report.logEnd)
+        for queue in queues.all where queue.maximumOffset == queue.minimumOffset {
+            try queue.keepEnd(logOffset: outcome.report.logEnd)
         }
         return outcome
     }
@@ -162,8 +172,10 @@ struct Recovery {
 
     /// - Parameter distrusted: from where on entries are forgotten and made anew: after a crash those that need not be
     ///   synced, and all when queues are made anew.
+    /// - Parameter vouched: the log before it is known to be synced, besides what the notes say.
     private func walk(
-        from start: Int64, distrustingQueuesFrom distrusted: Int64?, isWholeLog: Bool, shortened: Set<QueueKey> = []
+        from start: Int64, distrustingQueuesFrom distrusted: Int64?, isWholeLog: Bool, vouchedTo vouched: Int64,
+        shortened: Set<QueueKey> = []
     ) throws -> Outcome {
         if let distrusted {
             try takeBackCheckpoint(to: distrusted, isWholeLog: isWholeLog)
@@ -172,15 +184,19 @@ struct Recovery {
                     try cut(queue, behind: distrusted)
                     continue
                 }
-                // One whose messages are all gone goes on counting where it was.
+                // One whose messages are all gone goes on counting where it was, also when another crash comes first.
                 try queue.removeBeginning(beforeLogOffset: log.firstOffset)
-                try queue.beginAnew(at: queue.minimumOffset)
+                if queue.minimumOffset == queue.maximumOffset {
+                    try queue.keepEnd(logOffset: log.firstOffset)
+                } else {
+                    try queue.beginAnew(at: queue.minimumOffset)
+                }
             }
         }
         var outcome = Outcome(
             report: RecoveryReport(wasCleanStop: wasCleanStop, walkedFrom: start, logEnd: start),
             lastStoreTimestamp: 0, flushedTo: distrusted ?? start)
-        var survey = LogSurvey(log.source, from: start, past: past)
+        var survey = LogSurvey(log.source, from: start, past: past(vouchedTo: vouched))
         var times = LastStoreTime()
         var isTakenBack = (distrusted ?? .max) <= start
         var rebuild = QueueRebuild(
@@ -216,8 +232,10 @@ struct Recovery {
             }
         }
         try rebuild.finish()
-        // Where a last segment is gone, and its owner goes on without it, the log ends with what there is.
-        let wholeTo = min(log.endOffset, max(notes.syncedTo ?? 0, wasCleanStop ? try queuesEnd() ?? 0 : 0))
+        // Where a last segment is gone, and its owner goes on without it, the log ends with what there is. A clean stop
+        // wrote down where the log ended; without that an entry tells, which may have gone bad.
+        let stopped = wasCleanStop && notes.reach == nil ? try queuesEnd() ?? 0 : 0
+        let wholeTo = min(log.endOffset, max(notes.syncedTo ?? 0, vouched, stopped))
         if wholeTo > outcome.report.logEnd {
             // It was whole once, synced or stopped: what cannot be read of it any more is damage, and not a torn tail.
             outcome.report.damagedOffsets.append(outcome.report.logEnd)

@@ -16,15 +16,26 @@ struct RecoveryStart {
 
     /// The bytes walked before the known end: enough to notice queues that fell behind, read within milliseconds.
     static let cleanWalkBytes: Int64 = 1 << 20
+    /// How much earlier than a checkpoint without a reach says queues are known to be synced, in milliseconds: RocketMQ
+    /// writes it with the times of entries that were only written when it seals an index file, and syncs all queues once
+    /// a minute (`flushConsumeQueueThoroughInterval`, a round of 1 s, and the 3 s of its own recovery).
+    static let foreignMargin: Int64 = 64_000
 
     /// Up to where log and queues are known to be on the disk after a crash; `nil` where there are only times.
     var knownEnd: Int64? {
         wasCleanStop ? nil : checkpoint?.reach.map { max($0.safeOffset, log.firstOffset) }
     }
 
+    /// What was stored before this time is known to be on the disk, in log and queues.
+    private var safeTimestamp: Int64 {
+        guard let checkpoint else { return 0 }
+        if checkpoint.reach != nil { return checkpoint.safeTimestamp }
+        return max(0, checkpoint.safeTimestamp) - Self.foreignMargin
+    }
+
     /// The beginning of the segment from which on something may be unknown.
     func segmentStart() throws(StoreError) -> Int64 {
-        let safe = checkpoint?.safeTimestamp ?? 0
+        let safe = safeTimestamp
         for segment in log.all.reversed() {
             guard let timestamp = try SegmentTimes.beginning(of: segment) else { continue }
             // After a clean stop a prepared, empty segment may follow the last one in use; it is passed over. After a
@@ -38,7 +49,7 @@ struct RecoveryStart {
     func offset() throws(StoreError) -> Int64 {
         if let knownEnd { return max(log.firstOffset, min(try boundary(near: knownEnd) ?? knownEnd, knownEnd)) }
         let segmentStart = try segmentStart()
-        let boundary = wasCleanStop ? try boundaryNearEnd() : try boundaryBefore(checkpoint?.safeTimestamp ?? 0)
+        let boundary = wasCleanStop ? try boundaryNearEnd() : try boundaryBefore(safeTimestamp)
         return max(segmentStart, boundary ?? segmentStart)
     }
 

@@ -66,11 +66,12 @@ final class StoreNotes {
             // The times were taken before the offsets: they vouch for no more.
             if reach.safeOffset <= start { return }
             changed.reach?.queuesOffset = min(reach.queuesOffset, start)
-        } else if timestamp >= changed.safeTimestamp {
+        } else if timestamp >= max(0, changed.safeTimestamp) - RecoveryStart.foreignMargin {
             return
         }
-        changed.logTimestamp = min(changed.logTimestamp, timestamp)
-        changed.queueTimestamp = min(changed.queueTimestamp, timestamp)
+        let time = reach == nil ? timestamp + RecoveryStart.foreignMargin : timestamp
+        changed.logTimestamp = min(changed.logTimestamp, time)
+        changed.queueTimestamp = min(changed.queueTimestamp, time)
         try replace(by: changed)
     }
 

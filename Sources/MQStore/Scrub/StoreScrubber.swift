@@ -107,7 +107,9 @@ public struct StoreScrubber: Sendable {
         for range in end.damaged { tell(.damagedPlace(range)) }
         for range in end.missing { tell(.missingSegments(range)) }
         if let reason = end.tornReason { tell(.tornTail(logOffset: end.logOffset, reason: reason)) }
-        if let checkpoint, checkpoint.logTimestamp > lastTimestamp {
+        // Of a batch all have one time, and a header that went bad has any: where the log ended tells more.
+        let isShort = end.tornReason == nil && checkpoint?.reach.map { $0.logOffset > end.logOffset } ?? false
+        if let checkpoint, checkpoint.logTimestamp > lastTimestamp || isShort {
             tell(.missingEnd(logOffset: end.logOffset, syncedTimestamp: checkpoint.logTimestamp))
         }
         summary.records = end.records
