@@ -44,12 +44,12 @@ final class BrokerContext: Sendable {
     let registrations = Mutex<RegistrationRounds?>(nil)
 
     init(
-        configuration: BrokerConfiguration, store: MessageStore, lanes: WorkLanes, metrics: BrokerMetrics,
+        configuration: BrokerConfiguration, _ opened: OpenedStore, lanes: WorkLanes, metrics: BrokerMetrics,
         logger: Logger, now: @escaping @Sendable () -> Int64
     ) throws {
         self.configuration = configuration
-        self.store = store
-        replication = Replication(configuration, store: store, logger: logger)
+        store = opened.store
+        replication = Replication(configuration, opened, logger: logger)
         self.lanes = lanes
         self.metrics = metrics
         live = Mutex(LiveSettings(configuration))
@@ -118,6 +118,26 @@ final class BrokerContext: Sendable {
         }
         if groupsChanged, !tables.groups.save({ groups.withLock { $0.json } }, logger: logger) {
             groups.withLock { $0.isDirty = true }
+        }
+    }
+
+    /// Begins to be the master, in an epoch of its own behind those that are known. Blocks on the disk.
+    func beginReign(known: Int64) {
+        do throws(StoreError) {
+            let epoch = try replication.epochs.begin(
+                span: store.minimumLogOffset..<store.maximumLogOffset, known: known)
+            logger.info(
+                "an epoch begins", metadata: ["epoch": "\(epoch.number)", "from": "\(store.maximumLogOffset)"])
+        } catch {
+            // A full disk must not keep a broker from starting, and from making room.
+            logger.error("the epoch that begins could not be saved yet", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Saves the epochs again when the last time failed.
+    func saveEpochsIfUnsaved() {
+        do throws(StoreError) { try replication.epochs.saveIfUnsaved() } catch {
+            logger.error("the epochs could not be saved", metadata: ["error": "\(error)"])
         }
     }
 

@@ -15,7 +15,7 @@ public final class BrokerService: RemotingRequestHandler {
     /// The broker's settings.
     public let configuration: BrokerConfiguration
     private let group: any EventLoopGroup
-    private let logger: Logger
+    let logger: Logger
     private let now: @Sendable () -> Int64
     private let serverSecurity: (any ServerSecurity)?
     private let clientSecurity: (any ClientSecurity)?
@@ -24,8 +24,10 @@ public final class BrokerService: RemotingRequestHandler {
     /// Both ports' connections live on it.
     private let budget: ByteBudget
     private let running = Mutex<Running?>(nil)
-    /// What is measured, for whoever reads `/metrics`; nothing is kept without that port.
-    private let registry: MetricsRegistry?
+    let life = Mutex(Life.settled)
+    /// Why a broker that ran could not go on: whoever owns it ends the process.
+    public let failures: AsyncStream<any Error>
+    let failed: AsyncStream<any Error>.Continuation
 
     private struct Running: Sendable {
         let context: BrokerContext
@@ -74,7 +76,7 @@ public final class BrokerService: RemotingRequestHandler {
         self.clientSecurity = clientSecurity
         self.configuration = configuration
         budget = ByteBudget(limitBytes: configuration.connectionBufferBytes)
-        registry = configuration.metricsPort.map { _ in MetricsRegistry() }
+        (failures, failed) = AsyncStream.makeStream(of: (any Error).self, bufferingPolicy: .bufferingNewest(1))
         self.group = group
         self.logger = logger
         self.now = now
@@ -87,11 +89,10 @@ public final class BrokerService: RemotingRequestHandler {
         return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
     }
 
-    /// Recovers the store, listens, and registers in the background; gives the address of the main port.
-    ///
-    /// - Throws: ``MQStore/StoreError`` or ``MQTransport/TransportError``.
     @discardableResult
-    public func start() async throws -> SocketAddress {
+    func begin() async throws -> SocketAddress {
+        // What is measured, for whoever reads `/metrics`; nothing is kept without that port.
+        let registry = configuration.metricsPort.map { _ in MetricsRegistry() }
         let factory: any MetricsFactory = registry ?? NOOPMetricsHandler.instance
         let lanes = WorkLanes(configuration, metrics: factory, now: MonotonicClock.nanoseconds)
         let metrics = BrokerMetrics(factory)
@@ -99,16 +100,15 @@ public final class BrokerService: RemotingRequestHandler {
         let client = RemotingClient(
             configuration: .init(security: clientSecurity), group: group, logger: logger)
         do {
-            let store = try await openStore(metrics: metrics, lanes: lanes, client: client, arrivals: arrivals)
+            let opened = try await openStore(metrics: metrics, lanes: lanes, client: client, arrivals: arrivals)
             let context: BrokerContext
             do {
                 context = try BrokerContext(
-                    configuration: configuration, store: store, lanes: lanes, metrics: metrics, logger: logger, now: now
-                )
-                try await open(context, client, arrivals: arrivals)
+                    configuration: configuration, opened, lanes: lanes, metrics: metrics, logger: logger, now: now)
+                try await open(context, client, arrivals: arrivals, registry: registry)
             } catch {
                 running.withLock { $0 = nil }
-                store.close()
+                opened.store.close()
                 throw error
             }
         } catch {
@@ -142,37 +142,35 @@ public final class BrokerService: RemotingRequestHandler {
         }
     }
 
-    /// Opens the store; once more, and shorter, when its end is damaged and another broker has all of it.
     private func openStore(
         metrics: BrokerMetrics, lanes: WorkLanes, client: RemotingClient, arrivals: ArrivalRelay
-    ) async throws -> MessageStore {
-        func open(cuttingAt cut: Int64?) throws -> MessageStore {
+    ) async throws -> OpenedStore {
+        let opening = StoreOpening(configuration: configuration, lanes: lanes, client: client, logger: logger) {
+            [self] cut in
             let store = try MessageStore(
                 configuration: configuration.store, now: now, io: storage, meters: metrics.store, cuttingAt: cut,
                 arrivals: { arrivals.relay($0) }, recovering: report)
             report(store.recovery)
             return store
         }
-        let store = try open(cuttingAt: nil)
-        let siblings = Siblings(
-            configuration: configuration, store: store, lanes: lanes, client: client, logger: logger)
-        guard let cut = await siblings.placeToCut() else { return store }
-        store.close()
-        return try open(cuttingAt: cut)
+        return try await opening.run()
     }
 
-    private func open(_ context: BrokerContext, _ client: RemotingClient, arrivals: ArrivalRelay) async throws {
+    private func open(
+        _ context: BrokerContext, _ client: RemotingClient, arrivals: ArrivalRelay, registry: MetricsRegistry?
+    ) async throws {
         let delays = try DelaySchedule(context: context)
         let siblings = Siblings(
-            configuration: configuration, store: context.store, lanes: context.lanes, client: client, logger: logger)
+            configuration: configuration, store: context.store, epochs: context.replication.epochs,
+            lanes: context.lanes, client: client, logger: logger)
         let copy = TableCopy(context: context, delays: delays, client: client)
-        if !context.replication.isSlave { await siblings.takeBack(copy) }
-        try await serve(context, delays, client, siblings, copy, arrivals: arrivals)
+        if !context.replication.isSlave { context.beginReign(known: await siblings.takeBack(copy)) }
+        try await serve(context, delays, client, siblings, copy, arrivals: arrivals, registry: registry)
     }
 
     private func serve(
         _ context: BrokerContext, _ delays: DelaySchedule, _ client: RemotingClient, _ siblings: Siblings,
-        _ copy: TableCopy, arrivals: ArrivalRelay
+        _ copy: TableCopy, arrivals: ArrivalRelay, registry: MetricsRegistry?
     ) async throws {
         restoreTopics(context)
         let pull = PullProcessor(context: context)
@@ -195,7 +193,8 @@ public final class BrokerService: RemotingRequestHandler {
         running.withLock {
             $0 = Running(context: context, dispatcher: dispatcher, pull: pull, delays: delays)
         }
-        let main = server(port: configuration.listenPort)
+        // A port of the system's choice stays the same when the broker starts anew.
+        let main = server(port: mainAddress.withLock { $0?.port } ?? configuration.listenPort)
         let address = try await main.start()
         let port = address.port ?? configuration.listenPort
         var servers = [main]
@@ -215,7 +214,7 @@ public final class BrokerService: RemotingRequestHandler {
         let haPort: Int
         do {
             haPort = try startReplication(context)
-            try await openMetrics(context, pull: pull, transactions: transactions)
+            try await openMetrics(context, registry, pull: pull, transactions: transactions)
         } catch {
             context.replication.stop()
             for server in servers { await server.shutdown() }
@@ -228,8 +227,10 @@ public final class BrokerService: RemotingRequestHandler {
             context: context, client: client, brokerAddress: host,
             haAddress: HostPort(host: configuration.brokerIP2, port: haPort).description)
         if let slave = context.replication.slave {
-            let link = SlaveLink(context: context, slave: slave, siblings: siblings, tables: copy)
-            registration.masterFound = { await link.found($0) }
+            let link = SlaveLink(context: context, slave: slave, siblings: siblings, tables: copy) { [weak self] in
+                self?.rejoin()
+            }
+            registration.masterFound = { link.found($0) }
             running.withLock { $0?.slaveLink = link }
         }
         registration.watch = NameserverWatch(client: client, group: group) { [context] in
@@ -261,7 +262,8 @@ public final class BrokerService: RemotingRequestHandler {
 
     /// Opens the port for Prometheus, if the configuration names one.
     private func openMetrics(
-        _ context: BrokerContext, pull: PullProcessor, transactions: TransactionProcessor
+        _ context: BrokerContext, _ registry: MetricsRegistry?, pull: PullProcessor,
+        transactions: TransactionProcessor
     ) async throws {
         guard let registry, let port = configuration.metricsPort else { return }
         let gauges = BrokerGauges(
@@ -315,6 +317,7 @@ public final class BrokerService: RemotingRequestHandler {
                 context.lanes.tables.perform { _ in
                     context.saveTopicsIfUnsaved()
                     context.saveOffsetsAndGroups()
+                    context.saveEpochsIfUnsaved()
                     delays.save()
                 }
             },
@@ -387,13 +390,13 @@ public final class BrokerService: RemotingRequestHandler {
     /// The broker's threads for blocking work; `nil` while it does not run.
     var lanes: WorkLanes? { running.withLock { $0?.context.lanes } }
 
+    /// What its processors share; `nil` while the broker does not run.
+    var opened: BrokerContext? { running.withLock { $0?.context } }
+
     /// What the start found in the store; `nil` while the broker does not run.
     public var recovery: RecoveryReport? { running.withLock { $0?.context.store.recovery } }
 
-    /// Unregisters, answers what was asked, closes the ports, saves the tables and closes the store cleanly.
-    ///
-    /// A send whose message is stored is answered before its connection ends; one that comes now is refused.
-    public func shutdown() async {
+    func end() async {
         let stopped = running.withLock { running in
             defer { running = nil }
             return running

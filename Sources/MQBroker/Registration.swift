@@ -15,7 +15,7 @@ struct Registration: Sendable {
     /// Watches each nameserver that was told, or was to be.
     var watch: NameserverWatch?
     /// On a slave: what is done with the master that a nameserver names.
-    var masterFound: (@Sendable (RegisterBrokerResponseHeader) async -> Void)?
+    var masterFound: (@Sendable (RegisterBrokerResponseHeader) -> Void)?
 
     /// The version of the topic table that each nameserver has confirmed.
     let confirmed = Confirmations()
@@ -98,7 +98,7 @@ struct Registration: Sendable {
             let answer = try await client.call(request, to: nameserver, timeout: timeout)
             if answer.responseCode == .success {
                 if let masterFound, request.requestCode == .registerBroker {
-                    await masterFound(try answer.header(RegisterBrokerResponseHeader.self))
+                    masterFound(try answer.header(RegisterBrokerResponseHeader.self))
                 }
                 return true
             }

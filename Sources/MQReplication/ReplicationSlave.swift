@@ -42,6 +42,19 @@ public final class ReplicationSlave: Sendable {
         }
     }
 
+    /// Whether a master that has just been connected to may be followed, and from where.
+    public enum Admission: Sendable, Equatable {
+        /// It sends its log on from this one's end, to an empty store from here on; `nil` for RocketMQ's, whose last segment an
+        /// empty store begins with.
+        case follow(logStart: Int64?)
+        /// It is not followed now; it is asked again after a pause.
+        case refused(String)
+    }
+
+    /// Decides on a master, by what it says after the connection to it was made: what it said before may be another process's
+    /// word, and another epoch's. Answers once, on any thread.
+    public typealias Admit = @Sendable (@escaping @Sendable (Admission) -> Void) -> Void
+
     private let store: MessageStore
     private let configuration: Configuration
     private let logger: Logger
@@ -50,7 +63,13 @@ public final class ReplicationSlave: Sendable {
 
     private struct State {
         var master: Master?
+        var admit: Admit?
+        /// The link for which an answer is awaited, and the answer.
+        var asked = 0
+        var admission: Admission?
         var socket: StreamSocket?
+        /// Whether the master of the link was admitted.
+        var isFollowing = false
         var isStopped = false
         /// Bytes handed to the writer and not answered yet.
         var waiting = 0
@@ -81,9 +100,12 @@ public final class ReplicationSlave: Sendable {
         thread.withLock { $0 }?.join()
     }
 
-    /// Names the master; another one than before is followed from now on, none at all leaves the link as it is.
-    public func follow(_ master: Master) {
+    /// Names the master; another one than before is followed from now on.
+    ///
+    /// - Parameter admit: asked for each link before anything is sent over it; without it every master is followed.
+    public func follow(_ master: Master, admit: Admit? = nil) {
         state.withLockAndWake { state in
+            state.admit = admit
             guard state.master != master else { return }
             // The same place, and more known of it: the link stands, unless there is none.
             if state.master?.address != master.address { state.socket?.shut() }
@@ -92,7 +114,7 @@ public final class ReplicationSlave: Sendable {
     }
 
     /// Whether a master sends its log here.
-    public var isConnected: Bool { state.withLock { $0.socket != nil } }
+    public var isConnected: Bool { state.withLock { $0.isFollowing } }
 
     /// What the master is known to have and this log has not, in bytes; 0 without a link.
     public var lagBytes: Int64 { max(0, state.withLock { $0.masterEnd } - store.maximumLogOffset) }
@@ -129,16 +151,18 @@ public final class ReplicationSlave: Sendable {
         socket.setTimeout(SO_RCVTIMEO, milliseconds: configuration.heartbeatMilliseconds)
         state.withLock { $0.socket = socket }
         defer {
-            state.withLock { $0.socket = nil }
+            state.withLock { ($0.socket, $0.isFollowing) = (nil, false) }
             state.wait(until: { $0.waiting == 0 }, { _ in })
             withExtendedLifetime(socket) {}
         }
         if state.withLock({ $0.isStopped || $0.master?.address != master.address }) { return }
+        guard let logStart = try admitted(master) else { return }
         let end = store.maximumLogOffset
-        if end == 0, master.sendsWholeLog { try report(~master.logStart, on: socket) }
+        if end == 0, let logStart = logStart.value { try report(~logStart, on: socket) }
         try report(end, on: socket)
         logger.info("following a master", metadata: ["master": "\(master.address)", "from": "\(end)"])
         whenLinked()
+        state.withLock { $0.isFollowing = true }
         var stream = ReplicaStream(position: end == 0 ? nil : end)
         var silence = 0
         while true {
@@ -159,6 +183,29 @@ public final class ReplicationSlave: Sendable {
             if bytes.readableBytes == 0 { throw LinkError(description: "the master closed the connection") }
             for piece in try stream.feed(bytes) { try write(piece, socket) }
             if let end = stream.position { state.withLock { $0.masterEnd = max($0.masterEnd, end) } }
+        }
+    }
+
+    /// Where an empty store begins.
+    private struct LogStart { var value: Int64? }
+
+    /// Asks whether the master of the new link may be followed; `nil` when nobody wants to know any more.
+    private func admitted(_ master: Master) throws -> LogStart? {
+        let (admit, link) = state.withLock { state in
+            state.asked += 1
+            state.admission = nil
+            return (state.admit, state.asked)
+        }
+        guard let admit else { return LogStart(value: master.sendsWholeLog ? master.logStart : nil) }
+        admit { [state] admission in
+            state.withLockAndWake { if $0.asked == link, $0.admission == nil { $0.admission = admission } }
+        }
+        let admission = state.wait(
+            until: { $0.admission != nil || $0.isStopped || $0.master?.address != master.address }, { $0.admission })
+        switch admission {
+        case nil: return nil
+        case .refused(let reason): throw LinkError(description: "it is not followed: \(reason)")
+        case .follow(let logStart): return LogStart(value: logStart)
         }
     }
 

@@ -27,7 +27,7 @@ public final class MessageStore: Sendable {
     let indexer: LogIndexer?
     /// What the indexer's thread owns; there until it is taken.
     let indexLoop: Handover<IndexLoop>?
-    private let io: any StorageIO
+    let io: any StorageIO
     private let lock: any StorageLock
     private let failure: FailureBox
     private let isClosed = Atomic<Bool>(false)

@@ -68,6 +68,13 @@ struct BrokerCommand: AsyncParsableCommand {
         let address = try await service.start()
         let store = absolutePath("\(configuration.storeRoot)")
         Console.print("mqbroker \(configuration.brokerName) listening on \(address.hostPort), store in \(store)")
+        // A broker that could not start anew serves nobody: whoever supervises it sees that it ended.
+        Task {
+            for await error in service.failures {
+                Console.complain("mqbroker: \(error)")
+                Glibc.exit(EXIT_FAILURE)
+            }
+        }
         for await signal in signals where signal != .sighup { break }
         await service.shutdown()
         try await group.shutdownGracefully()

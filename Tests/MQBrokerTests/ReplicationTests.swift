@@ -373,30 +373,111 @@ import Testing
         }
     }
 
-    /// A master that went on without its slave has another log: neither takes anything from the other.
-    @Test func twoLogsThatDifferAreLeftAlone() async throws {
+    private static func send(_ body: String, to address: String, through broker: TestBroker) async throws {
+        let send = SendMessageRequestHeader(
+            producerGroup: "PG", topic: "T", defaultTopic: "TBW102", defaultTopicQueueNums: 4, queueID: 0,
+            sysFlag: 0, bornTimestamp: 1, flag: 0, properties: "", reconsumeTimes: 0)
+        let answer = try await broker.client.call(
+            .request(.sendMessage, send, body: ByteBuffer(string: body)), to: address, timeout: .seconds(5))
+        #expect(answer.responseCode == .success)
+    }
+
+    /// A master that went on without what its slave has: the slave's log is cut where they part, what is cut is kept and
+    /// told, and the slave follows.
+    @Test func aLogThatPartedIsCutKeptAndFollows() async throws {
         try await Self.pair { old, slave in
             for index in 0..<10 { _ = try await old.send("T", 0, body: "m\(index)") }
             let store = try Self.earlierStore(of: old, isEmpty: false)
             defer { try? FileManager.default.removeItem(atPath: store.string) }
+            let place = try await runtime(old, "commitLogMaxOffset")
             for index in 10..<20 { _ = try await old.send("T", 0, body: "m\(index)") }
             #expect(try await eventually { try await slave.bodies(slave.pull("T", 0, from: 0)).count == 20 })
             await old.broker.shutdown()
-            // Alone, it knows no nameserver, and takes a message of its own.
+            // Alone, it knows no nameserver, and takes messages of its own.
             let alone = try await Self.master(store, like: old, nameservers: [])
-            let send = SendMessageRequestHeader(
-                producerGroup: "PG", topic: "T", defaultTopic: "TBW102", defaultTopicQueueNums: 4, queueID: 0,
-                sysFlag: 0, bornTimestamp: 1, flag: 0, properties: "", reconsumeTimes: 0)
-            _ = try await slave.client.call(
-                .request(.sendMessage, send, body: ByteBuffer(string: "own")), to: alone.address, timeout: .seconds(5))
+            try await Self.send("own", to: alone.address, through: slave)
             await alone.service.shutdown()
+            #expect(try await slave.bodies(slave.pull("T", 0, from: 0)).count == 20)
             let new = try await Self.master(store, like: old, nameservers: [old.nameserverAddress])
             let own = (0..<10).map { "m\($0)" } + ["own"]
             #expect(try await Self.bodies(new.address, through: slave) == own)
-            try await Task.sleep(for: .seconds(1))
-            #expect(try await slave.bodies(slave.pull("T", 0, from: 0)) == (0..<20).map { "m\($0)" })
-            #expect(try await runtime(slave, "followsMaster") == "false")
+            // While it starts anew it may refuse a connection.
+            func slaveHas(_ bodies: [String]) async -> Bool {
+                await eventually { (try? await slave.bodies(slave.pull("T", 0, from: 0))) == bodies }
+            }
+            #expect(await slaveHas(own))
+            try await Self.send("next", to: new.address, through: slave)
+            #expect(await slaveHas(own + ["next"]))
+            #expect(try await runtime(slave, "followsMaster") == "true")
+            #expect(try await runtime(slave, "logEpoch") == "3")
+            #expect(try await (Int64(runtime(slave, "cutBytes") ?? "") ?? 0) > 0)
+            let name = try #require(try await runtime(slave, "lastCut"))
+            #expect(name.hasPrefix(String(repeating: "0", count: 20 - (place?.count ?? 0)) + (place ?? "?")))
+            var kept: [String] = []
+            _ = try StoreScanner(root: slave.root.appending("cut").appending(name)).scan {
+                kept.append(String(buffer: $0.record.body))
+            }
+            #expect(kept == (10..<20).map { "m\($0)" })
             await new.service.shutdown()
+        }
+    }
+
+    /// A master whose store is gone, and whose slave was not there when it started, begins with nothing: its slave does not
+    /// throw its own log away for it.
+    @Test func aMasterWithoutAPastIsNotFollowed() async throws {
+        try await Self.pair { old, slave in
+            for index in 0..<10 { _ = try await old.send("T", 0, body: "m\(index)") }
+            #expect(try await eventually { try await slave.bodies(slave.pull("T", 0, from: 0)).count == 10 })
+            let store = try Self.earlierStore(of: old, isEmpty: true)
+            defer { try? FileManager.default.removeItem(atPath: store.string) }
+            await old.broker.shutdown()
+            let alone = try await Self.master(store, like: old, nameservers: [])
+            try await Self.send("own", to: alone.address, through: slave)
+            // What its slave would be told of it by a nameserver.
+            let slaveStore = try #require(slave.broker.opened)
+            let siblings = Siblings(
+                configuration: slave.broker.configuration, store: slaveStore.store,
+                epochs: slaveStore.replication.epochs, lanes: slaveStore.lanes, client: slave.client,
+                logger: TestBroker.quiet)
+            guard case .log(let log) = await siblings.log(of: alone.address) else {
+                Issue.record("no answer")
+                return
+            }
+            guard case .object = log.rejoining(segmentBytes: 1 << 20) else {
+                Issue.record("\(log.rejoining(segmentBytes: 1 << 20))")
+                return
+            }
+            await alone.service.shutdown()
+        }
+    }
+
+    /// Refuses all, as a broker that starts or stops does.
+    private final class Starting: RemotingRequestHandler {
+        let code: ResponseCode
+        init(_ code: ResponseCode) { self.code = code }
+        func handle(_ request: RemotingCommand, on connection: RemotingConnection, reply: RemotingReply) {
+            reply.send(code, remark: "not now")
+        }
+    }
+
+    /// Only who does not know the question is a broker of another kind, and followed without a comparison.
+    @Test(arguments: [ResponseCode.serviceNotAvailable, .systemError, .requestCodeNotSupported])
+    func whoeverStartsIsNotTakenForAnother(code: ResponseCode) async throws {
+        try await TestBroker.run { broker in
+            let server = RemotingServer(
+                configuration: .init(host: "127.0.0.1", port: 0), group: MultiThreadedEventLoopGroup.singleton,
+                logger: TestBroker.quiet, handler: Starting(code))
+            let address = try await server.start().hostPort
+            let context = try #require(broker.broker.opened)
+            let siblings = Siblings(
+                configuration: broker.broker.configuration, store: context.store, epochs: context.replication.epochs,
+                lanes: context.lanes, client: broker.client, logger: TestBroker.quiet)
+            switch await siblings.log(of: address) {
+            case .foreign: #expect(code == .requestCodeNotSupported)
+            case .silent: #expect(code != .requestCodeNotSupported)
+            case .log: Issue.record("it has no log")
+            }
+            await server.shutdown()
         }
     }
 

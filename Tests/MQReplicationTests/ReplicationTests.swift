@@ -90,6 +90,40 @@ import Testing
         }
     }
 
+    /// Behind a master's address another one may have begun: each link asks whether its log may be followed, and what is not
+    /// admitted is not copied.
+    @Test func aLinkThatIsMadeAnewAsksAnew() async throws {
+        let (first, second) = (Place(), Place())
+        let store = try first.open()
+        defer { store.close() }
+        try await Self.fill(store, 0..<10)
+        let (master, address) = try Self.master(store)
+        let copy = try second.open()
+        defer { copy.close() }
+        let slave = Self.slave(copy, of: nil)
+        defer { slave.stop() }
+        let asked = Mutex(0)
+        slave.follow(.init(address: address)) { answer in
+            let count = asked.withLock { count in
+                count += 1
+                return count
+            }
+            answer(count == 1 ? .follow(logStart: 0) : .refused("another epoch"))
+        }
+        let end = store.maximumLogOffset
+        #expect(try await eventually { copy.maximumLogOffset == end && slave.isConnected })
+        master.stop()
+        try await Self.fill(store, 10..<20)
+        var configuration = ReplicationMaster.Configuration()
+        configuration.host = "127.0.0.1"
+        configuration.port = try #require(address.port)
+        let next = ReplicationMaster(store: store, configuration: configuration, logger: Self.quiet)
+        try next.start()
+        defer { next.stop() }
+        #expect(try await eventually { asked.withLock { $0 } >= 3 })
+        #expect(copy.maximumLogOffset == end && !slave.isConnected)
+    }
+
     /// An empty slave gets the whole log of a master of ours, what is there and what comes, byte for byte but for what
     /// stands behind a filler's head, over several segments.
     @Test func aSlaveHasTheMastersLog() async throws {

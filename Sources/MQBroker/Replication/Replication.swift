@@ -4,6 +4,7 @@ import MQStore
 import MQTransport
 import MQWire
 import Synchronization
+import SystemPackage
 
 /// What a broker is to the others of its name: all send their log to whoever asks, and a slave follows one of them.
 ///
@@ -12,10 +13,16 @@ struct Replication: Sendable {
     let master: ReplicationMaster
     /// There on a slave.
     let slave: ReplicationSlave?
+    /// Which epoch wrote which part of the log.
+    let epochs: EpochRecord
+    /// What was cut from the log, by this start and by earlier ones.
+    let cuts: [LogCut]
     /// Where the log is served, `host:port`; there once the broker listens.
     private let served = ServedAddress()
 
-    init(_ configuration: BrokerConfiguration, store: MessageStore, logger: Logger) {
+    init(_ configuration: BrokerConfiguration, _ opened: OpenedStore, logger: Logger) {
+        let store = opened.store
+        (epochs, cuts) = (opened.epochs, opened.cuts)
         var settings = ReplicationMaster.Configuration()
         settings.host = configuration.bindAddress
         // A test's broker on a port of the system's choice has all its ports chosen.
@@ -59,16 +66,23 @@ struct Replication: Sendable {
         master.stop()
     }
 
+    /// How many bytes were cut from the log and are kept aside.
+    var cutBytes: Int64 { cuts.reduce(0) { $0 + Int64($1.range.count) } }
+
     /// What is said of it in a broker's runtime information.
     var figures: [(String, String)] {
         let slaves = master.slaves.map { "\($0.address)=\($0.reportedOffset ?? -1)" }.joined(separator: ",")
+        let history = [
+            ("logEpoch", String(epochs.table.last.number)), ("cutBytes", String(cutBytes)),
+            ("lastCut", cuts.last?.path.lastComponent?.string ?? ""),
+        ]
         if let slave {
-            return [
+            return history + [
                 ("followsMaster", String(slave.isConnected)), ("masterAheadBytes", String(slave.lagBytes)),
                 ("slaves", slaves),
             ]
         }
-        return [
+        return history + [
             ("slaves", slaves), ("slaveBehindBytes", String(master.lagBytes ?? -1)),
             ("slaveBehindMilliseconds", String(master.lagMilliseconds ?? -1)),
         ]

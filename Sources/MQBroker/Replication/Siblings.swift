@@ -10,25 +10,37 @@ import Synchronization
 struct Siblings: Sendable {
     let configuration: BrokerConfiguration
     let store: MessageStore
+    let epochs: EpochRecord
     let lanes: WorkLanes
     let client: RemotingClient
     let logger: Logger
 
     static let timeout = Duration.seconds(3)
 
-    /// What a sibling's log is to this one's.
-    enum Kinship: Sendable, Equatable {
-        /// All that both have is the same, as far as it was compared.
-        case same
-        /// They differ, or are too far apart to be compared.
-        case other
-    }
-
-    /// A sibling's log.
+    /// A sibling's log, beside this broker's.
     struct Log: Sendable {
-        var span: LogSpanResponseHeader
-        var kinship: Kinship
-        var source: ReplicationSlave.Master
+        var own: LogSpan
+        var master: LogSpan
+        /// The epoch in which the sibling is the master; `nil` while it is not.
+        var reign: Epoch?
+        var segmentBytes: Int64
+        /// Where the log is sent from.
+        var address: SocketAddress
+        /// Whether the bytes before the place up to which both are the same by their epochs are the same: also those of
+        /// stores that were copied or went bad are found out.
+        var isSame: Bool
+
+        /// Up to where both are the same, by their epochs.
+        var commonEnd: Int64 { own.commonEnd(with: master) }
+
+        /// What this broker does before it follows the sibling.
+        func rejoining(segmentBytes own: Int64) -> Rejoining {
+            if segmentBytes != own {
+                return .object("its segments have \(segmentBytes) bytes; set mappedFileSizeCommitLog to that here")
+            }
+            if !isSame { return .object("it is another log than this one's; empty this store to begin anew") }
+            return Rejoining(own: self.own, master: master, reign: reign)
+        }
     }
 
     /// What a sibling says of its log.
@@ -40,8 +52,9 @@ struct Siblings: Sendable {
     }
 
     private struct Foreign: Error {}
+    private struct Refused: Error, CustomStringConvertible { var description: String }
 
-    /// Asks a broker what it has, and compares it with this one's log at the end of the shorter, or before `limit`.
+    /// Asks a broker what it has, and compares it with this one's log where both are the same by their epochs, or before `limit`.
     func log(of address: String, before limit: Int64 = .max) async -> Finding {
         do { return .log(try await compare(with: address, before: limit)) } catch is Foreign { return .foreign } catch {
             return .silent(error)
@@ -50,61 +63,95 @@ struct Siblings: Sendable {
 
     private func compare(with address: String, before limit: Int64) async throws -> Log {
         let store = store
-        let first = try await span(LogSpanRequestHeader(), at: address)
-        let end = min(first.maxOffset, store.maximumLogOffset, limit)
-        let bytes = min(end - max(first.minOffset, store.minimumLogOffset), MessageStore.comparedBytes)
-        var kinship = Kinship.same
+        let (first, table) = try await span(LogSpanRequestHeader(), at: address)
+        let place = try HostPort(first.haAddress)
+        let reign = first.reignNumber.map { Epoch(number: $0, mark: first.reignMark ?? 0) }
+        var log = Log(
+            own: LogSpan(start: store.minimumLogOffset, end: store.maximumLogOffset, epochs: epochs.table),
+            master: LogSpan(start: first.minOffset, end: first.maxOffset, epochs: table), reign: reign,
+            segmentBytes: first.segmentBytes, address: try SocketAddress(ipAddress: place.host, port: place.port),
+            isSame: true)
+        let end = min(log.commonEnd, limit)
+        let start = max(log.own.start, log.master.start)
+        let bytes = min(end - start, MessageStore.comparedBytes)
         if bytes > 0 {
-            let theirs = try await span(LogSpanRequestHeader(checkEnd: end, checkBytes: bytes), at: address).checksum
+            let theirs = try await span(LogSpanRequestHeader(checkEnd: end, checkBytes: bytes), at: address).0.checksum
             let ours = Mutex<UInt32?>(nil)
             await lanes.tables.run {
                 let sum = try? store.checksum(before: end, count: bytes)
                 ours.withLock { $0 = sum }
             }
-            kinship = theirs != nil && theirs == ours.withLock { $0 } ? .same : .other
-        } else if end > 0 {
-            kinship = .other
+            log.isSame = theirs != nil && theirs == ours.withLock { $0 }
+        } else if end > 0, end < start {
+            log.isSame = false
         }
-        let place = try HostPort(first.haAddress)
-        let target = try SocketAddress(ipAddress: place.host, port: place.port)
-        let source = ReplicationSlave.Master(address: target, sendsWholeLog: true, logStart: first.minOffset)
-        return Log(span: first, kinship: kinship, source: source)
+        return log
     }
 
-    private func span(_ header: LogSpanRequestHeader, at address: String) async throws -> LogSpanResponseHeader {
+    private func span(
+        _ header: LogSpanRequestHeader, at address: String
+    ) async throws -> (LogSpanResponseHeader, EpochTable) {
         let answer = try await client.call(.request(.haLogSpan, header), to: address, timeout: Self.timeout)
-        guard answer.responseCode == .success else { throw Foreign() }
-        return try answer.header(LogSpanResponseHeader.self)
+        // One of ours that starts or stops refuses with another code: it must not be taken for a broker of another kind.
+        if answer.responseCode == .requestCodeNotSupported { throw Foreign() }
+        guard answer.responseCode == .success else {
+            throw Refused(description: answer.remark ?? "code \(answer.code)")
+        }
+        var table = EpochTable()
+        // One of ours from before there were epochs sends none.
+        if let body = answer.body, body.readableBytes > 0 {
+            guard let said = EpochTable(text: String(buffer: body)) else {
+                throw Refused(description: "its table of epochs is none")
+            }
+            table = said
+        }
+        return (try answer.header(LogSpanResponseHeader.self), table)
     }
 
-    /// A master that comes back with less than its slave has takes the missing part back, before it serves anybody.
+    /// Takes over the table of the broker that is followed; why not, when it could not be saved.
+    func adopt(_ table: EpochTable) async -> StoreError? {
+        let failure = Mutex<StoreError?>(nil)
+        await lanes.tables.run { [epochs] in
+            do throws(StoreError) { try epochs.adopt(table) } catch { failure.withLock { $0 = error } }
+        }
+        return failure.withLock { $0 }
+    }
+
+    /// A master that comes back with less than its slave has takes the missing part back, before it serves anybody; gives
+    /// the greatest number of an epoch that it heard of.
     ///
     /// What it had acknowledged and not synced may be gone with its power and be on a slave. Never the reverse: what a
     /// slave has besides is not this master's to give away. Nobody to ask, and nothing to take, is no obstacle.
-    func takeBack(_ tables: TableCopy) async {
+    func takeBack(_ tables: TableCopy) async -> Int64 {
         var longest: (address: String, log: Log)?
-        for address in await addresses() {
-            guard case .log(let log) = await log(of: address), log.span.maxOffset > store.maximumLogOffset
-            else { continue }
-            guard log.kinship == .same else {
+        var known: Int64 = 0
+        for address in await addresses().values {
+            guard case .log(let log) = await log(of: address) else { continue }
+            known = max(known, log.master.epochs.last.number)
+            guard log.master.end > log.own.end else { continue }
+            guard log.isSame, log.commonEnd == log.own.end else {
                 logger.error(
                     "a slave's log is longer and another one than this master's; nothing is taken from it",
-                    metadata: ["slave": "\(address)", "its end": "\(log.span.maxOffset)"])
+                    metadata: ["slave": "\(address)", "its end": "\(log.master.end)"])
                 continue
             }
-            if log.span.maxOffset > longest?.log.span.maxOffset ?? 0 { longest = (address, log) }
+            if log.master.end > longest?.log.master.end ?? 0 { longest = (address, log) }
         }
-        guard let (address, log) = longest else { return }
+        if let longest { await takeBack(to: longest.log.master.end, from: longest.address, longest.log, tables) }
+        return known
+    }
+
+    private func takeBack(to end: Int64, from address: String, _ log: Log, _ tables: TableCopy) async {
         let start = store.maximumLogOffset
         logger.warning(
             "this master's log is shorter than its slave's; the missing part is taken back",
-            metadata: ["slave": "\(address)", "from": "\(start)", "to": "\(log.span.maxOffset)"])
+            metadata: ["slave": "\(address)", "from": "\(start)", "to": "\(end)"])
         let link = Replication.follower(configuration, store: store, logger: logger)
         link.start()
-        link.follow(log.source)
+        link.follow(.init(address: log.address)) { answer in Task { answer(await admit(address)) } }
         var lastEnd = start
         var lastMove = MonotonicClock.milliseconds()
-        while store.maximumLogOffset < log.span.maxOffset, !Task.isCancelled {
+        while store.maximumLogOffset < end, !Task.isCancelled {
             try? await Task.sleep(for: .milliseconds(5))
             if store.maximumLogOffset > lastEnd {
                 (lastEnd, lastMove) = (store.maximumLogOffset, MonotonicClock.milliseconds())
@@ -120,6 +167,15 @@ struct Siblings: Sendable {
             metadata: ["slave": "\(address)", "log's end": "\(store.maximumLogOffset)"])
     }
 
+    /// Whether a sibling, to which there is a link now, still has this log and more.
+    private func admit(_ address: String) async -> ReplicationSlave.Admission {
+        guard case .log(let log) = await log(of: address), log.isSame, log.commonEnd == log.own.end else {
+            return .refused("its log is another one by now, or it does not answer")
+        }
+        if let failure = await adopt(log.master.epochs) { return .refused("\(failure)") }
+        return .follow(logStart: log.master.start)
+    }
+
     private static let standstillMilliseconds: Int64 = 5000
 
     /// Where to cut a log whose tail a crash has damaged, because a sibling has all of it; `nil` when nobody has.
@@ -128,9 +184,9 @@ struct Siblings: Sendable {
     /// the whole again. (Behind a piece that a power cut kept from the disk the store itself ends the log.)
     func placeToCut() async -> Int64? {
         guard !store.recovery.wasCleanStop, let first = store.recovery.damagedOffsets.min() else { return nil }
-        for address in await addresses() {
-            guard case .log(let log) = await log(of: address, before: first), log.kinship == .same,
-                log.span.maxOffset >= store.maximumLogOffset, log.span.minOffset <= first
+        for address in await addresses().values {
+            guard case .log(let log) = await log(of: address, before: first), log.isSame, log.commonEnd >= first,
+                log.master.end >= store.maximumLogOffset, log.master.start <= first
             else { continue }
             logger.warning(
                 "the log is damaged, and another broker has all of it; it is cut there and copied anew",
@@ -140,8 +196,17 @@ struct Siblings: Sendable {
         return nil
     }
 
+    /// Where this slave's log and its master's part, and who the master is; `nil` where this log is a beginning of it, or nobody
+    /// can say.
+    func parting() async -> (place: Int64, master: String, log: Log)? {
+        guard let address = await addresses()[0], case .log(let log) = await log(of: address),
+            case .cut(let place) = log.rejoining(segmentBytes: store.configuration.segmentBytes)
+        else { return nil }
+        return (place, address, log)
+    }
+
     /// The addresses of the other brokers of this name, as the first nameserver that answers knows them.
-    private func addresses() async -> [String] {
+    private func addresses() async -> [Int64: String] {
         // All at once: one that is cut off must not hold up the start.
         await withTaskGroup(of: ClusterInfo?.self) { group in
             for nameserver in configuration.nameservers {
@@ -154,9 +219,9 @@ struct Siblings: Sendable {
             for await case let info? in group {
                 group.cancelAll()
                 let all = info.brokers[configuration.brokerName]?.addresses ?? [:]
-                return all.filter { $0.key != configuration.brokerID }.sorted { $0.key < $1.key }.map(\.value)
+                return all.filter { $0.key != configuration.brokerID }
             }
-            return []
+            return [:]
         }
     }
 }

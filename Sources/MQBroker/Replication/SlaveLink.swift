@@ -12,56 +12,57 @@ struct SlaveLink: Sendable {
     let slave: ReplicationSlave
     let siblings: Siblings
     let tables: TableCopy
+    /// Stops the broker and starts it anew, on a log that is cut.
+    let rejoin: @Sendable () -> Void
 
     /// The master's main address, once a nameserver has named it.
     private let master = MasterAddress()
 
-    init(context: BrokerContext, slave: ReplicationSlave, siblings: Siblings, tables: TableCopy) {
+    init(
+        context: BrokerContext, slave: ReplicationSlave, siblings: Siblings, tables: TableCopy,
+        rejoin: @escaping @Sendable () -> Void
+    ) {
+        self.rejoin = rejoin
         self.context = context
         self.slave = slave
         self.siblings = siblings
         self.tables = tables
     }
 
-    /// Whether the master was found, and answered.
+    /// Whether a nameserver has named a master.
     var knowsMaster: Bool { master.address.withLock { $0 != nil } }
 
     /// Takes a nameserver's word for where the master is; without one the old one is kept.
-    func found(_ answer: RegisterBrokerResponseHeader) async {
+    func found(_ answer: RegisterBrokerResponseHeader) {
         guard let address = answer.masterAddress, let haAddress = answer.haServerAddress,
             let place = try? HostPort(haAddress),
             let target = try? SocketAddress(ipAddress: place.host, port: place.port)
         else { return }
-        if slave.isConnected, master.address.withLock({ $0 }) == address { return }
-        switch await siblings.log(of: address) {
-        case .silent: return
-        // RocketMQ's: it begins an empty slave with its last segment, and compares nothing.
-        case .foreign: slave.follow(.init(address: target))
-        case .log(let log):
-            if let objection = objection(to: log) {
-                return context.logger.error("the master's log is not followed", metadata: ["why": "\(objection)"])
-            }
-            slave.follow(log.source)
-        }
-        let isNew = master.address.withLock { known in
-            defer { known = address }
-            return known != address
-        }
-        if isNew { await refresh() }
+        master.address.withLock { $0 = address }
+        slave.follow(.init(address: target)) { answer in Task { answer(await admit()) } }
     }
 
-    private func objection(to log: Siblings.Log) -> String? {
-        let end = context.store.maximumLogOffset
-        if log.kinship == .other { return "it is another log than this slave's; empty this store to begin anew" }
-        if log.span.maxOffset < end {
-            return
-                "it ends at \(log.span.maxOffset), and this slave's at \(end); restart the master, which takes the rest "
-                + "back, or empty this store to begin anew"
+    /// Asks the master, to which there is a link now, for its log; what of this one differs is cut before it is followed.
+    private func admit() async -> ReplicationSlave.Admission {
+        guard let address = master.address.withLock({ $0 }) else { return .refused("no nameserver names a master") }
+        switch await siblings.log(of: address) {
+        case .silent(let error): return .refused("it does not answer at \(address): \(error)")
+        case .foreign:
+            // RocketMQ's: it begins an empty slave with its last segment, and compares nothing.
+            await refresh()
+            return .follow(logStart: nil)
+        case .log(let log):
+            switch log.rejoining(segmentBytes: context.store.configuration.segmentBytes) {
+            case .object(let reason): return .refused(reason)
+            case .cut(let place):
+                rejoin()
+                return .refused("this log is another one from \(place) on, and is cut there")
+            case .follow: break
+            }
+            if let failure = await siblings.adopt(log.master.epochs) { return .refused("\(failure)") }
+            await refresh()
+            return .follow(logStart: log.master.start)
         }
-        if log.span.segmentBytes != context.store.configuration.segmentBytes {
-            return "its segments have \(log.span.segmentBytes) bytes; set mappedFileSizeCommitLog to that here"
-        }
-        return nil
     }
 
     /// Takes over the master's tables.

@@ -1,3 +1,4 @@
+import MQReplication
 import MQStore
 import MQTransport
 import MQWire
@@ -28,12 +29,15 @@ struct AdminProcessor: RequestProcessor {
             context.answer(reply, on: context.lanes.tables) { [context] in
                 let store = context.store
                 let sum = try store.checksum(before: header.checkEnd, count: header.checkBytes)
+                let epochs = context.replication.epochs
+                let reign = epochs.reign
                 return request.response(
                     .success,
                     LogSpanResponseHeader(
                         minOffset: store.minimumLogOffset, maxOffset: store.maximumLogOffset,
                         segmentBytes: store.configuration.segmentBytes, haAddress: context.replication.address,
-                        checksum: sum))
+                        checksum: sum, reignNumber: reign?.number, reignMark: reign?.mark),
+                    body: ByteBuffer(string: epochs.table.text))
             }
         case .updateAndCreateSubscriptionGroup: try updateGroup(request, reply: reply)
         case .deleteSubscriptionGroup:

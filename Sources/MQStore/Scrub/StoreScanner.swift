@@ -40,7 +40,8 @@ public struct StoreScanner: Sendable {
     /// How often a tail is looked at that goes on growing: then it is alive, and not torn.
     private static let liveTailLooks = 100
 
-    /// A scanner of the store below `root`, or of the segments in `root` itself when it has no `commitlog`.
+    /// A scanner of the store below `root`, or of the segments in `root` itself when it has no `commitlog`: also of what was
+    /// cut from a log (``LogCut``).
     public init(root: FilePath) {
         directory = io.exists(root.appending("commitlog")) ? root.appending("commitlog") : root
     }
@@ -50,7 +51,8 @@ public struct StoreScanner: Sendable {
     /// - Throws: ``StoreError`` when there is no segment or a file cannot be read.
     public func scan(_ body: (Found) throws -> Void) throws -> End {
         let files = try openLog()
-        var end = End(logOffset: files.beginning, records: 0, tornReason: nil, damaged: [], missing: files.gaps)
+        let beginning = try LogCut.range(of: directory, io: io)?.lowerBound ?? files.beginning
+        var end = End(logOffset: beginning, records: 0, tornReason: nil, damaged: [], missing: files.gaps)
         let walks = files.walks
         for walk in walks.dropLast() {
             try Self.walk(walk.source, &end, body)

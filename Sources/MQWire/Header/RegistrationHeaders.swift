@@ -210,7 +210,7 @@ public struct LogSpanRequestHeader: CommandHeader, Equatable {
     }
 }
 
-/// The fields of the answer to it.
+/// The fields of the answer to it; the body is the table of epochs, as text.
 public struct LogSpanResponseHeader: CommandHeader, Equatable {
     /// The log's first offset.
     public var minOffset: Int64
@@ -222,9 +222,18 @@ public struct LogSpanResponseHeader: CommandHeader, Equatable {
     public var haAddress: String
     /// The CRC-32 of the bytes that were to be compared; `nil` when they are not all here.
     public var checksum: UInt32?
+    /// The number of the epoch in which the broker serves as the master; `nil` while it does not.
+    public var reignNumber: Int64?
+    /// That epoch's mark.
+    public var reignMark: UInt64?
 
     /// A header with the given values.
-    public init(minOffset: Int64, maxOffset: Int64, segmentBytes: Int64, haAddress: String, checksum: UInt32?) {
+    public init(
+        minOffset: Int64, maxOffset: Int64, segmentBytes: Int64, haAddress: String, checksum: UInt32?,
+        reignNumber: Int64? = nil, reignMark: UInt64? = nil
+    ) {
+        self.reignNumber = reignNumber
+        self.reignMark = reignMark
         self.minOffset = minOffset
         self.maxOffset = maxOffset
         self.segmentBytes = segmentBytes
@@ -239,6 +248,8 @@ public struct LogSpanResponseHeader: CommandHeader, Equatable {
         segmentBytes = try fields.required("segmentBytes", as: Int64.self)
         haAddress = try fields.required("haAddress")
         checksum = try fields.optional("checksum", as: UInt32.self)
+        reignNumber = try fields.optional("reignNumber", as: Int64.self)
+        reignMark = try fields.optional("reignMark", as: UInt64.self)
     }
 
     /// The fields as they go on the wire.
@@ -249,6 +260,8 @@ public struct LogSpanResponseHeader: CommandHeader, Equatable {
         fields.set("segmentBytes", segmentBytes)
         fields.append("haAddress", haAddress)
         if let checksum { fields.set("checksum", checksum) }
+        if let reignNumber { fields.set("reignNumber", reignNumber) }
+        if let reignMark { fields.set("reignMark", reignMark) }
         return fields
     }
 }

@@ -15,6 +15,8 @@ struct BrokerGauges: Sendable {
     private let replicaBehind: Gauge
     private let replicaLate: Gauge
     private let writable: Gauge
+    private let cut: Gauge
+    private let epoch: Gauge
     private let connections: Gauge
     private let held: Gauge
     private let openTransactions: Gauge
@@ -44,6 +46,8 @@ struct BrokerGauges: Sendable {
         replicaBehind = gauge("mqbroker_replication_behind_bytes")
         replicaLate = gauge("mqbroker_replication_behind_milliseconds")
         writable = gauge("mqbroker_store_writable")
+        cut = gauge("mqbroker_log_cut_bytes")
+        epoch = gauge("mqbroker_log_epoch")
         connections = gauge("mqbroker_client_connections")
         held = gauge("mqbroker_held_pulls")
         self.openTransactions = gauge("mqbroker_open_transactions")
@@ -65,6 +69,8 @@ struct BrokerGauges: Sendable {
         replicaBehind.record(context.replication.slave?.lagBytes ?? master.lagBytes ?? 0)
         replicaLate.record(master.lagMilliseconds ?? 0)
         writable.record(context.store.isWritable ? 1 : 0)
+        cut.record(context.replication.cutBytes)
+        epoch.record(context.replication.epochs.table.last.number)
         connections.record(context.connections.withLock { $0.count })
         held.record(heldPulls())
         openTransactions.record(transactions())
