@@ -124,8 +124,9 @@ struct HostsLab: Sendable {
         }
         guard diskBytes >= HostDisk.minimumBytes, diskBytes % 4096 == 0 else {
             throw LocalHostsError(
-                .badRequest, "a disk of \(diskBytes) bytes: it needs \(HostDisk.minimumBytes) or more, in steps of 4096"
-            )
+                .badRequest,
+                "a disk of \(diskBytes >> 20) MiB (\(diskBytes) bytes) cannot be: it takes \(HostDisk.minimumBytes >> 20) "
+                    + "MiB or more, in steps of 4096 bytes")
         }
         guard !identity.stateDirectory.string.contains(where: { $0 == "'" || $0 == "\n" }) else {
             throw LocalHostsError(

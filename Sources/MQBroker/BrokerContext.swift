@@ -59,10 +59,10 @@ final class BrokerContext: Sendable {
             RecordHost(numeric: configuration.brokerIP1, port: Int32(configuration.listenPort))
                 ?? RecordHost(address: [127, 0, 0, 1], port: Int32(configuration.listenPort)))
         tables = BrokerTables(directory: store.configuration.configDirectory)
-        let savedTopics = try tables.topics.load().map { try TopicConfigTable(json: $0) }
+        let savedTopics = try tables.topics.load(logger) { try TopicConfigTable(json: $0) }
         topics = Mutex(TopicTable(saved: savedTopics, configuration: configuration))
-        offsets = Mutex(try tables.offsets.load().map { ConsumerOffsetTable(json: $0) } ?? ConsumerOffsetTable())
-        groups = Mutex(try tables.groups.load().map { SubscriptionGroupTable(json: $0) } ?? SubscriptionGroupTable())
+        offsets = Mutex(try tables.offsets.load(logger) { ConsumerOffsetTable(json: $0) } ?? ConsumerOffsetTable())
+        groups = Mutex(try tables.groups.load(logger) { SubscriptionGroupTable(json: $0) } ?? SubscriptionGroupTable())
     }
 
     /// Saves the topics on a disk thread, lets the nameservers know, and then runs `then` on some thread.

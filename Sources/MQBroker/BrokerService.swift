@@ -147,10 +147,12 @@ public final class BrokerService: RemotingRequestHandler {
     ) async throws -> OpenedStore {
         let opening = StoreOpening(configuration: configuration, lanes: lanes, client: client, logger: logger) {
             [self] cut in
+            let log = StoreLog(logger: logger)
+            let began = MonotonicClock.nanoseconds()
             let store = try MessageStore(
                 configuration: configuration.store, now: now, io: storage, meters: metrics.store, cuttingAt: cut,
-                arrivals: { arrivals.relay($0) }, recovering: report)
-            report(store.recovery)
+                arrivals: { arrivals.relay($0) }, recovering: { log.tell($0) })
+            log.tell(store.recovery, tookNanoseconds: MonotonicClock.nanoseconds() - began)
             return store
         }
         return try await opening.run()
@@ -353,37 +355,6 @@ public final class BrokerService: RemotingRequestHandler {
         ]
     }
 
-    private func report(_ progress: RecoveryProgress) {
-        logger.info(
-            "recovering the store",
-            metadata: [
-                "walkedMiB": "\(progress.walkedBytes >> 20)", "atMostMiB": "\(progress.atMostBytes >> 20)",
-                "records": "\(progress.records)",
-            ])
-    }
-
-    private func report(_ recovery: RecoveryReport) {
-        var metadata: Logger.Metadata = [
-            "clean": "\(recovery.wasCleanStop)", "logEnd": "\(recovery.logEnd)",
-            "walked": "\(recovery.walkedRecords)", "rebuilt": "\(recovery.rebuiltEntries)",
-        ]
-        if let reason = recovery.tornReason {
-            metadata["torn"] = "\(reason)"
-            logger.warning("the log's torn tail was cut", metadata: metadata)
-        } else {
-            logger.info("store recovered", metadata: metadata)
-        }
-        if !recovery.lackingQueues.isEmpty {
-            logger.error(
-                "queues had lost entries; they are made anew from the log, as far as it reaches",
-                metadata: ["queues": "\(recovery.lackingQueues)"])
-        }
-        if !recovery.damagedOffsets.isEmpty {
-            logger.error(
-                "records are damaged and kept from readers", metadata: ["logOffsets": "\(recovery.damagedOffsets)"])
-        }
-    }
-
     /// How many pulls wait for a message.
     var heldPulls: Int { running.withLock { $0?.pull.heldCount } ?? 0 }
 
@@ -415,11 +386,11 @@ public final class BrokerService: RemotingRequestHandler {
         await stopped.client?.shutdown()
         await stopped.metricsServer?.shutdown()
         // The event loops are free of this broker now; what follows blocks a thread of the disk's.
-        await stopped.context.lanes.tables.run {
+        await stopped.context.lanes.tables.run { [logger] in
             stopped.context.saveTopics()
             stopped.context.saveOffsetsAndGroups()
             stopped.delays.save()
-            stopped.context.store.close()
+            StoreLog(logger: logger).tellClosed(isClean: stopped.context.store.close())
         }
         await stopped.context.lanes.stop()
     }

@@ -27,10 +27,27 @@ final class SavedTable: Sendable {
 
     init(_ path: FilePath) { file = ReplacedFile(path) }
 
-    /// What was saved last; `nil` when nothing was. Throws when the file cannot be read or is no JSON.
-    func load() throws -> JSONValue? {
-        guard let bytes = try file.load() else { return nil }
-        return try JSONValue(parsing: ByteBuffer(bytes: bytes))
+    /// What was saved last, as `table` reads it; `nil` when nothing was.
+    ///
+    /// A file that is no table is put aside, and the one before it taken. Throws when that cannot be read either.
+    func load<Table>(_ logger: Logger, _ table: (JSONValue) throws -> Table) throws -> Table? {
+        try file.load { bytes in
+            let json = try JSONValue(parsing: ByteBuffer(bytes: bytes))
+            // A table without members is no sign of a file that is none: its contents would be lost in silence.
+            guard json.objectValue != nil else { throw NoTable() }
+            return try table(json)
+        } takingBackup: { reason in
+            logger.error(
+                "a broken table was put aside, and its backup taken",
+                metadata: [
+                    "file": "\(file.path)", "backup": "\(file.path).bak", "aside": "\(file.path).broken",
+                    "error": "\(reason)",
+                ])
+        }
+    }
+
+    private struct NoTable: Error, CustomStringConvertible {
+        var description: String { "JSON, but no object" }
     }
 
     /// Saves what `current` gives when it is this call's turn; `false` after a failure, which is logged.

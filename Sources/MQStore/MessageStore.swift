@@ -250,8 +250,13 @@ public final class MessageStore: Sendable {
     public var isWritable: Bool { writeFailure == nil && progress.trouble == nil }
 
     /// Writes and syncs everything, and leaves the store marked as cleanly stopped. A second call does nothing.
-    public func close() {
-        guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
+    ///
+    /// - Returns: whether it is marked so; the next start recovers one that is not.
+    @discardableResult
+    public func close() -> Bool {
+        guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else {
+            return !io.exists(configuration.abortMarker)
+        }
         writer.stop()
         flusher.stop()
         indexer?.stop()
@@ -263,7 +268,9 @@ public final class MessageStore: Sendable {
         {
             try? io.removeFile(configuration.abortMarker)
         }
+        let isClean = !io.exists(configuration.abortMarker)
         lock.release()
+        return isClean
     }
 }
 

@@ -10,6 +10,10 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
         case diskFull = "disk full"
         /// A file does not have the size or name that the configuration asks for.
         case layout = "store files do not fit the configuration"
+        /// A file can be read, and does not hold what it should.
+        case broken = "the file is broken"
+        /// There is no store where one was named.
+        case noStore = "no store here"
         /// The store was stopped or never started.
         case closed = "store is closed"
         /// An earlier `fdatasync` failed: what is on the disk is unknown, so nothing is accepted any more.

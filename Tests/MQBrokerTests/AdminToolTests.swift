@@ -140,6 +140,21 @@ import Testing
         }
     }
 
+    /// A job that scrubs each night must know damage, a store it may not read and a mistyped word from each other.
+    @Test func aStoreThatCannotBeReadHasItsOwnStatus() throws {
+        let place = try DaemonPlace()
+        let file = place.root.appendingPathComponent("b.properties").path
+        for command in ["scrubStore", "scanStore"] {
+            for store in [place.root.path + "/nosuch", place.root.path, file] {
+                let (process, _, errors) = try place.process("mqadmin", [command, "--store", store])
+                let said = try String(decoding: errors.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+                process.waitUntilExit()
+                #expect(process.terminationStatus == 2, "\(command): \(said)")
+                #expect(said.hasPrefix("mqadmin: \(store)") && !said.contains("--help"), "\(command): \(said)")
+            }
+        }
+    }
+
     /// A typo must not look like success, and says what was meant.
     @Test func whatIsNotThereIsNoSuccess() async throws {
         try await withCluster { cluster in

@@ -214,6 +214,43 @@ import Testing
         }
     }
 
+    /// Each of the tables: one that is no JSON, and one that is none of ours.
+    @Test(arguments: ["{oops", "[]"]) func aBrokenTableTakesItsBackup(content: String) async throws {
+        let root = FileManager.default.temporaryDirectory.appendingPathComponent("broker-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: root) }
+        let config = root.appendingPathComponent("config")
+        let names = ["topics", "subscriptionGroup", "consumerOffset", "delayOffset"]
+        try await TestBroker.run({ $0.storeRoot = FilePath(root.path) }) { test in
+            _ = try await test.send("T", body: "kept")
+        }
+        for name in names {
+            let file = config.appendingPathComponent("\(name).json")
+            let backup = file.appendingPathExtension("bak")
+            try? FileManager.default.removeItem(at: backup)
+            if FileManager.default.fileExists(atPath: file.path) {
+                try FileManager.default.moveItem(at: file, to: backup)
+            } else {
+                try Data("{}".utf8).write(to: backup)
+            }
+            try Data(content.utf8).write(to: file)
+        }
+        try await TestBroker.run({ $0.storeRoot = FilePath(root.path) }) { test in
+            let bodies = try test.bodies(await test.pull("T", from: 0))
+            #expect(bodies == ["kept"])
+        }
+        for name in names {
+            let aside = config.appendingPathComponent("\(name).json.broken")
+            #expect(try Data(contentsOf: aside) == Data(content.utf8), "\(name)")
+        }
+        for name in ["topics.json", "topics.json.bak"] {
+            try Data(content.utf8).write(to: config.appendingPathComponent(name))
+        }
+        let error = await #expect(throws: StoreError.self) {
+            try await TestBroker.run({ $0.storeRoot = FilePath(root.path) }) { _ in }
+        }
+        #expect(error?.code == .broken && error?.path?.lastComponent?.string == "topics.json", "\(error as Any)")
+    }
+
     @Test func aTableThatCouldNotBeSavedIsSavedOnceItCan() async throws {
         try await TestBroker.run({ $0.offsetSavePeriod = .milliseconds(20) }) { test in
             _ = try await test.send("T")

@@ -149,4 +149,52 @@ import Testing
         try Data().write(to: URL(fileURLWithPath: path.string))
         #expect(try file.load() == [1])
     }
+
+    private struct Odd: Error {}
+
+    /// The next save must not make the broken one the backup: until it is through, the backup is all there is.
+    @Test func aBrokenFileFallsBackOnItsPredecessorAndIsPutAside() throws {
+        let fixture = try StoreFixture()
+        let path = fixture.root.appending("t.json")
+        let file = ReplacedFile(path)
+        var told = 0
+        func even() throws -> UInt8? {
+            try file.load {
+                if $0[0] % 2 == 0 { $0[0] } else { throw Odd() }
+            } takingBackup: { _ in
+                told += 1
+            }
+        }
+        #expect(try even() == nil)
+        try file.save([2])
+        try file.save([3])
+        #expect(try even() == 2 && told == 1)
+        #expect(try Data(contentsOf: URL(fileURLWithPath: path.string + ".broken")) == Data([3]))
+        #expect(try even() == 2 && told == 1)
+        try file.save([4])
+        #expect(try Data(contentsOf: URL(fileURLWithPath: path.string + ".bak")) == Data([2]))
+        #expect(try even() == 4 && told == 1)
+        try Data([5]).write(to: URL(fileURLWithPath: path.string))
+        try Data([7]).write(to: URL(fileURLWithPath: path.string + ".bak"))
+        let error = #expect(throws: StoreError.self) { try even() }
+        #expect(error?.code == .broken && error?.path == path && told == 1)
+    }
+
+    /// With several files it was not said which key is meant, nor which size was found.
+    @Test func aWrongSegmentSizeIsSaidWithItsKeyAndWhatWasFound() async throws {
+        let fixture = try StoreFixture()
+        let store = try fixture.open()
+        let padding = String(repeating: "p", count: 5000)
+        for _ in 0..<500 { try await store.append([message("t", body: padding)]) }
+        store.close()
+        var configuration = fixture.configuration()
+        let size = configuration.segmentBytes
+        configuration.segmentBytes = size * 2
+        let error = #expect(throws: StoreError.self) { try MessageStore(configuration: configuration, now: { 0 }) }
+        #expect(error?.code == .layout)
+        #expect(
+            error?.message.contains(
+                "mappedFileSizeCommitLog to the size these were written with (the largest has \(size) bytes)") == true,
+            "\(error as Any)")
+    }
 }

@@ -295,6 +295,31 @@ import Testing
         let again = try fixture.open()
         #expect(try again.bodies("t", 1).count == 23)
         again.close()
-        #expect(try scrubbed(fixture).1.contains(.lostMessage(topic: "t", queueID: 1, queueOffset: 3)))
+        let (later, known) = try scrubbed(fixture)
+        #expect(known.contains(.lostMessages(topic: "t", queueID: 1, queueOffsets: 3..<4)))
+        let lost = known.reduce(0) { if case .lostMessages(_, _, let places) = $1 { $0 + places.count } else { $0 } }
+        #expect(lost == later.lostMessages, "\(known)")
+        #expect(later.findings == known.count - known.count { if case .lostMessages = $0 { true } else { false } })
+    }
+
+    /// Elsewhere everything beside the log would seem to be missing.
+    @Test func whatIsNoStoreIsNotLookedThrough() async throws {
+        let (fixture, _) = try await filled()
+        for (folder, words) in [
+            ("commitlog", "the folder of a log"), ("consumequeue/t/0", "or a queue"), ("nosuch", "no such folder"),
+            ("config", "no 'commitlog'"),
+        ] {
+            try FileManager.default.createDirectory(
+                atPath: fixture.root.appending("config").string, withIntermediateDirectories: true)
+            let error = #expect(throws: StoreError.self) {
+                _ = try StoreScrubber(root: fixture.root.appending(folder)).scrub { _ in }
+            }
+            #expect(error?.code == .noStore && error?.message.contains(words) == true, "\(error as Any)")
+        }
+        // A file in a folder's place.
+        let error = #expect(throws: StoreError.self) {
+            _ = try StoreScrubber(root: fixture.root.appending("checkpoint")).scrub { _ in }
+        }
+        #expect(error?.cause == .notDirectory)
     }
 }

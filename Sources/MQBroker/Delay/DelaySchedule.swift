@@ -29,7 +29,7 @@ final class DelaySchedule: Sendable {
 
     init(context: BrokerContext) throws {
         self.context = context
-        let offsets = Self.offsets(of: try context.tables.delays.load())
+        let offsets = try context.tables.delays.load(context.logger) { Self.offsets(of: $0) } ?? Self.offsets(of: nil)
         levels = Mutex(offsets.map { Level(offset: $0) })
         saved = Mutex(offsets)
     }

@@ -2,7 +2,7 @@ public import SystemPackage
 
 /// A small file that is always whole: written beside its place, synced, then renamed into it.
 ///
-/// What was there before stays as `name.bak`, and is read when the file itself is missing or empty, as RocketMQ's
+/// What was there before stays as `name.bak`, and is read when the file itself is missing, empty or broken, as RocketMQ's
 /// `ConfigManager` does. One thread at a time writes a given file.
 public struct ReplacedFile: Sendable {
     /// Where the file is.
@@ -34,6 +34,39 @@ public struct ReplacedFile: Sendable {
         guard keepsBackup else { return nil }
         if let bytes = try io.readAll(backup, limit: Self.maximumBytes), !bytes.isEmpty { return bytes }
         return nil
+    }
+
+    /// What `parse` makes of the file, else of its backup; `nil` when there is neither.
+    ///
+    /// A file that `parse` throws at is put aside as `name.broken`: the next save would make it the backup.
+    ///
+    /// - Parameter takingBackup: told why, when the backup is taken although the file is there.
+    /// - Throws: ``StoreError`` with ``StoreError/Code/broken`` when nothing there can be used.
+    public func load<Value>(
+        parse: ([UInt8]) throws -> Value, takingBackup: (any Error) -> Void
+    ) throws -> Value? {
+        guard let bytes = try io.readAll(path, limit: Self.maximumBytes), !bytes.isEmpty else {
+            return try load().map { old in
+                do { return try parse(old) } catch { throw broken(backup, error, "\(path) is missing or empty") }
+            }
+        }
+        let reason: any Error
+        do { return try parse(bytes) } catch { reason = error }
+        guard keepsBackup, let old = try io.readAll(backup, limit: Self.maximumBytes), !old.isEmpty else {
+            throw broken(path, reason, "there is no backup \(backup)")
+        }
+        let value: Value
+        do { value = try parse(old) } catch { throw broken(path, reason, "its backup \(backup) is broken, too") }
+        takingBackup(reason)
+        try io.rename(path, to: sibling("broken"))
+        return value
+    }
+
+    private func broken(_ path: FilePath, _ reason: any Error, _ backup: String) -> StoreError {
+        StoreError(
+            .broken, path: path,
+            message: "\(reason); \(backup). Put a sound copy in its place, or move it away with its backup to start "
+                + "without what it holds")
     }
 
     /// Replaces the file by these bytes; afterwards either the old or the new ones are there, whatever happens.

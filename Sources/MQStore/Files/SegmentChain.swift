@@ -36,10 +36,10 @@ final class SegmentChain: Sendable {
     ///
     /// A last file that is too short was being made when the process died; ``extend()`` brings it to its size.
     ///
-    /// - Parameter advice: what to do about a file that does not follow the one before.
+    /// - Parameter advice: what to do about a file that does not follow the one before; `nil` for a log's.
     init(
         directory: FilePath, segmentBytes: Int64, io: any StorageIO, names: NameJournal, gaps: GapPolicy = .refuse,
-        advice: String = "set the segment size these files were written with, or move them away"
+        advice given: String? = nil
     ) throws(StoreError) {
         self.directory = directory
         self.segmentBytes = segmentBytes
@@ -49,9 +49,13 @@ final class SegmentChain: Sendable {
         var found: [Segment] = []
         var strays: [FilePath] = []
         var missing: [Int64] = []
+        func advice() throws(StoreError) -> String {
+            if let given { given } else { try Self.advice(directory, io) }
+        }
         let bases = try io.names(in: directory).compactMap(Segment.baseOffset(ofName:))
         for base in bases {
             if base % segmentBytes != 0 {
+                let advice = try advice()
                 throw StoreError(
                     .layout, path: directory.appending(Segment.name(base)),
                     message: "segments of \(segmentBytes) bytes cannot begin at \(base); \(advice)")
@@ -63,6 +67,7 @@ final class SegmentChain: Sendable {
                 } else if gaps == .fill, (base - end) / segmentBytes <= Self.longestGap {
                     missing += Array(stride(from: end, to: base, by: Int(segmentBytes)))
                 } else {
+                    let advice = try advice()
                     throw StoreError(
                         .layout, path: directory.appending(Segment.name(end)),
                         message:
@@ -75,6 +80,16 @@ final class SegmentChain: Sendable {
         segments = Mutex(found)
         self.strays = Mutex(strays)
         self.missing = Mutex(missing)
+    }
+
+    /// What to do about segments of a log that do not follow one another: most have the size they were made with.
+    private static func advice(_ directory: FilePath, _ io: any StorageIO) throws(StoreError) -> String {
+        var size: Int64 = 0
+        for name in try io.names(in: directory) where Segment.baseOffset(ofName: name) != nil {
+            size = max(size, try io.open(directory.appending(name), .read).size())
+        }
+        return "set mappedFileSizeCommitLog to the size these were written with (the largest has \(size) bytes), "
+            + "or move them away"
     }
 
     /// The first file that is missing between others, until ``extend()``.

@@ -317,7 +317,7 @@ final class LogWriteLoop {
     private func note(_ error: StoreError) {
         switch error.code {
         case .diskFull, .inputOutput: progress.setTrouble(error)
-        case .layout, .closed, .unsafe, .uncertain, .overloaded, .illegalMessage, .locked: break
+        case .layout, .broken, .noStore, .closed, .unsafe, .uncertain, .overloaded, .illegalMessage, .locked: break
         }
     }
 

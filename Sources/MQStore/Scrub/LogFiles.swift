@@ -29,7 +29,7 @@ struct LogFiles {
         for _ in 0..<Self.listings where files.isEmpty { files = try Self.open(directory, io) }
         guard !files.isEmpty else {
             throw StoreError(
-                .layout, path: directory, message: "no commit log segment here; name the broker's storePathRootDir")
+                .noStore, path: directory, message: "no segment of a commit log; name the broker's storePathRootDir")
         }
         // One that is being made is empty for a moment; one that lost its end is shorter than the others.
         segmentBytes = files.map(\.size).max() ?? 0

@@ -158,11 +158,12 @@ struct QueueScrub {
         var isInLog = false
         var behind: Range<Int64>?
         var found = RangeSet<Int64>()
+        var letGo = RangeSet<Int64>()
         try queue.files.forEach { entry, place throws(StoreError) in
             if entry.isBlank {
                 // RocketMQ fills the places before a queue's first message so; and what is too old is not lost.
                 if !(isBeginning && entry.logOffset == 0), entry.logOffset >= log.beginning {
-                    tell(.lostMessage(topic: key.topic, queueID: key.queueID, queueOffset: place))
+                    letGo.insert(contentsOf: place..<place + 1)
                 }
                 return
             }
@@ -189,6 +190,9 @@ struct QueueScrub {
             beginnings.append(Suspect(key: key, places: places))
         }
         if let behind { endless.append(Suspect(key: key, places: behind)) }
+        for places in letGo.ranges {
+            tell(.lostMessages(topic: key.topic, queueID: key.queueID, queueOffsets: places))
+        }
     }
 
     /// Whether the entry leads to a record that is its own.

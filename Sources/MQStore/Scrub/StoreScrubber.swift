@@ -46,8 +46,8 @@ public struct StoreScrubber: Sendable {
         case damagedIndexEntries(file: String, entries: Range<Int64>, logOffset: Int64)
         /// Slots of an index file do not name their newest entries.
         case damagedIndexSlots(file: String, slots: Range<Int64>)
-        /// A place that recovery found lost: no reader is served from it.
-        case lostMessage(topic: String, queueID: Int32, queueOffset: Int64)
+        /// Places that an earlier recovery found lost: no reader is served from them. No damage any more, as it is known.
+        case lostMessages(topic: String, queueID: Int32, queueOffsets: Range<Int64>)
     }
 
     /// What was looked at.
@@ -62,8 +62,10 @@ public struct StoreScrubber: Sendable {
         public var unreadIndexFiles = 0
         /// The end of the log, in bytes.
         public var logEnd: Int64
-        /// How many findings there were.
+        /// How many findings of damage there were.
         public var findings: Int
+        /// How many messages earlier recoveries found lost.
+        public var lostMessages = 0
     }
 
     private let root: FilePath
@@ -84,9 +86,14 @@ public struct StoreScrubber: Sendable {
     ///
     /// - Throws: ``StoreError`` when there is no log or a file cannot be read.
     public func scrub(_ body: (Finding) -> Void) throws -> Summary {
+        try checkRoot()
         var summary = Summary(records: 0, entries: 0, logEnd: 0, findings: 0)
         func tell(_ finding: Finding) {
-            summary.findings += 1
+            if case .lostMessages(_, _, let places) = finding {
+                summary.lostMessages += places.count
+            } else {
+                summary.findings += 1
+            }
             body(finding)
         }
         // Before the log: what it vouches for is in the log by then.
@@ -120,5 +127,18 @@ public struct StoreScrubber: Sendable {
         summary.indexEntries = index.entries
         summary.unreadIndexFiles = index.unreadFiles
         return summary
+    }
+
+    /// Refuses a folder that is no store's: what lies beside the log would seem to be missing.
+    private func checkRoot() throws(StoreError) {
+        let names = try io.names(in: root)
+        guard !names.contains("commitlog") else { return }
+        let what =
+            if names.contains(where: { Segment.baseOffset(ofName: $0) != nil }) {
+                "this is the folder of a log or a queue"
+            } else {
+                io.exists(root) ? "there is no 'commitlog' in this folder" : "there is no such folder"
+            }
+        throw StoreError(.noStore, path: root, message: "\(what); name the broker's storePathRootDir")
     }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import MQStore
+import MQTransport
 import MQWire
 import NIOCore
 import SystemPackage
@@ -10,8 +11,10 @@ struct ScanStore: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "scanStore",
         abstract: "Lists every record of a store's commit log, offline or beside a running broker.",
-        discussion:
-            "Nothing is written to the store. With --json, one line for each record and a last line with the end.")
+        discussion: """
+            Nothing is written to the store. With --json, one line for each record and a last line with the end. The \
+            status is 2 when the store cannot be read.
+            """)
 
     @Option(help: "The broker's storePathRootDir.")
     var store: String
@@ -23,8 +26,8 @@ struct ScanStore: ParsableCommand {
     var json = false
 
     func run() throws {
+        var output = LineOutput()
         do {
-            var output = LineOutput()
             var listed = 0
             let end = try StoreScanner(root: FilePath(store)).scan { found in
                 if let topic, found.record.topic != topic { return }
@@ -34,8 +37,20 @@ struct ScanStore: ParsableCommand {
             output.write(json ? RecordLine.json(end, listed: listed).text : RecordLine.text(end, listed: listed))
             output.flush()
         } catch let error as StoreError {
-            throw ValidationError("\(error)")
+            output.flush()
+            throw StoreTrouble.end(error)
         }
+    }
+}
+
+/// How a program ends that cannot read the store it was given.
+enum StoreTrouble {
+    /// Unlike damage, which is 1, and unlike a mistyped word.
+    private static let status: Int32 = 2
+
+    static func end(_ error: StoreError) -> ExitCode {
+        Console.complain("mqadmin: \(error)")
+        return ExitCode(status)
     }
 }
 

@@ -8,7 +8,10 @@ struct ScrubStore: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "scrubStore",
         abstract: "Looks through a store for damage in log, queues and index, offline or beside a running broker.",
-        discussion: "Nothing is written to the store. The status is 1 when anything is damaged.")
+        discussion: """
+            Nothing is written to the store. The status is 1 when anything is damaged, and 2 when the store cannot be \
+            read. What an earlier recovery found lost is listed, and is no damage.
+            """)
 
     @Option(help: "The broker's storePathRootDir.")
     var store: String
@@ -27,7 +30,8 @@ struct ScrubStore: ParsableCommand {
                 output.write(json ? FindingLine.json(finding).text : FindingLine.text(finding))
             }
         } catch let error as StoreError {
-            throw ValidationError("\(error)")
+            output.flush()
+            throw StoreTrouble.end(error)
         }
         output.write(json ? FindingLine.json(summary).text : FindingLine.text(summary))
         output.flush()
@@ -46,7 +50,7 @@ enum FindingLine {
         case .missingSegments(let range): "\(range.lowerBound)  MISSING up to \(range.upperBound): no segments"
         case .tornTail(let offset, let reason): "\(offset)  torn tail: \(reason)"
         case .missingEnd(let offset, let time):
-            "\(offset)  MISSING end: a message stored at \(time) was synced, and none of that time is there"
+            "\(offset)  MISSING end: a message stored at \(Moment.text(time)) was synced, and none so late is there"
         case .damagedEntry(let topic, let queue, let place, let offset):
             "\(offset)  \(topic)/\(queue)@\(place)  DAMAGED queue entry: it is not its record's"
         case .missingEntries(let topic, let queue, let places, let offset):
@@ -60,7 +64,8 @@ enum FindingLine {
             "index/\(file)#\(text(entries))  DAMAGED index entry: no such key at \(offset), or its chain is broken"
         case .damagedIndexSlots(let file, let slots):
             "index/\(file)  DAMAGED slot \(text(slots)): it does not name its newest entry"
-        case .lostMessage(let topic, let queue, let place): "\(topic)/\(queue)@\(place)  lost in an earlier recovery"
+        case .lostMessages(let topic, let queue, let places):
+            "\(topic)/\(queue)@\(text(places))  lost in an earlier recovery"
         }
     }
 
@@ -72,6 +77,7 @@ enum FindingLine {
         "\(summary.records) records up to \(summary.logEnd), \(summary.entries) queue entries, "
             + "\(summary.indexEntries) index entries: "
             + (summary.findings == 0 ? "sound" : "\(summary.findings) damaged")
+            + (summary.lostMessages == 0 ? "" : "; \(summary.lostMessages) messages lost in earlier recoveries")
             + (summary.unreadIndexFiles == 0
                 ? ""
                 : "; \(summary.unreadIndexFiles) index files not looked into (--index-slots says how they are made)")
@@ -108,7 +114,7 @@ enum FindingLine {
                 "damaged": "indexSlots", "file": .string(file), "first": .integer(slots.lowerBound),
                 "count": .integer(Int64(slots.count)),
             ]
-        case .lostMessage(let topic, let queue, let place): message("lost", topic, queue, place, nil)
+        case .lostMessages(let topic, let queue, let places): message("lost", topic, queue, places, nil)
         }
     }
 
@@ -119,7 +125,7 @@ enum FindingLine {
                 "entries": .integer(Int64(summary.entries)),
                 "indexEntries": .integer(Int64(summary.indexEntries)),
                 "unreadIndexFiles": .integer(Int64(summary.unreadIndexFiles)),
-                "damaged": .integer(Int64(summary.findings)),
+                "damaged": .integer(Int64(summary.findings)), "lost": .integer(Int64(summary.lostMessages)),
             ]
         ]
     }

@@ -39,7 +39,7 @@ struct HostsPowerCommand: AsyncParsableCommand {
 
         func validate() throws {
             guard (0.001...86_400).contains(seconds ?? 1) else {
-                throw ValidationError("--for \(seconds ?? 0): 0.001 to 86400 seconds")
+                throw ValidationError("--for \(seconds ?? 0) is out of range (expected 0.001 to 86400 seconds)")
             }
         }
 

@@ -40,7 +40,9 @@ struct TrialCommand: AsyncParsableCommand {
         @OptionGroup var place: PlaceOptions
 
         func validate() throws {
-            guard (1...100_000).contains(rounds) else { throw ValidationError("--rounds \(rounds): 1 to 100000") }
+            guard (1...100_000).contains(rounds) else {
+                throw ValidationError("--rounds \(rounds) is out of range (expected 1 to 100000)")
+            }
             guard rounds == 1 || !trial.keep else {
                 throw ValidationError("--keep leaves the cluster up, which the next round can't use (--rounds 1)")
             }

@@ -30,6 +30,39 @@ func onThread<Result: Sendable>(_ body: @escaping @Sendable () -> Result) async 
         ProcessInfo.processInfo.environment[name].flatMap { UInt64($0) }
     }
 
+    /// A `SEED` or `COUNT` that is no number would otherwise be passed over, and nothing tried would seem to be well.
+    struct NoNumber: Error, CustomStringConvertible {
+        var description: String
+    }
+
+    /// The seeds that `SEED` and `COUNT` ask for.
+    static func seeds(
+        _ environment: [String: String], defaultCount: UInt64 = 400
+    ) throws(NoNumber) -> Range<UInt64> {
+        func number(_ name: String, _ default: UInt64) throws(NoNumber) -> UInt64 {
+            guard let text = environment[name] else { return `default` }
+            guard let value = UInt64(text), value > 0 else {
+                throw NoNumber(description: "\(name)='\(text)' is no number from 1 on")
+            }
+            return value
+        }
+        let first = try number("SEED", 1)
+        let (end, isTooLarge) = first.addingReportingOverflow(try number("COUNT", defaultCount))
+        if isTooLarge { throw NoNumber(description: "SEED and COUNT are together too large") }
+        return first..<end
+    }
+
+    @Test func seedsAreNumbers() throws {
+        #expect(try Self.seeds([:]) == 1..<401)
+        #expect(try Self.seeds(["SEED": "7", "COUNT": "1"]) == 7..<8)
+        for wrong in [
+            ["COUNT": "0"], ["COUNT": "-3"], ["COUNT": ""], ["SEED": "abc"], ["SEED": "0"], ["SEED": "1e3"],
+            ["SEED": "\(UInt64.max)"],
+        ] {
+            #expect(throws: NoNumber.self, "\(wrong)") { try Self.seeds(wrong) }
+        }
+    }
+
     /// Lives the lives of these seeds, on as many threads as there are cores.
     static func live(
         _ seeds: Range<UInt64>, _ options: StoreSimulation.Options = .init(), stopAtFirst: Bool = false
@@ -65,14 +98,14 @@ func onThread<Result: Sendable>(_ body: @escaping @Sendable () -> Result) async 
 
     /// Every promise is kept, and the lives are not too sheltered: each fault of the model, each branch of recovery and
     /// each pair of threads was met.
-    @Test func everyPromiseIsKeptInEveryLife() async {
-        let first = Self.number("SEED") ?? 1
-        let count = Self.number("COUNT") ?? 400
+    @Test func everyPromiseIsKeptInEveryLife() async throws {
+        let seeds = try Self.seeds(ProcessInfo.processInfo.environment)
+        let (first, count) = (seeds.lowerBound, UInt64(seeds.count))
         var options = StoreSimulation.Options()
         options.isTraced = Self.number("TRACE") != nil
         if let lost = Self.number("LOST") { (options.lostFiles, options.lostQueues) = (lost > 0, lost > 1) }
         let stopAtFirst = Self.number("FIRST") != nil
-        let outcome = await Self.live(first..<first + count, options, stopAtFirst: stopAtFirst)
+        let outcome = await Self.live(seeds, options, stopAtFirst: stopAtFirst)
         for text in outcome.violations.prefix(10) { Issue.record("\(text)") }
         print("simulation: of \(count) lives so many met\n\(outcome.tally.table)")
         print(
