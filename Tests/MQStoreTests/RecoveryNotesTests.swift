@@ -317,6 +317,21 @@ import Testing
         #expect(try open(segmentBytes: 16384).store.bodies("t").count == 5)
     }
 
+    /// The blocks that cut queues gave back are free once that is written down, and the entries made anew need them.
+    @Test func aKilledStoreStartsOnAFullDisk() throws {
+        let store = try open()
+        send(40, to: store)
+        let before = try store.store.bodies("t")
+        disk.change { state in
+            state.blockLimit = state.usedBlocks
+            state.givesBackLate = true
+        }
+        disk.kill()
+        let again = try open()
+        #expect(again.store.recovery.rebuiltEntries == 40)
+        #expect(try again.store.bodies("t") == before)
+    }
+
     /// After a failed sync pages are clean that the disk does not have: those that hold anything are written again.
     @Test func whatAFailedSyncLostIsWrittenAgain() throws {
         let store = try open(segmentBytes: 16384)

@@ -153,7 +153,12 @@ struct QueueRebuild {
 
     private mutating func flush(_ key: QueueKey) throws(StoreError) {
         guard let run = pending.removeValue(forKey: key), run.bytes.readableBytes > 0 else { return }
-        try run.queue.write(run.bytes, at: run.start)
+        do throws(StoreError) { try run.queue.write(run.bytes, at: run.start) } catch {
+            // The blocks that a cut gave back are free once the file system has written that down.
+            guard error.code == .diskFull else { throw error }
+            try run.queue.sync()
+            try run.queue.write(run.bytes, at: run.start)
+        }
         run.queue.publish(run.end, beginningAt: run.beginsQueue ? run.start : nil)
     }
 }

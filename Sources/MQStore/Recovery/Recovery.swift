@@ -83,7 +83,13 @@ struct Recovery {
         outcome.report.lackingQueues = lacking
         if !wasCleanStop {
             outcome.flushedTo = min(max(outcome.flushedTo, notes.syncedTo ?? 0), outcome.report.logEnd)
-            try log.rewrite(outcome.flushedTo..<outcome.report.logEnd)
+            let unsure = outcome.flushedTo..<outcome.report.logEnd
+            do throws(StoreError) { try log.rewrite(unsure) } catch {
+                // What was cut off gives its blocks back once the file system has written that down.
+                guard error.code == .diskFull else { throw error }
+                try log.sync(log.firstOffset..<log.endOffset)
+                try log.rewrite(unsure)
+            }
         }
         return outcome
     }

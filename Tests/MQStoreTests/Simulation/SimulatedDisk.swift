@@ -129,6 +129,10 @@ final class SimulatedDisk: StorageIO {
         var isOff = false
         /// The blocks there are; `nil`: enough.
         var blockLimit: Int?
+        /// Whether blocks that a file gave back are free only after the next sync, as where a journal is kept.
+        var givesBackLate = false
+        /// How many were given back since the last sync.
+        var owedBlocks = 0
         /// Why every write fails; `nil`: none does for that.
         var writeRefusal: Errno?
         /// Of a hundred writes so many fail.

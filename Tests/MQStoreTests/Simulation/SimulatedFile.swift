@@ -40,8 +40,8 @@ final class SimulatedFile: StorageFile {
                     failure = state.fail(.writeError, "pwrite", path, .ioError)
                 }
                 if let limit = state.blockLimit {
-                    let fits = Self.bytesThatFit(
-                        count, at: Int(offset), inode, free: limit - state.usedBlocks - inode.blocks.count)
+                    let taken = state.usedBlocks + state.owedBlocks + inode.blocks.count
+                    let fits = Self.bytesThatFit(count, at: Int(offset), inode, free: limit - taken)
                     if fits < count {
                         count = fits
                         failure = state.fail(.noSpace, "pwrite", path, .noSpace)
@@ -92,7 +92,11 @@ final class SimulatedFile: StorageFile {
     }
 
     func resize(to size: Int64) throws(StoreError) {
-        try with("ftruncate") { inode, _ in inode.setLength(Int(size)) }
+        try with("ftruncate") { inode, state in
+            let before = inode.blocks.count
+            inode.setLength(Int(size))
+            if state.givesBackLate { state.owedBlocks += before - inode.blocks.count }
+        }
     }
 
     func allocate(to size: Int64) throws(StoreError) {
@@ -102,6 +106,7 @@ final class SimulatedFile: StorageFile {
     func sync() throws(StoreError) {
         try with("fdatasync") { inode, state throws(StoreError) in
             if state.sabotage?(path.string) == true { return }
+            state.owedBlocks = 0
             guard state.isSyncFailing() else { return inode.sync() }
             var random = state.random
             inode.sync { _ in random.percent(50) }
