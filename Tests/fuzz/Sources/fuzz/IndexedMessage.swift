@@ -1,0 +1,1 @@
+../../../../Sources/MQStore/Index/IndexedMessage.swift

@@ -1,0 +1,1 @@
+../../../../Sources/MQStore/Log/RecordGlance.swift
