@@ -24,6 +24,9 @@ public final class BrokerService: RemotingRequestHandler {
     /// Both ports' connections live on it.
     private let budget: ByteBudget
     private let running = Mutex<Running?>(nil)
+    /// Who still has to be told, while the broker stops, that what came together was handled: it may have been taken in
+    /// right before.
+    private let draining = Mutex<RequestDispatcher?>(nil)
     let life = Mutex(Life.settled)
     /// Why a broker that ran could not go on: whoever owns it ends the process.
     public let failures: AsyncStream<any Error>
@@ -370,6 +373,7 @@ public final class BrokerService: RemotingRequestHandler {
     func end() async {
         let stopped = running.withLock { running in
             defer { running = nil }
+            draining.withLock { $0 = running?.dispatcher }
             return running
         }
         guard let stopped else { return }
@@ -383,6 +387,7 @@ public final class BrokerService: RemotingRequestHandler {
         await withDiscardingTaskGroup { group in
             for server in stopped.servers { group.addTask { await server.shutdown(patience: patience) } }
         }
+        draining.withLock { $0 = nil }
         await stopped.client?.shutdown()
         await stopped.metricsServer?.shutdown()
         // The event loops are free of this broker now; what follows blocks a thread of the disk's.
@@ -406,7 +411,9 @@ public final class BrokerService: RemotingRequestHandler {
     }
 
     /// Has the log's writer begin with all that came together.
-    public func requestsHandled() { running.withLock({ $0?.dispatcher })?.requestsHandled() }
+    public func requestsHandled() {
+        (running.withLock { $0?.dispatcher } ?? draining.withLock { $0 })?.requestsHandled()
+    }
 
     /// Forgets the connection's held pulls and group memberships.
     public func connectionClosed(_ connection: RemotingConnection) {
