@@ -55,6 +55,7 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
     /// One line: place, kind, what was tried and why it failed.
     public var description: String {
         let place = path.map { "\($0): " } ?? ""
+        if code == .inputOutput, let cause { return "\(place)\(message) failed: \(cause)" }
         let reason = cause.map { " (\($0))" } ?? ""
         return "\(place)\(code.rawValue): \(message)\(reason)"
     }

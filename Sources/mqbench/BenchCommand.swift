@@ -8,7 +8,12 @@ import MQWire
 struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "mqbench", abstract: "Loads a broker and measures throughput, latency and cost.",
-        discussion: "Example: mqbench produce -n 127.0.0.1:9876 --concurrency 64 --broker-pid $(pidof mqbroker)",
+        discussion: """
+            The status is 0 when all went well, 1 when nothing could be measured, 2 when something was and some requests \
+            failed.
+
+            Example: mqbench produce -n 127.0.0.1:9876 --concurrency 64 --broker-pid $(pidof mqbroker)
+            """,
         version: ProgramVersion.text,
         subcommands: [ProduceCommand.self, ConsumeCommand.self, EchoCommand.self, StoreCommand.self])
 
@@ -38,12 +43,19 @@ struct RunOptions: ParsableArguments {
         }
     }
 
-    /// Prints the outcome, and fails when nothing at all could be measured.
+    /// The status of a run of which something failed.
+    static let someFailed = ExitCode(2)
+
+    /// Prints the outcome, and fails when nothing at all could be measured, or when some of it failed.
     func report(_ measurement: Measurement) throws {
         print(json ? measurement.json.text : measurement.text)
         guard measurement.completed > 0 else {
             Console.complain("mqbench: nothing was measured\(measurement.firstError.map { ": \($0)" } ?? "")")
             throw ExitCode.failure
+        }
+        guard measurement.failed == 0 else {
+            Console.complain("mqbench: \(measurement.failed) requests failed beside \(measurement.completed) messages")
+            throw Self.someFailed
         }
     }
 }

@@ -60,7 +60,9 @@ struct Laboratory {
 
     /// Refuses hosts that don't answer or are not free; it only looks.
     func checkHosts(_ plan: TrialPlan) async throws {
-        let status = await FleetStatus.read(try deployment(of: plan).hosts, agent: try place.agentBinary)
+        let hosts = try deployment(of: plan).hosts
+        try inventory.requirePower(of: hosts, place)
+        let status = await FleetStatus.read(hosts, agent: try place.agentBinary)
         if let reason = status.reasonAgainstUse { throw HostsNotReady(description: reason) }
     }
 

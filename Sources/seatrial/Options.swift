@@ -121,6 +121,16 @@ struct InventoryOptions: ParsableArguments {
         try LocalHosts(stateDirectory: place.stateFolder).requireAccess(for: UsageLine.commandLine)
     }
 
+    /// Refuses hosts of 'seatrial hosts up' that are known to be without power, before a connection waits for them in vain.
+    func requirePower(of hosts: some Sequence<InventoryHost>, _ place: PlaceOptions) throws {
+        guard inventories.isEmpty else { return }
+        let off = Set(LocalHosts(stateDirectory: place.stateFolder).list().filter { $0.state == .off }.map(\.name))
+        if let host = hosts.first(where: { off.contains($0.name) }) {
+            throw HostsNotReady(
+                description: "host '\(host.name)' is off: 'seatrial hosts power on \(host.name)' boots it")
+        }
+    }
+
     /// All hosts that the limit leaves.
     /// - Throws: `UsageError` when it leaves none: whoever asks for nothing has mistyped something.
     func selected(_ place: PlaceOptions) throws -> [InventoryHost] {

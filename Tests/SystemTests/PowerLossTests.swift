@@ -80,6 +80,21 @@ struct PowerLossTests {
         }
     }
 
+    /// Whoever forgot that a host is off is told so, and not that something may be wrong with its network.
+    @Test func aHostThatIsOffIsNamedAtOnce() async throws {
+        try await Rig.with(hosts: 2) { rig in
+            let off = try await rig.seatrial("hosts", "power", "off", "n2")
+            try #require(off.status == 0, "\(off)")
+            for words in [["deploy", "m1-sync"], ["trial", "run", Self.plan("power-loss-sync").string]] {
+                let start = ContinuousClock.now
+                let outcome = try await rig.seatrial(words)
+                #expect(outcome.status == 3, "\(outcome)")
+                #expect(outcome.errors.contains("host 'n2' is off: 'seatrial hosts power on n2'"), "\(outcome)")
+                #expect(start.duration(to: .now) < .seconds(8), "waited for a host that is known to be off")
+            }
+        }
+    }
+
     /// A host that only falls silent: its processes are killed, its disk is unmounted as it should be, and all that was not
     /// synced is written back. Nothing is lost then, and nothing proved.
     @Test func aCutThatTakesNothingFromTheDiskProvesNothing() async throws {

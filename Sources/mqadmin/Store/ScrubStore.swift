@@ -11,6 +11,9 @@ struct ScrubStore: ParsableCommand {
         discussion: """
             Nothing is written to the store. The status is 1 when anything is damaged, and 2 when the store cannot be \
             read. What an earlier recovery found lost is listed, and is no damage.
+
+            Damaged entries of queues or of the index: stop the broker, move that file (below consumequeue/TOPIC/QUEUE or \
+            index) away and start it again; it is made anew from the log.
             """)
 
     @Option(help: "The broker's storePathRootDir.")
@@ -52,7 +55,7 @@ enum FindingLine {
         case .missingEnd(let offset, let time):
             "\(offset)  MISSING end: a message stored at \(Moment.text(time)) was synced, and none so late is there"
         case .damagedEntry(let topic, let queue, let place, let offset):
-            "\(offset)  \(topic)/\(queue)@\(place)  DAMAGED queue entry: it is not its record's"
+            "\(topic)/\(queue)@\(place)  DAMAGED queue entry: it leads to \(offset), and not to its record"
         case .missingEntries(let topic, let queue, let places, let offset):
             "\(offset)  \(topic)/\(queue)@\(text(places))  MISSING queue entries: the records are there"
         case .entriesBehindEnd(let topic, let queue, let places):

@@ -14,7 +14,7 @@ struct StoreCommand: AsyncParsableCommand {
         discussion: """
             append, sync and read are alternated with their limits, --rounds times; recover fills a store in a process of
             its own, kills that and times the next start; allocations counts calls of malloc for an append and a read.
-            The folder is made, filled and removed; it needs twice --mib, and for recover --gib GiB.
+            The folder is made, filled and removed, also after Ctrl-C; it needs twice --mib, and for recover --gib GiB.
 
             Example: mqbench store append sync --directory /var/tmp/mqbench --rounds 5
             """)
@@ -74,9 +74,15 @@ struct StoreCommand: AsyncParsableCommand {
             guard mkdir(directory, 0o700) == 0 else {
                 throw StoreTrouble(Self.why(directory, errno))
             }
-            defer { remove(FilePath(directory)) }
+            let interruption = Interruption(removing: FilePath(directory))
+            defer {
+                interruption.endChild()
+                remove(FilePath(directory))
+            }
             for measure in measures.isEmpty ? Measure.allCases : measures {
-                for outcome in try self.measure(measure) { print(json ? outcome.json.text : outcome.text) }
+                for outcome in try self.measure(measure, interruption) {
+                    print(json ? outcome.json.text : outcome.text)
+                }
             }
         } catch let trouble as StoreTrouble {
             Console.complain("mqbench: \(trouble.text)")
@@ -99,12 +105,12 @@ struct StoreCommand: AsyncParsableCommand {
 
     func folder(_ name: String) -> FilePath { FilePath(directory).appending(name) }
 
-    private func measure(_ measure: Measure) throws -> [StoreOutcome] {
+    private func measure(_ measure: Measure, _ interruption: Interruption) throws -> [StoreOutcome] {
         switch measure {
         case .append: try appends()
         case .sync: [try syncs()]
         case .read: [try reads()]
-        case .recover: [try StoreRecovery(command: self).measure()]
+        case .recover: [try StoreRecovery(command: self).measure(interruption)]
         case .allocations: try allocations()
         }
     }

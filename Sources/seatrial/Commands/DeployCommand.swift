@@ -27,6 +27,7 @@ struct DeployCommand: AsyncParsableCommand {
             return
         }
         try inventory.requireAccess(place)
+        try inventory.requirePower(of: plan.hosts, place)
         try RunGuard(place).refuseWhileRunning()
         let subject = try Subject.ours(in: place.programFolder)
         CleanUp.begin()

@@ -62,7 +62,8 @@ struct TrialCommand: AsyncParsableCommand {
             let first = trial.seed ?? UInt64.random(in: 1...999_999)
             var table = RoundTable(
                 plan: file.stem ?? "trial", firstSeed: first, wanted: rounds, judge: RoundsJudge(plan))
-            if !output.json { print(RoundTable.header) }
+            // One round's news stand above its table, and not in it.
+            if !output.json, rounds > 1 { print(RoundTable.header) }
             var ending: (any Error)?
             do {
                 try await runRounds(of: plan, in: laboratory, into: &table)
@@ -103,6 +104,7 @@ struct TrialCommand: AsyncParsableCommand {
                     brokenInARow += 1
                 }
                 if let row = table.rows.last {
+                    if !output.json, rounds == 1 { print(RoundTable.header) }
                     if output.json { Terminal.progress("round \(row)") } else { print(row) }
                 }
                 Terminal.flushOutput()
