@@ -191,7 +191,12 @@ final class StoreHousekeeper: Sendable {
         guard syncQueues() else { return }
         writeQueueEnds()
         guard queueEnds.withLock({ $0.knows(offset) }) || progress.trouble != nil else { return }
-        for queue in queues.all { try? queue.removeBeginning(beforeLogOffset: offset) }
+        let reading = EntryReading(log: log)
+        for queue in queues.all {
+            try? queue.removeBeginning(beforeLogOffset: offset) { entry, place throws(StoreError) in
+                try reading.record(of: entry, in: queue.key, at: place) != nil
+            }
+        }
         try? index?.removeBeginning(before: offset)
         _ = try? log.removeBeginning(before: offset, durably: true)
     }

@@ -80,6 +80,29 @@ import Testing
         #expect { try fixture.open() } throws: { ($0 as? StoreError)?.code == .locked }
     }
 
+    /// RocketMQ's broker locks the first byte of the same file with `fcntl`, which `flock` does not see.
+    @Test func rocketMQsBrokerIsRefusedAndRefuses() throws {
+        let fixture = try StoreFixture()
+        func take(_ descriptor: CInt) -> Bool {
+            var region = flock()
+            region.l_type = Int16(F_WRLCK)
+            region.l_whence = Int16(SEEK_SET)
+            region.l_start = 0
+            region.l_len = 1
+            return fcntl(descriptor, F_SETLK, &region) == 0
+        }
+        let descriptor = Glibc.open(fixture.root.appending("lock").string, O_RDWR | O_CREAT, 0o644)
+        try #require(descriptor >= 0)
+        defer { close(descriptor) }
+        try #require(take(descriptor))
+        #expect { try fixture.open() } throws: { ($0 as? StoreError)?.code == .locked }
+        // That attempt closed the file, and with it went this process's lock of fcntl's kind.
+        let store = try fixture.open()
+        #expect(!take(descriptor))
+        store.close()
+        #expect(take(descriptor))
+    }
+
     @Test func aFullDiskRefusesWritesAndKeepsServingReads() async throws {
         let fixture = try StoreFixture()
         // A file system of 3 MiB: its second segment does not fit.

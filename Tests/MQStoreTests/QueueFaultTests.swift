@@ -115,4 +115,38 @@ import Testing
         #expect(try header()?.nextEntry == 2)
         store.close()
     }
+
+    /// A full disk, met by the header's block: once there is space all keys are indexed, in this life.
+    @Test func aFullDiskDoesNotEndTheIndex() throws {
+        var configuration = StoreConfiguration(root: "/disk/store")
+        configuration.segmentBytes = 16_384
+        // The slots' blocks, the first of which is the header's as well, are not the entries'.
+        configuration.indexSlots = 3000
+        configuration.indexEntries = 9
+        let store = try SteppedStore(configuration, on: disk, clock: clock)
+        func send(_ numbers: Range<Int>) {
+            for index in numbers {
+                _ = store.append([message("t", body: "m\(index)", properties: ["KEYS": "k\(index)"])])
+            }
+            store.write()
+            store.flush()
+        }
+        send(0..<3)
+        store.indexAll()
+        disk.change { $0.blockLimit = $0.usedBlocks }
+        store.commitIndex()
+        store.commitIndex()
+        disk.change { $0.blockLimit = nil }
+        send(3..<20)
+        for _ in 0..<3 {
+            store.indexAll()
+            store.commitIndex()
+        }
+        for index in 0..<20 {
+            let found = try store.store.records(
+                topic: "t", key: "k\(index)", within: 0...Int64.max, limit: 9, maximumBytes: 1 << 20)
+            #expect(found.map { String(buffer: $0.body) } == ["m\(index)"])
+        }
+        store.close()
+    }
 }

@@ -95,6 +95,28 @@ import Testing
         #expect(store.store.minimumLogOffset > 8192)
     }
 
+    /// An entry that rotted to point to the log's beginning, just where the search by halves looks first.
+    @Test func aRottenEntryHidesNoMessage() throws {
+        let store = try filled(SimulatedDisk(seed: 1), SimulatedClock())
+        for index in 0..<100 {
+            _ = store.append([message("t", 0, body: "m\(index)" + String(repeating: "x", count: 100))])
+            store.write()
+        }
+        store.flush()
+        let key = QueueKey(topic: "t", queueID: 0)
+        let queue = try #require(store.store.queues.queue(key))
+        let sound = try store.store.entries(of: key, from: 0, count: 100)
+        let first = try #require(sound.firstIndex { $0.logOffset >= 4096 })
+        try #require(sound.count == 100 && first < 50)
+        var rotten = ByteBuffer()
+        QueueEntry(logOffset: 0, size: sound[50].size, tagCode: 0).write(to: &rotten)
+        try queue.write(rotten, at: 50)
+        store.removeBeginning(before: 4096)
+        #expect(store.store.minimumLogOffset == 4096)
+        #expect(store.store.minimumOffset(of: key) == Int64(first))
+        #expect(try store.store.entries(of: key, from: Int64(first), count: 50 - first) == Array(sound[first..<50]))
+    }
+
     @Test func whatIsTooOldGoesAndTheMinimumsFollow() throws {
         let disk = SimulatedDisk(seed: 1)
         let clock = SimulatedClock()

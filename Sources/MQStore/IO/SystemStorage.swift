@@ -188,14 +188,16 @@ final class SystemLock: StorageLock {
     init(_ path: FilePath) throws(StoreError) {
         let opened = Glibc.open(path.string, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard opened >= 0 else { throw .system("open", path, Errno(rawValue: errno)) }
-        guard flock(opened, LOCK_EX | LOCK_NB) == 0 else {
-            let cause = Errno(rawValue: errno)
+        // RocketMQ's lock, and besides that the only one that an older broker of ours sees: they do not see each other.
+        var failed = storage_lock(opened)
+        if failed == 0, flock(opened, LOCK_EX | LOCK_NB) != 0 { failed = errno }
+        guard failed == 0 else {
             close(opened)
-            if cause == .wouldBlock {
+            if failed == EWOULDBLOCK || failed == EACCES {
                 throw StoreError(
                     .locked, path: path, message: "another broker has it open; stop it or set storePathRootDir")
             }
-            throw .system("flock", path, cause)
+            throw .system("lock", path, Errno(rawValue: failed))
         }
         descriptor = Mutex(opened)
     }

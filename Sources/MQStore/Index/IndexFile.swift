@@ -15,6 +15,7 @@ final class IndexFile: Sendable {
         var header: IndexHeader
         /// There while the file is written; afterwards the slots are read from it.
         var slots: SlotTable?
+        var hasFailedSync = false
     }
 
     /// The entries read at once when the slots are made anew.
@@ -139,9 +140,19 @@ final class IndexFile: Sendable {
 
     /// Makes what `header` says durable: first the entries, then the header that makes them count.
     func commit(_ header: IndexHeader) throws(StoreError) {
-        try file.sync()
+        try sync()
         try file.write(header.encoded, at: 0)
-        try file.sync()
+        try sync()
+    }
+
+    /// Whether a sync failed: nobody knows then what the disk holds, while a write that failed can be done again.
+    var hasFailedSync: Bool { state.withLock { $0.hasFailedSync } }
+
+    private func sync() throws(StoreError) {
+        do throws(StoreError) { try file.sync() } catch {
+            state.withLock { $0.hasFailedSync = true }
+            throw error
+        }
     }
 
     /// Makes the file complete on disk. It can be written on until ``release()``.

@@ -17,7 +17,8 @@ final class IndexLoop {
     private var mark: (file: IndexFile, header: IndexHeader, logEnd: Int64)?
     /// The last header that was made durable.
     private var committed: IndexHeader?
-    /// A sync has failed: nobody knows what the disk holds, so nothing is promised any more.
+    /// A sync has failed: nobody knows what the disk holds, so nothing is promised any more. A write that failed, on a full
+    /// disk say, is done again.
     private var hasFailed = false
 
     /// The messages added to the index at once.
@@ -161,7 +162,7 @@ final class IndexLoop {
             return false
         }
         do throws(StoreError) { try file.seal() } catch {
-            hasFailed = true
+            hasFailed = file.hasFailedSync
             throw error
         }
         index.releaseLast()
@@ -179,7 +180,7 @@ final class IndexLoop {
             do throws(StoreError) {
                 try file.commit(mark.header)
                 committed = mark.header
-            } catch { hasFailed = true }
+            } catch { hasFailed = file.hasFailedSync }
             self.mark = nil
         }
         let header = file.header
@@ -193,7 +194,7 @@ final class IndexLoop {
             return false
         }
         do throws(StoreError) { try file.seal() } catch {
-            hasFailed = true
+            hasFailed = file.hasFailedSync
             return false
         }
         return true

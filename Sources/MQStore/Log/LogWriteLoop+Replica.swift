@@ -77,40 +77,101 @@ extension LogWriteLoop {
         guard let key = Recovery.queue(of: record),
             QueueRebuild.isPossible(record.queueOffset, before: record.logOffset)
         else {
+            places.passOver()
             _ = assigner.place(nil, bytes: bytes.readableBytes)
             staging.writeImmutableBuffer(bytes)
             return
         }
-        let queue = try queue(key, expecting: record.queueOffset)
+        if isSound {
+            let entry = QueueEntry(record, delayLevelMilliseconds: configuration.delayLevelMilliseconds)
+            guard try prepare(key, for: entry, at: record.queueOffset) else {
+                _ = assigner.place(nil, bytes: bytes.readableBytes)
+                staging.writeImmutableBuffer(bytes)
+                return
+            }
+            let queue = try openQueue(key)
+            let placement = assigner.place(key, bytes: bytes.readableBytes)
+            staging.writeImmutableBuffer(bytes)
+            add(entry, to: queue, at: placement.queueOffset)
+            return
+        }
+        // What a damaged record says of its queue moves nothing; it only leaves the place empty that was to be the next.
+        guard queues.queue(key) != nil, assigner.nextQueueOffset(of: key) == record.queueOffset else {
+            places.passOver()
+            _ = assigner.place(nil, bytes: bytes.readableBytes)
+            staging.writeImmutableBuffer(bytes)
+            return
+        }
+        let queue = try openQueue(key)
         let placement = assigner.place(key, bytes: bytes.readableBytes)
         staging.writeImmutableBuffer(bytes)
-        let entry =
-            isSound
-            ? QueueEntry(record, delayLevelMilliseconds: configuration.delayLevelMilliseconds)
-            : .blank(before: record.logOffset)
-        add(entry, to: queue, at: placement.queueOffset)
+        add(.blank(before: record.logOffset), to: queue, at: placement.queueOffset)
     }
 
-    /// The queue, made such that its next place is this one.
-    ///
-    /// 1. A smaller one than expected: the topic was made anew on the master, or the queue knows a place for lost that
-    ///    was not. What is before the place stays.
-    /// 2. A larger one: the master does not have what was between, or its queue began there.
-    private func queue(_ key: QueueKey, expecting queueOffset: Int64) throws(StoreError) -> ConsumeQueue {
+    /// Sees to it that the queue's next place is the record's; `false` when it is in no queue for now.
+    private func prepare(_ key: QueueKey, for entry: QueueEntry, at queueOffset: Int64) throws(StoreError) -> Bool {
         let next = assigner.nextQueueOffset(of: key)
-        if next == queueOffset { return try openQueue(key) }
-        if let error = commit() { throw error }
-        if queueOffset < next, queueOffset == 0 {
-            if let error = delete(topic: key.topic) { throw error }
-        } else {
-            let queue = try queues.makeIfMissing(key)
-            if queueOffset > queue.minimumOffset, queueOffset < queue.maximumOffset {
-                try queue.cut(atQueueOffset: queueOffset)
+        let isUnknown = next == 0 && queueOffset != 0 && (queues.queue(key).map { $0.maximumOffset == 0 } ?? true)
+        switch places.judge(key, at: queueOffset, entry: entry, next: next, isUnknown: isUnknown) {
+        case .next: break
+        case .doubted: return false
+        case .behindLost(let count):
+            let queue = try openQueue(key)
+            for place in next..<next + count { add(.blank(before: entry.logOffset), to: queue, at: place) }
+            assigner.expect(queueOffset, of: key)
+        case .beginsQueue: try begin(key, at: queueOffset, before: entry.logOffset)
+        case .topicMadeAnew: try makeAnew(key.topic)
+        case .confirms(let doubt):
+            if doubt.queueOffset == 0, next > 0 {
+                try makeAnew(key.topic)
             } else {
-                try queue.beginAnew(at: queueOffset)
+                try begin(key, at: doubt.queueOffset, before: doubt.entry.logOffset)
+                try addDoubted(doubt)
             }
         }
+        return true
+    }
+
+    /// Makes the queue go on at this number. What is before it stays, and places in between are lost.
+    private func begin(_ key: QueueKey, at queueOffset: Int64, before logOffset: Int64) throws(StoreError) {
+        if let error = commit() { throw error }
+        let queue = try queues.makeIfMissing(key)
+        let (minimum, maximum) = (queue.minimumOffset, queue.maximumOffset)
+        if queueOffset > minimum, queueOffset <= maximum {
+            try queue.cut(atQueueOffset: queueOffset)
+        } else if maximum > minimum, queueOffset > maximum, queueOffset - maximum <= CopiedPlaces.longestGap {
+            try queue.raise(to: queueOffset, logOffset: logOffset)
+        } else {
+            try queue.beginAnew(at: queueOffset)
+        }
         assigner.expect(queueOffset, of: key)
-        return try queues.makeIfMissing(key)
+    }
+
+    private func addDoubted(_ doubt: CopiedPlaces.Doubt) throws(StoreError) {
+        add(doubt.entry, to: try openQueue(doubt.key), at: doubt.queueOffset)
+        assigner.expect(doubt.queueOffset + 1, of: doubt.key)
+    }
+
+    /// Forgets a topic as it was before the first of its doubted beginnings, if any, and keeps what came since.
+    private func makeAnew(_ topic: String) throws(StoreError) {
+        if let error = commit() { throw error }
+        var beginnings: [CopiedPlaces.Doubt] = []
+        for doubt in places.beginnings(of: topic) {
+            // One that was confirmed is in its queue, and no longer doubted.
+            let present = try queues.queue(doubt.key)?.entries(from: 0, count: 1).first
+            if present != doubt.entry { beginnings.append(doubt) }
+        }
+        let start = beginnings.first?.entry.logOffset ?? assigner.logOffset
+        var kept = beginnings
+        for queue in queues.all where queue.key.topic == topic && queue.minimumOffset == 0 {
+            let entries = try queue.entries(from: 0, count: Int(queue.maximumOffset))
+            guard let first = entries.first, first.logOffset >= start else { continue }
+            kept.removeAll { $0.key == queue.key }
+            for (number, entry) in entries.enumerated() {
+                kept.append(CopiedPlaces.Doubt(key: queue.key, queueOffset: Int64(number), entry: entry))
+            }
+        }
+        if let error = delete(topic: topic, before: start) { throw error }
+        for doubt in kept { try addDoubted(doubt) }
     }
 }

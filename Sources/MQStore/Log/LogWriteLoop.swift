@@ -35,6 +35,8 @@ final class LogWriteLoop {
 
     @exclusivity(unchecked) var staging = ByteBuffer()
     @exclusivity(unchecked) var run: Run
+    /// Which numbers the records of a master's log get here.
+    var places = CopiedPlaces()
     /// The batch's appends all of whose records are placed, and how many of them are published: the others are the run's.
     @exclusivity(unchecked) private var finished: [LogFlusher.Waiter] = []
     private var publishedAppends = 0
@@ -150,10 +152,16 @@ final class LogWriteLoop {
 
     /// Forgets a topic's queues; first notes durably that its records up to here are dead.
     func delete(topic: String) -> StoreError? {
+        places.forget(topic: topic)
+        return delete(topic: topic, before: assigner.logOffset)
+    }
+
+    /// The same for the records before an offset, of which none is in a queue's run.
+    func delete(topic: String, before logEnd: Int64) -> StoreError? {
         do throws(StoreError) {
             // What is forgotten must be gone for good: a power cut could bring the queues' files back.
             if deleted.forgetsAny(logStart: log.durableStart) { try queues.syncNames() }
-            try deleted.delete(topic, logStart: log.durableStart, logEnd: assigner.logOffset)
+            try deleted.delete(topic, logStart: log.durableStart, logEnd: logEnd)
             assigner.forget(topic: topic)
             try queues.remove(topic: topic)
             return nil

@@ -270,11 +270,39 @@ final class ConsumeQueue: Sendable {
     }
 
     /// Removes files whose entries all point before `logOffset`, and lets no reader see such an entry.
-    func removeBeginning(beforeLogOffset logOffset: Int64) throws(StoreError) {
-        let first = try firstOffset { entry, _ throws(StoreError) in entry.logOffset >= logOffset }
+    ///
+    /// What is found by halves is confirmed first: one rotten entry that points to the log's beginning would hide all
+    /// before it, which may be in the log.
+    ///
+    /// - Parameter isSound: whether the record that an entry leads to is the entry's own; where those records are gone
+    ///   nobody can say.
+    func removeBeginning(
+        beforeLogOffset logOffset: Int64,
+        isSound: (_ entry: QueueEntry, _ offset: Int64) throws(StoreError) -> Bool = { _, _ throws(StoreError) in false
+        }
+    ) throws(StoreError) {
+        var first = try firstOffset { entry, _ throws(StoreError) in entry.logOffset >= logOffset }
+        guard first > minimumOffset else { return }
+        var isConfirmed = false
+        if let last = try rawEntry(at: first - 1) { isConfirmed = try isSound(last, first - 1) }
+        if !isConfirmed { first = try firstOffsetOneByOne(atLogOffset: logOffset) }
         guard first > minimumOffset else { return }
         minimum.store(first, ordering: .releasing)
         _ = try chain.removeBeginning(before: first * QueueEntry.encodedSize)
+    }
+
+    /// The first entry that points to `logOffset` or behind, else the end, looked for from the beginning.
+    private func firstOffsetOneByOne(atLogOffset logOffset: Int64) throws(StoreError) -> Int64 {
+        var position = minimumOffset
+        while position < maximumOffset {
+            let window = try rawWindow(at: position, count: min(Self.scanEntries, maximumOffset - position))
+            if window.isEmpty { return position }
+            for entry in window {
+                guard let entry, entry.logOffset < logOffset else { return position }
+                position += 1
+            }
+        }
+        return position
     }
 
     /// Syncs what changed since the last call.

@@ -87,12 +87,17 @@ import Testing
                 if random.percent(50) { disk.cutPower() } else { disk.kill() }
                 disk.change { $0.blockLimit = nil }
             }
+            // Of a queue that was made anew the slave believes the second record: each gets two.
+            for index in 0..<8 {
+                _ = master.append([message(["a", "bb"][index % 2], Int32(index / 2 % 2), body: "last")])
+                master.write()
+            }
             let slave = try start()
             for _ in 0..<2000 where slave.store.maximumLogOffset < master.store.maximumLogOffset {
                 copy(try piece(from: slave.store.maximumLogOffset), to: slave)
             }
             guard slave.store.maximumLogOffset == master.store.maximumLogOffset else { return "it never catches up" }
-            return try objection(to: slave)
+            return try objection(to: slave, isLast: true)
         }
 
         private func copy(_ piece: ByteBuffer, to slave: SteppedStore) {
@@ -118,7 +123,7 @@ import Testing
         }
 
         /// What of the slave's store is not the master's.
-        private func objection(to slave: SteppedStore) throws -> String? {
+        private func objection(to slave: SteppedStore, isLast: Bool = false) throws -> String? {
             let (store, other) = (slave.store, master.store)
             guard store.maximumLogOffset <= other.maximumLogOffset else {
                 return "it ends at \(store.maximumLogOffset), the master at \(other.maximumLogOffset)"
@@ -148,7 +153,7 @@ import Testing
                     }
                 }
             }
-            guard store.maximumLogOffset == other.maximumLogOffset, store.recovery.damagedOffsets.isEmpty else {
+            guard isLast, store.maximumLogOffset == other.maximumLogOffset, store.recovery.damagedOffsets.isEmpty else {
                 return nil
             }
             for key in other.queueKeys where store.maximumOffset(of: key) != other.maximumOffset(of: key) {
