@@ -156,6 +156,7 @@ public final class MessageStore: Sendable {
             LogWriteLoop(
                 configuration: configuration, log: log, queues: queues, progress: progress, flusher: flusher,
                 assigner: assigner, lastTimestamp: outcome.lastStoreTimestamp, now: now, deleted: deleted,
+                places: CopiedPlaces(doubting: outcome.takenBeginnings),
                 arrivals: { arrived in
                     indexer?.wake()
                     arrivals(arrived)
@@ -234,8 +235,22 @@ public final class MessageStore: Sendable {
     }
 
     /// Forgets a topic's queues and removes their files; the log keeps the records.
-    public func deleteTopic(_ topic: String, completion: @escaping @Sendable (StoreError?) -> Void) {
-        writer.deleteTopic(topic, done: completion)
+    ///
+    /// - Parameter end: where a slave's log ended at most when its master had the topic no more: what came since is of
+    ///   another topic of that name. `nil` for all there is.
+    public func deleteTopic(
+        _ topic: String, before end: Int64? = nil, completion: @escaping @Sendable (StoreError?) -> Void
+    ) {
+        writer.change(topic, .delete(before: end), done: completion)
+    }
+
+    /// The queues of which a master's log said that they begin anew, where that may be one flipped bit, with the offsets
+    /// at which they end here. A master whose queue does not end behind that has made the topic anew.
+    public var doubtedBeginnings: [QueueKey: Int64] { progress.doubtedBeginnings }
+
+    /// Takes a master's word that a topic with ``doubtedBeginnings`` was made anew.
+    public func believeDoubts(of topic: String, completion: @escaping @Sendable (StoreError?) -> Void) {
+        writer.change(topic, .believeDoubts, done: completion)
     }
 
     /// The error for which the store refuses writes until it is opened anew; `nil` while it accepts them.

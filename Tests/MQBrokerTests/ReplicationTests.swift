@@ -224,6 +224,18 @@ import Testing
         }
     }
 
+    /// Four messages, and then a new topic's first one: of its number one flipped bit could have made it. The slave asks.
+    @Test func aTopicMadeAnewIsServedByTheSlave() async throws {
+        try await Self.pair(slave: { $0.slaveSyncPeriod = .seconds(1) }) { master, slave in
+            for _ in 0..<4 { _ = try await master.send("T") }
+            #expect(try await eventually { try await slave.bodies(slave.pull("T", 0, from: 0)).count == 4 })
+            let gone = try await master.call(.request(.deleteTopicInBroker, TopicRequestHeader(topic: "T")))
+            #expect(gone.responseCode == .success)
+            _ = try await master.send("T", body: "anew")
+            #expect(try await eventually { try await slave.bodies(slave.pull("T", 0, from: 0)) == ["anew"] })
+        }
+    }
+
     /// `slaveReadEnable=false`, RocketMQ's default: nobody is sent to a slave, and who comes because the master is gone is
     /// served, and told to try the master next.
     @Test func aSlaveServesWhoeverFindsNoMaster() async throws {

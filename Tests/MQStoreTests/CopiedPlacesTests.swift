@@ -10,11 +10,13 @@ import Testing
     private let clock = SimulatedClock()
     private let key = QueueKey(topic: "t", queueID: 0)
 
-    private func open(_ seed: UInt64) throws -> SteppedStore {
+    private func open(_ seed: UInt64) throws -> SteppedStore { try open(on: SimulatedDisk(seed: seed)) }
+
+    private func open(on disk: SimulatedDisk) throws -> SteppedStore {
         var configuration = StoreConfiguration(root: "/disk/store")
         configuration.segmentBytes = 1 << 16
         configuration.entriesPerQueueFile = 1000
-        return try SteppedStore(configuration, on: SimulatedDisk(seed: seed), clock: clock)
+        return try SteppedStore(configuration, on: disk, clock: clock)
     }
 
     private func send(_ count: Int, to master: SteppedStore, queueID: Int32 = 0, body: String = "m") {
@@ -70,7 +72,8 @@ import Testing
     /// A master that knows places for lost goes on behind them: so does the slave, and keeps what it had.
     @Test func aMasterMayLeaveOutPlaces() throws {
         let (master, slave) = (try open(1), try open(2))
-        send(102, to: master)
+        // Long ones: all before a number must have had their room in the log.
+        send(102, to: master, body: String(repeating: "m", count: 40))
         try copy(from: master, to: slave) { index, record in
             if index >= 100 { record.setInteger(Int64(index + 5), at: RecordLayout.queueOffsetOffset) }
         }
@@ -105,6 +108,72 @@ import Testing
         try copy(from: master, to: slave)
         #expect(try slave.store.bodies("t") == ["newer"])
         #expect(slave.store.maximumOffset(of: QueueKey(topic: "t", queueID: 1)) == 0)
+    }
+
+    /// A topic that was made anew after a single message, and none: a 1 that is next comes behind a doubted 0.
+    @Test func aTopicMadeAnewAfterOneMessage() throws {
+        let (master, slave) = (try open(1), try open(2))
+        send(1, to: master)
+        try copy(from: master, to: slave)
+        master.store.deleteTopic("t") { _ in }
+        master.write()
+        send(2, to: master, body: "new")
+        try copy(from: master, to: slave)
+        #expect(try slave.store.bodies("t") == ["new", "new"])
+    }
+
+    /// Where the log leaves it open whether a topic was made anew, the master's word decides at once, also after a start.
+    @Test(arguments: [false, true]) func aMasterSaysThatATopicWasMadeAnew(restarts: Bool) throws {
+        let disk = SimulatedDisk(seed: 2)
+        let master = try open(1)
+        var slave = try open(on: disk)
+        send(64, to: master)
+        send(3, to: master, queueID: 1)
+        try copy(from: master, to: slave)
+        master.store.deleteTopic("t") { _ in }
+        master.write()
+        send(1, to: master, body: "new")
+        try copy(from: master, to: slave)
+        if restarts {
+            disk.kill()
+            slave = try open(on: disk)
+        }
+        #expect(slave.store.doubtedBeginnings == [key: 64])
+        #expect(master.store.maximumOffset(of: key) <= 64)
+        for _ in 0..<2 {
+            slave.store.believeDoubts(of: "t") { #expect($0 == nil) }
+            slave.write()
+            #expect(try slave.store.bodies("t") == ["new"])
+            #expect(slave.store.maximumOffset(of: QueueKey(topic: "t", queueID: 1)) == 0)
+            #expect(slave.store.doubtedBeginnings.isEmpty)
+        }
+        // So it stays.
+        disk.kill()
+        slave = try open(on: disk)
+        #expect(try slave.store.bodies("t") == ["new"] && slave.store.doubtedBeginnings.isEmpty)
+        send(2, to: master, body: "newer")
+        try copy(from: master, to: slave)
+        #expect(try slave.store.bodies("t") == ["new", "newer", "newer"])
+    }
+
+    /// The master's table lacked a topic that was made anew before the slave came to delete it: what came since is kept.
+    @Test(arguments: [2, 3]) func aDeletionTakesNothingThatCameLater(before: Int) throws {
+        let (master, slave) = (try open(1), try open(2))
+        send(before, to: master)
+        try copy(from: master, to: slave)
+        let end = slave.store.maximumLogOffset
+        master.store.deleteTopic("t") { _ in }
+        master.write()
+        send(1, to: master, body: "new")
+        send(1, to: master, queueID: 1, body: "new")
+        try copy(from: master, to: slave)
+        slave.store.deleteTopic("t", before: end) { #expect($0 == nil) }
+        slave.write()
+        for queueID in Int32(0)...1 { #expect(try slave.store.bodies("t", queueID) == ["new"]) }
+        // And one that comes when all is over takes all.
+        slave.store.deleteTopic("t", before: slave.store.maximumLogOffset) { #expect($0 == nil) }
+        slave.write()
+        #expect(slave.store.maximumOffset(of: key) == 0)
     }
 
     /// A queue whose beginning the master's log no longer has begins where its first record says.

@@ -35,8 +35,15 @@ final class StoreFixture: Sendable {
     /// The process that wrote them goes on, as the kernel does after `kill -9`: every write is there, marker included.
     func crashed() throws -> StoreFixture {
         let copy = try StoreFixture()
-        try FileManager.default.removeItem(atPath: copy.root.string)
-        try FileManager.default.copyItem(atPath: root.string, toPath: copy.root.string)
+        for attempt in 1... {
+            try FileManager.default.removeItem(atPath: copy.root.string)
+            do {
+                try FileManager.default.copyItem(atPath: root.string, toPath: copy.root.string)
+                break
+            } catch CocoaError.fileNoSuchFile where attempt < 10 {
+                // The one who writes replaced a file between the listing and the copy.
+            }
+        }
         return copy
     }
 

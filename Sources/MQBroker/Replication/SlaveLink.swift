@@ -83,7 +83,10 @@ struct TableCopy: Sendable {
     /// What fails is logged, and tried again by whoever asks again.
     func refresh(from address: String) async {
         do {
-            try takeTopics(try await table(.getAllTopicConfig, at: address))
+            // The master's log went at least as far when it gave the table: what comes behind it may be of a new topic.
+            let end = context.store.maximumLogOffset
+            try takeTopics(try await table(.getAllTopicConfig, at: address), logEnd: end)
+            try await settleDoubts(at: address)
             let offsets = ConsumerOffsetTable(json: try await table(.getAllConsumerOffset, at: address))
             context.offsets.withLock { $0.replace(with: offsets) }
             delays.replace(with: try await table(.getAllDelayOffset, at: address))
@@ -95,19 +98,37 @@ struct TableCopy: Sendable {
         }
     }
 
-    private func takeTopics(_ json: JSONValue) throws {
+    private func takeTopics(_ json: JSONValue, logEnd: Int64) throws {
         let table = try TopicConfigTable(json: json)
         guard let gone = context.topics.withLock({ $0.replace(with: table) }) else { return }
         context.topicsDidChange()
         // Only what was known: a topic with messages and not in the table may be newer than the table.
         for topic in gone {
-            context.store.deleteTopic(topic) { [logger = context.logger] error in
+            context.store.deleteTopic(topic, before: logEnd) { [logger = context.logger] error in
                 logger.info(
                     "a topic is gone from the master",
                     metadata: ["topic": "\(topic)", "error": "\(error.map { "\($0)" } ?? "none")"])
             }
         }
     }
+
+    /// Asks whether topics were made anew of which the log alone cannot say so: then their queues end no later than here.
+    private func settleDoubts(at address: String) async throws {
+        for (key, end) in context.store.doubtedBeginnings.prefix(Self.mostDoubts) {
+            let question = RemotingCommand.request(
+                .getMaxOffset, QueueRequestHeader(topic: key.topic, queueID: key.queueID))
+            let answer = try await client.call(question, to: address, timeout: Self.timeout)
+            guard let theirs = answer.extFields["offset"].flatMap({ Int64($0) }), theirs <= end else { continue }
+            context.store.believeDoubts(of: key.topic) { [logger = context.logger] error in
+                logger.info(
+                    "a topic was made anew on the master",
+                    metadata: ["topic": "\(key.topic)", "error": "\(error.map { "\($0)" } ?? "none")"])
+            }
+        }
+    }
+
+    /// The queues that are asked for in one round; the others are in the next ones.
+    private static let mostDoubts = 64
 
     private func table(_ code: RequestCode, at address: String) async throws -> JSONValue {
         let answer = try await call(code, at: address)

@@ -7,7 +7,9 @@
 /// 2. A later one is taken when no more is missing than records without a place came since: those places are lost.
 /// 3. In a queue that nothing is known of, the first number is taken: the log may have begun in its middle.
 /// 4. A 0 that no single flipped bit can have made of the next number says that the topic was made anew.
-/// 5. Any other is doubted, and its record is in no queue, until the queue's next record goes on behind it.
+/// 5. Any other is doubted, and its record is in no queue, until the queue's next record goes on behind it, or, for a 0,
+///    the master says how many messages its queue has.
+/// 6. Of a doubted 0 and a 1 where 1 is next, both are believed: the topic was made anew after a single message.
 struct CopiedPlaces {
     /// A record whose number was not taken yet.
     struct Doubt: Equatable {
@@ -48,6 +50,7 @@ struct CopiedPlaces {
         _ key: QueueKey, at queueOffset: Int64, entry: QueueEntry, next: Int64, isUnknown: Bool
     ) -> Verdict {
         if queueOffset == next {
+            if next == 1, let doubt = doubts[key], doubt.queueOffset == 0 { return .confirms(doubt) }
             doubts[key] = nil
             return .next
         }
@@ -68,9 +71,15 @@ struct CopiedPlaces {
         return .doubted
     }
 
-    /// The doubted beginnings of a topic's queues, in the log's order.
-    func beginnings(of topic: String) -> [Doubt] {
-        doubts.values.filter { $0.key.topic == topic && $0.queueOffset == 0 }
+    /// Takes over what a start found in the log.
+    init(doubting found: [Doubt] = []) {
+        for doubt in found.suffix(Self.mostDoubts) { doubts[doubt.key] = doubt }
+    }
+
+    /// The doubted beginnings of a topic's queues, or of all, in the log's order.
+    func beginnings(of topic: String? = nil) -> [Doubt] {
+        guard !doubts.isEmpty else { return [] }
+        return doubts.values.filter { (topic == nil || $0.key.topic == topic) && $0.queueOffset == 0 }
             .sorted { $0.entry.logOffset < $1.entry.logOffset }
     }
 

@@ -19,6 +19,7 @@ extension LogWriteLoop {
             }
         }
         _ = commit()
+        tellDoubts()
         flusher.add([], writtenTo: progress.writtenOffset, timestamp: progress.lastTimestamp)
         if staging.capacity > Self.keptStagingBytes { staging = ByteBuffer() }
     }
@@ -120,10 +121,10 @@ extension LogWriteLoop {
             for place in next..<next + count { add(.blank(before: entry.logOffset), to: queue, at: place) }
             assigner.expect(queueOffset, of: key)
         case .beginsQueue: try begin(key, at: queueOffset, before: entry.logOffset)
-        case .topicMadeAnew: try makeAnew(key.topic)
+        case .topicMadeAnew: try makeAnewFromDoubts(key.topic)
         case .confirms(let doubt):
             if doubt.queueOffset == 0, next > 0 {
-                try makeAnew(key.topic)
+                try makeAnewFromDoubts(key.topic)
             } else {
                 try begin(key, at: doubt.queueOffset, before: doubt.entry.logOffset)
                 try addDoubted(doubt)
@@ -152,8 +153,38 @@ extension LogWriteLoop {
         assigner.expect(doubt.queueOffset + 1, of: doubt.key)
     }
 
+    /// Takes the master's word that a topic was made anew, of which only doubted records tell.
+    func believeDoubts(of topic: String) -> StoreError? {
+        guard !places.beginnings(of: topic).isEmpty else { return nil }
+        do throws(StoreError) { try makeAnewFromDoubts(topic) } catch { return error }
+        if let error = commit() { return error }
+        places.forget(topic: topic)
+        tellDoubts()
+        return nil
+    }
+
+    /// Forgets a topic that was deleted while the log ended at `start`, and keeps what came since.
+    func delete(topic: String, keepingFrom start: Int64) -> StoreError? {
+        do throws(StoreError) {
+            if let error = commit() { throw error }
+            let since = places.beginnings(of: topic).filter { $0.entry.logOffset >= start }
+            try makeAnew(topic, from: start, since)
+            if let error = commit() { throw error }
+        } catch { return error }
+        places.forget(topic: topic)
+        tellDoubts()
+        return nil
+    }
+
+    /// Lets others see which queues' beginnings are doubted, and what is in them.
+    func tellDoubts() {
+        var told: [QueueKey: Int64] = [:]
+        for doubt in places.beginnings() { told[doubt.key] = queues.queue(doubt.key)?.maximumOffset ?? 0 }
+        progress.setDoubted(told)
+    }
+
     /// Forgets a topic as it was before the first of its doubted beginnings, if any, and keeps what came since.
-    private func makeAnew(_ topic: String) throws(StoreError) {
+    private func makeAnewFromDoubts(_ topic: String) throws(StoreError) {
         if let error = commit() { throw error }
         var beginnings: [CopiedPlaces.Doubt] = []
         for doubt in places.beginnings(of: topic) {
@@ -161,7 +192,13 @@ extension LogWriteLoop {
             let present = try queues.queue(doubt.key)?.entries(from: 0, count: 1).first
             if present != doubt.entry { beginnings.append(doubt) }
         }
-        let start = beginnings.first?.entry.logOffset ?? assigner.logOffset
+        try makeAnew(topic, from: beginnings.first?.entry.logOffset ?? assigner.logOffset, beginnings)
+    }
+
+    /// Forgets a topic's records before `start`, of which none is in the run, and keeps these and what its queues have.
+    private func makeAnew(
+        _ topic: String, from start: Int64, _ beginnings: [CopiedPlaces.Doubt]
+    ) throws(StoreError) {
         var kept = beginnings
         for queue in queues.all where queue.key.topic == topic && queue.minimumOffset == 0 {
             let entries = try queue.entries(from: 0, count: Int(queue.maximumOffset))
@@ -171,7 +208,9 @@ extension LogWriteLoop {
                 kept.append(CopiedPlaces.Doubt(key: queue.key, queueOffset: Int64(number), entry: entry))
             }
         }
-        if let error = delete(topic: topic, before: start) { throw error }
+        // What is kept is all that came since: whatever is before the first of it is of the topic that is gone.
+        let end = kept.map(\.entry.logOffset).min() ?? assigner.logOffset
+        if let error = delete(topic: topic, before: end) { throw error }
         for doubt in kept { try addDoubted(doubt) }
     }
 }

@@ -36,7 +36,7 @@ final class LogWriteLoop {
     @exclusivity(unchecked) var staging = ByteBuffer()
     @exclusivity(unchecked) var run: Run
     /// Which numbers the records of a master's log get here.
-    var places = CopiedPlaces()
+    var places: CopiedPlaces
     /// The batch's appends all of whose records are placed, and how many of them are published: the others are the run's.
     @exclusivity(unchecked) private var finished: [LogFlusher.Waiter] = []
     private var publishedAppends = 0
@@ -101,9 +101,10 @@ final class LogWriteLoop {
     init(
         configuration: StoreConfiguration, log: SegmentChain, queues: QueueTable, progress: StoreProgress,
         flusher: LogFlusher, assigner: OffsetAssigner, lastTimestamp: Int64, now: @escaping @Sendable () -> Int64,
-        deleted: DeletedTopicsFile, arrivals: @escaping @Sendable ([QueueArrival]) -> Void,
+        deleted: DeletedTopicsFile, places: CopiedPlaces, arrivals: @escaping @Sendable ([QueueArrival]) -> Void,
         meters: StoreMeters, onUnsafe: @escaping @Sendable (StoreError) -> Void
     ) {
+        self.places = places
         self.deleted = deleted
         self.meters = meters
         self.onUnsafe = onUnsafe
@@ -117,6 +118,7 @@ final class LogWriteLoop {
         self.now = now
         self.arrivals = arrivals
         run = Run(start: assigner.logOffset)
+        tellDoubts()
     }
 
     /// Writes a batch and sees to its answers.
@@ -287,7 +289,10 @@ final class LogWriteLoop {
             staging.clear()
             run = Run(start: assigner.logOffset)
         }
-        guard staging.readableBytes > 0 || finished.count > publishedAppends || !run.copied.isEmpty else { return nil }
+        guard
+            staging.readableBytes > 0 || finished.count > publishedAppends || !run.copied.isEmpty
+                || !run.queues.isEmpty
+        else { return nil }
         do throws(StoreError) { try eraseRemains() } catch {
             // Nothing of this run was written.
             note(error)

@@ -13,11 +13,25 @@ final class LogWriter: Sendable {
         var bytes = 0
         /// Of a master's log, instead of appends.
         var pieces: [ReplicaPiece] = []
-        var deletedTopics: [(topic: String, done: @Sendable (StoreError?) -> Void)] = []
+        var chores: [TopicChore] = []
         var isClosed = false
         var refusal: StoreError?
 
-        var hasWork: Bool { !appends.isEmpty || !pieces.isEmpty || !deletedTopics.isEmpty || isClosed }
+        var hasWork: Bool { !appends.isEmpty || !pieces.isEmpty || !chores.isEmpty || isClosed }
+    }
+
+    /// What is done to a topic between two writes.
+    enum TopicChange {
+        /// Its records up to here are dead; before an offset of the log only, where one is given.
+        case delete(before: Int64?)
+        /// A master says that it was made anew, of which the log left doubts.
+        case believeDoubts
+    }
+
+    private struct TopicChore {
+        var topic: String
+        var change: TopicChange
+        var done: @Sendable (StoreError?) -> Void
     }
 
     private let configuration: StoreConfiguration
@@ -144,10 +158,10 @@ final class LogWriter: Sendable {
         return (count, since.map { max(0, now() - $0) / 1_000_000 } ?? 0)
     }
 
-    /// Removes a topic's queues between two writes, and tells `done`.
-    func deleteTopic(_ topic: String, done: @escaping @Sendable (StoreError?) -> Void) {
+    /// Changes a topic's queues between two writes, and tells `done`.
+    func change(_ topic: String, _ change: TopicChange, done: @escaping @Sendable (StoreError?) -> Void) {
         let isClosed = inbox.withLockAndWake { inbox in
-            if !inbox.isClosed { inbox.deletedTopics.append((topic, done)) }
+            if !inbox.isClosed { inbox.chores.append(TopicChore(topic: topic, change: change, done: done)) }
             return inbox.isClosed
         }
         if isClosed { done(StoreError(.closed, message: "the store was stopped")) }
@@ -166,13 +180,13 @@ final class LogWriter: Sendable {
 
     /// Waits for work and does it; `false` when that was the last.
     func turn(_ machine: LogWriteLoop) -> Bool {
-        let (appends, pieces, deleted, isClosed, refusal) = inbox.wait(until: \.hasWork) { inbox in
-            let taken = (inbox.appends, inbox.pieces, inbox.deletedTopics, inbox.isClosed, inbox.refusal)
+        let (appends, pieces, chores, isClosed, refusal) = inbox.wait(until: \.hasWork) { inbox in
+            let taken = (inbox.appends, inbox.pieces, inbox.chores, inbox.isClosed, inbox.refusal)
             inbox.pieces = []
             inbox.appends = []
             inbox.appends.reserveCapacity(taken.0.count)
             inbox.bytes = 0
-            inbox.deletedTopics = []
+            inbox.chores = []
             return taken
         }
         if let refusal {
@@ -192,8 +206,14 @@ final class LogWriter: Sendable {
                 machine.write(appends)
             }
         }
-        for item in deleted { item.done(machine.delete(topic: item.topic)) }
-        return !(isClosed && appends.isEmpty && pieces.isEmpty && deleted.isEmpty)
+        for chore in chores {
+            switch chore.change {
+            case .delete(nil): chore.done(machine.delete(topic: chore.topic))
+            case .delete(let end?): chore.done(machine.delete(topic: chore.topic, keepingFrom: end))
+            case .believeDoubts: chore.done(machine.believeDoubts(of: chore.topic))
+            }
+        }
+        return !(isClosed && appends.isEmpty && pieces.isEmpty && chores.isEmpty)
     }
 
     /// Whether ``turn(_:)`` would find anything to do.

@@ -9,6 +9,7 @@ final class StoreProgress: Sendable {
     private let isTroubled = Atomic<Bool>(false)
     private let lastTrouble = Mutex<StoreError?>(nil)
     private let remains = Atomic<Bool>(false)
+    private let doubted = Mutex<[QueueKey: Int64]>([:])
     private let appended = Atomic<Int>(0)
     /// Threads that wait for the log to go on, as a slave's sender does.
     private let waiters = Atomic<Int>(0)
@@ -49,6 +50,13 @@ final class StoreProgress: Sendable {
         get { remains.load(ordering: .acquiring) }
         set { remains.store(newValue, ordering: .releasing) }
     }
+
+    /// The queues of which a master's log said, where that may be a flipped bit, that they begin anew, and where each ends
+    /// as long as that is not believed.
+    var doubtedBeginnings: [QueueKey: Int64] { doubted.withLock { $0 } }
+
+    /// Called by the writer.
+    func setDoubted(_ beginnings: [QueueKey: Int64]) { doubted.withLock { $0 = beginnings } }
 
     /// Called by the writer when a run became visible.
     func published(writtenOffset: Int64, timestamp: Int64, records: Int) {

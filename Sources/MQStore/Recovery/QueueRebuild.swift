@@ -50,6 +50,8 @@ struct QueueRebuild {
     /// What became of an entry.
     enum Outcome {
         case added
+        /// Another sound record has its number: this one is in no queue.
+        case taken
         /// Entries before it are missing that may be in the log.
         case missing
         /// So far behind all others of its queue that its own number is what is wrong: it is in no queue.
@@ -63,7 +65,11 @@ struct QueueRebuild {
         let end = pending[key]?.end ?? queue.maximumOffset
         if offset < end {
             try flush(key)
-            if try isTaken(offset, of: queue, by: entry) { return .added }
+            switch try holder(of: offset, in: queue, entry) {
+            case .itself: return .added
+            case .another: return .taken
+            case .nobody: break
+            }
             try beforeCut()
             try queue.cut(atQueueOffset: offset)
         } else if offset > end {
@@ -129,15 +135,18 @@ struct QueueRebuild {
         return try queues.makeIfMissing(key)
     }
 
-    /// Whether the queue holds just this entry, or that of another sound record that says that the place is its own: then
-    /// this one lost what it says of its queue, and is not trusted. Anything else there is stale or half written, and so
-    /// is what follows.
-    private func isTaken(
-        _ offset: Int64, of queue: ConsumeQueue, by entry: QueueEntry
-    ) throws(StoreError) -> Bool {
-        guard let present = try queue.entries(from: offset, count: 1).first else { return false }
-        if present == entry { return true }
-        return try EntryReading(log: log).record(of: present, in: queue.key, at: offset, verifyingChecksum: true) != nil
+    private enum Holder { case itself, another, nobody }
+
+    /// Who has a place: just this entry, or that of another sound record that says that the place is its own; then this one
+    /// lost what it says of its queue, and is not trusted. Anything else there is stale or half written, and so is what
+    /// follows.
+    private func holder(
+        of offset: Int64, in queue: ConsumeQueue, _ entry: QueueEntry
+    ) throws(StoreError) -> Holder {
+        guard let present = try queue.entries(from: offset, count: 1).first else { return .nobody }
+        if present == entry { return .itself }
+        let record = try EntryReading(log: log).record(of: present, in: queue.key, at: offset, verifyingChecksum: true)
+        return record == nil ? .nobody : .another
     }
 
     /// Writes what was gathered.

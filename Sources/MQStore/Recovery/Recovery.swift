@@ -49,6 +49,18 @@ struct Recovery {
         var flushedTo: Int64
         /// How many records the damaged places may have held.
         var lostAtMost: Int64 = 0
+        /// Records that say that they are the first of their queue, which another one is: in a slave's log the topic may
+        /// have been made anew.
+        var takenBeginnings: [CopiedPlaces.Doubt] = []
+
+        mutating func doubt(_ record: StoredRecord, _ configuration: StoreConfiguration) {
+            guard takenBeginnings.count < CopiedPlaces.mostDoubts else { return }
+            takenBeginnings.append(
+                CopiedPlaces.Doubt(
+                    key: QueueKey(topic: record.topic, queueID: record.queueID), queueOffset: 0,
+                    entry: QueueEntry(
+                        record, delayLevelMilliseconds: configuration.delayLevelMilliseconds)))
+        }
     }
 
     /// A queue had no entry for a message from before the walk.
@@ -217,8 +229,10 @@ struct Recovery {
             case .record(let record):
                 outcome.report.walkedRecords += 1
                 times.saw(record.storeTimestamp)
-                if try dispatch(record, into: &rebuild) == .astray {
-                    outcome.report.damagedOffsets.append(record.logOffset)
+                switch try dispatch(record, into: &rebuild) {
+                case .astray: outcome.report.damagedOffsets.append(record.logOffset)
+                case .taken where record.queueOffset == 0: outcome.doubt(record, configuration)
+                case .added, .taken, .missing: break
                 }
                 if outcome.report.walkedRecords % Self.recordsPerLook == 0, uptime() - lastNews >= Self.newsInterval {
                     lastNews = uptime()
