@@ -37,6 +37,11 @@ struct StoreLog {
                 "queues had lost entries; they are made anew from the log, as far as it reaches",
                 metadata: ["queues": "\(recovery.lackingQueues)"])
         }
+        if !recovery.unreadablePlaces.isEmpty {
+            logger.error(
+                "the disk cannot read places of the log, and should be replaced",
+                metadata: ["places": "\(recovery.unreadablePlaces)"])
+        }
         if !recovery.damagedOffsets.isEmpty {
             logger.error(
                 "records are damaged and kept from readers", metadata: ["logOffsets": "\(recovery.damagedOffsets)"])

@@ -72,11 +72,11 @@ extension MessageStore {
             }
         }
         reading.nextOffset = offset
-        try fill(&reading, with: picks, of: request.key)
+        let isWhole = try fill(&reading, with: picks, of: request.key)
         reading.count = picks.count
         reading.lastLogOffset = picks.last?.entry.logOffset
         let checker = RecordChecker(key: request.key, verifiesChecksum: configuration.checksOnRead)
-        if !checker.allMatch(picks, in: reading.body) {
+        if !isWhole || !checker.allMatch(picks, in: reading.body) {
             try fillOneByOne(&reading, with: picks, checker: checker)
         }
         if reading.count == 0 { reading.status = .noMatch }
@@ -151,20 +151,24 @@ extension MessageStore {
         return size
     }
 
-    /// Copies the records; neighbours in the log with one call.
+    /// Copies the records; neighbours in the log with one call. Gives whether all of them could be read.
     private func fill(
         _ reading: inout QueueReading, with picks: [EntryPick], of key: QueueKey
-    ) throws(StoreError) {
+    ) throws(StoreError) -> Bool {
+        var isWhole = true
         var span: (start: Int64, bytes: Int)?
         for pick in picks {
             if let (start, length) = span, start + Int64(length) == pick.entry.logOffset {
                 span = (start, length + Int(pick.entry.size))
             } else {
-                if let span { try log.read(at: span.start, count: span.bytes, into: &reading.body) }
+                if let span {
+                    isWhole = try log.read(at: span.start, count: span.bytes, into: &reading.body) && isWhole
+                }
                 span = (pick.entry.logOffset, Int(pick.entry.size))
             }
         }
-        if let span { try log.read(at: span.start, count: span.bytes, into: &reading.body) }
+        if let span { isWhole = try log.read(at: span.start, count: span.bytes, into: &reading.body) && isWhole }
+        return isWhole
     }
 
     /// Copies the records that are sound, and names the others: the reader goes past them.
@@ -176,8 +180,8 @@ extension MessageStore {
         for pick in picks {
             var piece = ByteBuffer()
             let size = Int(min(Int64(pick.entry.size), configuration.segmentBytes))
-            try log.read(at: pick.entry.logOffset, count: size, into: &piece)
-            if checker.allMatch([pick], in: piece) {
+            let isWhole = try log.read(at: pick.entry.logOffset, count: size, into: &piece)
+            if isWhole, checker.allMatch([pick], in: piece) {
                 reading.body.writeBuffer(&piece)
                 reading.count += 1
             } else if pick.entry.logOffset >= log.firstOffset {
@@ -201,8 +205,8 @@ extension MessageStore {
     public func record(atLogOffset offset: Int64) throws(StoreError) -> StoredRecord? {
         guard let size = try size(ofRecordAt: offset) else { return nil }
         var buffer = ByteBuffer()
-        try log.read(at: offset, count: Int(size), into: &buffer)
-        guard case .record(let record) = StoredRecord.read(from: &buffer), record.logOffset == offset
+        let isWhole = try log.read(at: offset, count: Int(size), into: &buffer)
+        guard isWhole, case .record(let record) = StoredRecord.read(from: &buffer), record.logOffset == offset
         else { return nil }
         return record
     }

@@ -82,12 +82,12 @@ public final class MessageStore: Sendable {
         try io.syncAncestors(of: configuration.root)
         lock = try io.lock(configuration.lockFile)
         // What is cut was not stopped cleanly, whatever the marker says.
-        let wasCleanStop = !io.exists(configuration.abortMarker) && cut == nil
+        let wasCleanStop = try !io.exists(configuration.abortMarker) && cut == nil
         let names = NameJournal(io: io)
         names.note([configuration.commitLogDirectory.removingLastComponent(), configuration.commitLogDirectory])
         log = try SegmentChain(
             directory: configuration.commitLogDirectory, segmentBytes: configuration.segmentBytes, io: io, names: names,
-            gaps: .fill)
+            gaps: .fill, places: UnreadablePlaces(now: uptime))
         queues = try QueueTable(
             directory: configuration.consumeQueueDirectory, entriesPerFile: configuration.entriesPerQueueFile, io: io)
         let notes = try StoreNotes(configuration, now: now(), io: io)
@@ -121,6 +121,8 @@ public final class MessageStore: Sendable {
             logEnd: report.logEnd, timestamp: outcome.lastStoreTimestamp,
             flushedTo: outcome.flushedTo,
             flushedTimestamp: wasCleanStop ? outcome.lastStoreTimestamp : flushedTimestamp)
+        queues.derivation.begin(
+            log: log, progress: progress, delayLevelMilliseconds: configuration.delayLevelMilliseconds)
         let failure = FailureBox()
         self.failure = failure
         let backlog = FlushBacklog()
@@ -161,6 +163,7 @@ public final class MessageStore: Sendable {
                     indexer?.wake()
                     arrivals(arrived)
                 }, meters: meters, onUnsafe: refuse))
+        log.places.becomePatient()
     }
 
     private static func index(
@@ -270,7 +273,7 @@ public final class MessageStore: Sendable {
     @discardableResult
     public func close() -> Bool {
         guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else {
-            return !io.exists(configuration.abortMarker)
+            return isMarkedClean
         }
         writer.stop()
         flusher.stop()
@@ -283,10 +286,13 @@ public final class MessageStore: Sendable {
         {
             try? io.removeFile(configuration.abortMarker)
         }
-        let isClean = !io.exists(configuration.abortMarker)
+        let isClean = isMarkedClean
         lock.release()
         return isClean
     }
+
+    /// Whether the marker of a store that is open is known to be gone.
+    private var isMarkedClean: Bool { (try? io.exists(configuration.abortMarker)) == false }
 }
 
 /// Holds the first failure; shared with the flusher before the store exists.

@@ -6,6 +6,8 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
     public enum Code: String, Sendable {
         /// A system call on a file failed.
         case inputOutput = "file operation failed"
+        /// The disk cannot read a place that it has; others may be read.
+        case unreadable = "a place of the disk cannot be read"
         /// The disk is full; reads go on.
         case diskFull = "disk full"
         /// A file does not have the size or name that the configuration asks for.
@@ -48,7 +50,12 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
     /// The system call `call` on `path` failed with the current `errno`.
     @inline(never)
     static func system(_ call: String, _ path: FilePath, _ cause: Errno) -> StoreError {
-        let code: Code = cause == .noSpace || cause.rawValue == 122 ? .diskFull : .inputOutput  // 122: EDQUOT
+        let code: Code =
+            switch cause {
+            case .noSpace, Errno(rawValue: 122): .diskFull  // EDQUOT
+            case .ioError where call == "pread": .unreadable
+            default: .inputOutput
+            }
         return StoreError(code, path: path, message: call, cause: cause)
     }
 

@@ -111,7 +111,7 @@ import Testing
         store.flush()
         store.writeCheckpoint()
         #expect(store.isSafe)
-        #expect(disk.exists("/disk/store/checkpoint"))
+        #expect(disk.has("/disk/store/checkpoint"))
     }
 
     /// A name that is no folder of its own must not leave the store, whatever asks for it.
@@ -127,7 +127,7 @@ import Testing
         #expect(error.code == .illegalMessage)
         store.store.deleteTopic(topic) { _ in }
         store.write()
-        #expect(!disk.exists("/disk/outside") && disk.exists("/disk/store/commitlog"))
+        #expect(!disk.has("/disk/outside") && disk.has("/disk/store/commitlog"))
     }
 
     @Test func whatAKilledProcessLeftIsSyncedBeforeTheCheckpointPasses() throws {

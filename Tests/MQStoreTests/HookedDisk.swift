@@ -27,7 +27,7 @@ final class HookedDisk: StorageIO {
     func names(in path: FilePath) throws(StoreError) -> [String] { try disk.names(in: path) }
     func createDirectory(_ path: FilePath) throws(StoreError) -> [FilePath] { try disk.createDirectory(path) }
     func syncDirectory(_ path: FilePath) throws(StoreError) { try disk.syncDirectory(path) }
-    func exists(_ path: FilePath) -> Bool { disk.exists(path) }
+    func exists(_ path: FilePath) throws(StoreError) -> Bool { try disk.exists(path) }
     func removeFile(_ path: FilePath) throws(StoreError) { try disk.removeFile(path) }
     func removeDirectory(_ path: FilePath) throws(StoreError) { try disk.removeDirectory(path) }
     func rename(_ path: FilePath, to target: FilePath) throws(StoreError) { try disk.rename(path, to: target) }

@@ -168,14 +168,14 @@ import Testing
         send(9, to: store, bytes: 60_000)
         stop(store, cleanly: cleanly)
         let path = configuration().commitLogDirectory.appending(Segment.name(4 << 17))
-        #expect(disk.exists(path) && store.store.maximumLogOffset > 4 << 17)
+        #expect(disk.has(path) && store.store.maximumLogOffset > 4 << 17)
         if wholly { try disk.removeFile(path) } else { try disk.open(path, .write).resize(to: 10_000) }
         var refusal: StoreError?
         for _ in 0..<2 {
             do { _ = try open() } catch let error as StoreError { refusal = error }
             #expect(refusal?.code == .layout && refusal?.path == path)
             #expect(refusal?.message.contains("/disk/store/checkpoint") == true)
-            #expect(disk.exists(configuration().abortMarker) != cleanly && disk.exists(path) != wholly)
+            #expect(disk.has(configuration().abortMarker) != cleanly && disk.has(path) != wholly)
         }
         // The way out that it names.
         try disk.removeFile(configuration().checkpointFile)
@@ -372,9 +372,9 @@ import Testing
         checkpoint.logTimestamp += 5
         let file = try disk.open(configuration().checkpointFile, .write)
         try file.write(Array(checkpoint.bytes.prefix(24)), at: 0)
-        #expect(disk.exists(configuration().queueEndsFile))
+        #expect(disk.has(configuration().queueEndsFile))
         let again = try open()
-        #expect(!disk.exists(configuration().queueEndsFile))
+        #expect(!disk.has(configuration().queueEndsFile))
         #expect(try again.store.bodies("t").count == 20)
     }
 

@@ -162,12 +162,12 @@ import Testing
         send(3, to: store, topic: "a")
         disk.change { $0.blockLimit = $0.usedBlocks }
         store.close()
-        #expect(disk.exists(configuration().abortMarker))
+        #expect(disk.has(configuration().abortMarker))
         disk.lift()
         let again = try open(on: disk)
         #expect(try again.store.bodies("a").count == 6)
         again.close()
-        #expect(!disk.exists(configuration().abortMarker))
+        #expect(!disk.has(configuration().abortMarker))
     }
 
     /// The last of some messages of one millisecond is gone from log and queue.

@@ -37,12 +37,27 @@ import Testing
         store.flush()
         disk.change { $0.failingSyncs = 1 }
         store.close()
-        #expect(disk.exists("/disk/store/abort"))
+        #expect(disk.has("/disk/store/abort"))
         let again = try open()
         #expect(!again.store.recovery.wasCleanStop)
         #expect(try again.store.bodies("t") == ["m"])
         again.close()
-        #expect(!disk.exists("/disk/store/abort"))
+        #expect(!disk.has("/disk/store/abort"))
+    }
+
+    /// Whether the marker is there cannot be told: that must not make a crash a clean stop.
+    @Test func aMarkerThatCannotBeLookedForIsNotGone() throws {
+        let store = try open()
+        _ = send(store, "m")
+        store.flush()
+        disk.kill()
+        disk.change { $0.nameErrorPercent = 100 }
+        #expect(throws: StoreError.self) { try open() }
+        disk.lift()
+        let again = try open()
+        #expect(!again.store.recovery.wasCleanStop)
+        #expect(throws: StoreError.self) { try SystemStorage().exists("/etc/passwd/none") }
+        #expect(try !SystemStorage().exists("/etc/none") && SystemStorage().exists("/etc/passwd"))
     }
 
     /// Searches by time halve a queue: its times must not fall, whatever the clock does.
@@ -125,7 +140,7 @@ import Testing
             let hasRemains = store.store.progress.hasRemains
             disk.change { $0.writeErrorPercent = 0 }
             store.close()
-            #expect(disk.exists("/disk/store/abort") == hasRemains, "seed \(seed)")
+            #expect(disk.has("/disk/store/abort") == hasRemains, "seed \(seed)")
         }
     }
 

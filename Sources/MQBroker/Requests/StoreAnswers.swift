@@ -12,7 +12,8 @@ enum StoreAnswers {
         case .illegalMessage: .messageIllegal
         // The one code that says nothing about what became of the message.
         case .uncertain: .systemError
-        case .inputOutput, .diskFull, .layout, .broken, .noStore, .closed, .unsafe, .locked: .serviceNotAvailable
+        case .inputOutput, .unreadable, .diskFull, .layout, .broken, .noStore, .closed, .unsafe, .locked:
+            .serviceNotAvailable
         }
     }
 

@@ -79,8 +79,8 @@ public struct ReplacedFile: Sendable {
         try file.write(bytes, at: 0)
         try file.sync()
         // A hard link keeps the old file under both names until the rename, so that no moment is without one. A backup
-        // that cannot be made must not keep the new state from the disk.
-        if keepsBackup, io.exists(path) { try? io.link(path, as: backup) }
+        // that cannot be made must not keep the new state from the disk, nor the old backup be given up for none.
+        if keepsBackup, (try? io.exists(path)) == true { try? io.link(path, as: backup) }
         try io.rename(fresh, to: path)
         try io.syncDirectory(path.removingLastComponent())
     }

@@ -12,6 +12,8 @@ final class Segment: Sendable {
     /// The bytes that the file had when it was opened; fewer than ``size`` until ``extend()``.
     let foundBytes: Int64
     private let file: any StorageFile
+    /// What cannot be read of this segment and those beside it.
+    let places: UnreadablePlaces
 
     /// Where it is.
     var path: FilePath { file.path }
@@ -30,7 +32,10 @@ final class Segment: Sendable {
     }
 
     /// Opens the file, and makes it when it is missing; ``extend()`` brings it to `size`.
-    init(directory: FilePath, baseOffset: Int64, size: Int64, io: any StorageIO) throws(StoreError) {
+    init(
+        directory: FilePath, baseOffset: Int64, size: Int64, io: any StorageIO, places: UnreadablePlaces
+    ) throws(StoreError) {
+        self.places = places
         self.baseOffset = baseOffset
         self.size = size
         file = try io.open(directory.appending(Self.name(baseOffset)), .write)
@@ -57,17 +62,51 @@ final class Segment: Sendable {
             offset >= baseOffset && offset + Int64(bytes.count) <= endOffset,
             "write of \(bytes.count) bytes at \(offset) leaves the segment \(baseOffset)..<\(endOffset)")
         try file.write(bytes, at: offset - baseOffset)
+        places.forget(offset..<offset + Int64(bytes.count))
     }
 
     /// Appends up to `count` bytes from the absolute offset to `buffer`; fewer only at the end of the file.
-    func read(at offset: Int64, count: Int, into buffer: inout ByteBuffer) throws(StoreError) {
+    ///
+    /// What the disk cannot read stands as zeros, and is noted in ``places``.
+    ///
+    /// - Returns: whether all could be read.
+    @discardableResult
+    func read(at offset: Int64, count: Int, into buffer: inout ByteBuffer) throws(StoreError) -> Bool {
         let wanted = min(count, Int(endOffset - offset))
-        guard wanted > 0 else { return }
+        guard wanted > 0 else { return true }
+        do throws(StoreError) {
+            try read(wanted, into: &buffer) { target throws(StoreError) in
+                try file.read(into: target, at: offset - baseOffset)
+            }
+        } catch {
+            guard error.code == .unreadable else { throw error }
+            return try readAround(offset, wanted, into: &buffer)
+        }
+        places.forget(offset..<offset + Int64(wanted))
+        return true
+    }
+
+    private func readAround(_ offset: Int64, _ wanted: Int, into buffer: inout ByteBuffer) throws(StoreError) -> Bool {
+        var isWhole = true
+        try read(wanted, into: &buffer) { target throws(StoreError) in
+            let (count, unreadable) = try file.readAround(into: target, at: offset - baseOffset)
+            let ranges = unreadable.map { $0.lowerBound + baseOffset..<$0.upperBound + baseOffset }
+            if let first = ranges.first, !places.note(ranges) {
+                throw StoreError(.unreadable, path: path, message: "pread at \(first.lowerBound)", cause: .ioError)
+            }
+            isWhole = ranges.isEmpty
+            return count
+        }
+        return isWhole
+    }
+
+    private func read(
+        _ wanted: Int, into buffer: inout ByteBuffer,
+        _ body: (UnsafeMutableRawBufferPointer) throws(StoreError) -> Int
+    ) throws(StoreError) {
         var failure: StoreError?
         buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: wanted) { target in
-            do throws(StoreError) {
-                return try file.read(into: .init(rebasing: target[..<wanted]), at: offset - baseOffset)
-            } catch {
+            do throws(StoreError) { return try body(.init(rebasing: target[..<wanted])) } catch {
                 failure = error
                 return 0
             }
@@ -91,11 +130,12 @@ final class Segment: Sendable {
     func zero(from offset: Int64, durably: Bool) throws(StoreError) {
         try file.resize(to: offset - baseOffset)
         try file.resize(to: size)
+        places.forget(offset..<endOffset)
         if durably { try file.sync() }
     }
 
     /// Writes a range over with what it holds, but for pages that are a hole and read as zeros: they would need blocks,
-    /// which a full disk does not have, and hold nothing that it could lack.
+    /// which a full disk does not have, and hold nothing that it could lack. What cannot be read is left as it is.
     func rewrite(_ range: Range<Int64>) throws(StoreError) {
         var position = range.lowerBound
         // Before this offset, from `position` on, the file has a hole.
@@ -105,14 +145,28 @@ final class Segment: Sendable {
             try read(at: position, count: Int(min(range.upperBound - position, Self.rewriteBytes)), into: &piece)
             guard piece.readableBytes > 0 else { return }
             let end = position + Int64(piece.readableBytes)
-            while position < end {
-                let isHole = try skipHole(piece, at: position, end: end, &data)
-                // Neighbours of one kind go with one call.
-                var next = pageEnd(position, end)
-                while next < end, try skipHole(piece, at: next, end: end, &data) == isHole { next = pageEnd(next, end) }
-                if !isHole { try write(piece, of: position..<next, endingAt: end) }
-                position = next
+            for part in places.readableParts(of: position..<end) {
+                try rewrite(part, from: piece, endingAt: end, &data)
             }
+            position = end
+        }
+    }
+
+    private func rewrite(
+        _ part: Range<Int64>, from piece: ByteBuffer, endingAt end: Int64, _ data: inout Int64
+    ) throws(StoreError) {
+        var position = part.lowerBound
+        while position < part.upperBound {
+            let isHole = try skipHole(piece, position..<pageEnd(position, part.upperBound), endingAt: end, &data)
+            // Neighbours of one kind go with one call.
+            var next = pageEnd(position, part.upperBound)
+            while next < part.upperBound,
+                try skipHole(piece, next..<pageEnd(next, part.upperBound), endingAt: end, &data) == isHole
+            {
+                next = pageEnd(next, part.upperBound)
+            }
+            if !isHole { try write(piece, of: position..<next, endingAt: end) }
+            position = next
         }
     }
 
@@ -120,18 +174,17 @@ final class Segment: Sendable {
         min(limit, baseOffset + ((offset - baseOffset) / Self.pageBytes + 1) * Self.pageBytes)
     }
 
-    /// Whether the page from the offset on is a hole; `data` remembers where the next bytes are.
+    /// Whether a page, or a part of one, is a hole; `data` remembers where the next bytes are.
     private func skipHole(
-        _ piece: ByteBuffer, at offset: Int64, end: Int64, _ data: inout Int64
+        _ piece: ByteBuffer, _ page: Range<Int64>, endingAt end: Int64, _ data: inout Int64
     ) throws(StoreError) -> Bool {
-        let next = pageEnd(offset, end)
         let isZero = piece.withUnsafeReadableBytes { bytes in
-            let start = bytes.count - Int(end - offset)
-            return !bytes[start..<start + Int(next - offset)].contains { $0 != 0 }
+            let start = bytes.count - Int(end - page.lowerBound)
+            return !bytes[start..<start + page.count].contains { $0 != 0 }
         }
         guard isZero else { return false }
-        if data <= offset { data = try nextData(from: offset) ?? .max }
-        return next <= data
+        if data <= page.lowerBound { data = try nextData(from: page.lowerBound) ?? .max }
+        return page.upperBound <= data
     }
 
     private func write(_ piece: ByteBuffer, of range: Range<Int64>, endingAt end: Int64) throws(StoreError) {
@@ -161,7 +214,9 @@ final class Segment: Sendable {
             let count = Int(min(range.upperBound - position, Self.pageBytes - inPage))
             var present = ByteBuffer()
             try read(at: position, count: count, into: &present)
-            let isZero = present.withUnsafeReadableBytes { bytes in !bytes.contains { $0 != 0 } }
+            // Zeros that stand for what cannot be read are none.
+            let isReadable = !places.touches(position..<position + Int64(count))
+            let isZero = isReadable && present.withUnsafeReadableBytes { bytes in !bytes.contains { $0 != 0 } }
             if !isZero {
                 isChanged = true
                 var failure: StoreError?

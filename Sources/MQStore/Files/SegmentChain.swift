@@ -12,6 +12,8 @@ final class SegmentChain: Sendable {
     let segmentBytes: Int64
     private let io: any StorageIO
     private let names: NameJournal
+    /// What of it cannot be read.
+    let places: UnreadablePlaces
     private let segments: Mutex<[Segment]>
     private let gone = Atomic<Int64>(0)
     /// Files before a gap, which are in no chain.
@@ -39,8 +41,9 @@ final class SegmentChain: Sendable {
     /// - Parameter advice: what to do about a file that does not follow the one before; `nil` for a log's.
     init(
         directory: FilePath, segmentBytes: Int64, io: any StorageIO, names: NameJournal, gaps: GapPolicy = .refuse,
-        advice given: String? = nil
+        advice given: String? = nil, places: UnreadablePlaces = UnreadablePlaces(now: { 0 })
     ) throws(StoreError) {
+        self.places = places
         self.directory = directory
         self.segmentBytes = segmentBytes
         self.io = io
@@ -75,7 +78,8 @@ final class SegmentChain: Sendable {
                             + "put it back, or \(advice)")
                 }
             }
-            found.append(try Segment(directory: directory, baseOffset: base, size: segmentBytes, io: io))
+            found.append(
+                try Segment(directory: directory, baseOffset: base, size: segmentBytes, io: io, places: places))
         }
         segments = Mutex(found)
         self.strays = Mutex(strays)
@@ -111,7 +115,8 @@ final class SegmentChain: Sendable {
     func extend() throws(StoreError) {
         for base in missing.withLock({ $0 }) {
             names.note([directory])
-            let made = try Segment(directory: directory, baseOffset: base, size: segmentBytes, io: io)
+            let made = try Segment(
+                directory: directory, baseOffset: base, size: segmentBytes, io: io, places: places)
             segments.withLock { segments in
                 segments.insert(made, at: segments.firstIndex { $0.baseOffset > base } ?? segments.endIndex)
             }
@@ -142,7 +147,8 @@ final class SegmentChain: Sendable {
     func segmentForWriting(at offset: Int64) throws(StoreError) -> Segment {
         if let segment = segment(at: offset) { return segment }
         let base = offset / segmentBytes * segmentBytes
-        let made = try Segment(directory: directory, baseOffset: base, size: segmentBytes, io: io)
+        let made = try Segment(
+            directory: directory, baseOffset: base, size: segmentBytes, io: io, places: places)
         try made.extend()
         return segments.withLock { segments in
             // Another thread may have prepared the same one meanwhile.
@@ -169,15 +175,21 @@ final class SegmentChain: Sendable {
     }
 
     /// Appends up to `count` bytes to `buffer`, across segments; fewer when the chain ends.
-    func read(at offset: Int64, count: Int, into buffer: inout ByteBuffer) throws(StoreError) {
+    ///
+    /// - Returns: whether all of them could be read; zeros stand for the others, and ``places`` knows which they are.
+    @discardableResult
+    func read(at offset: Int64, count: Int, into buffer: inout ByteBuffer) throws(StoreError) -> Bool {
+        var isWhole = true
         var position = offset
         let end = offset + Int64(count)
         while position < end, let segment = segment(at: position) {
             let before = buffer.writerIndex
-            try segment.read(at: position, count: Int(min(end, segment.endOffset) - position), into: &buffer)
-            if buffer.writerIndex == before { return }
+            let count = Int(min(end, segment.endOffset) - position)
+            isWhole = try segment.read(at: position, count: count, into: &buffer) && isWhole
+            if buffer.writerIndex == before { break }
             position += Int64(buffer.writerIndex - before)
         }
+        return isWhole
     }
 
     /// The next offset, from this one on, that may hold anything but zeros; `nil` when none does.
@@ -205,7 +217,10 @@ final class SegmentChain: Sendable {
         }
         // The last one first: a crash in between leaves a chain without a gap.
         if !removed.isEmpty { names.note([directory]) }
-        for segment in removed.reversed() { try io.removeFile(segment.path) }
+        for segment in removed.reversed() {
+            try io.removeFile(segment.path)
+            places.forget(segment.baseOffset..<segment.endOffset)
+        }
         if let last = segment(at: offset) { try last.zero(from: offset, durably: durably) }
         if durably { try names.sync() }
     }
@@ -221,7 +236,10 @@ final class SegmentChain: Sendable {
         }
         // The first one first: a crash in between leaves a chain without a gap.
         if !removed.isEmpty { names.note([directory]) }
-        for segment in removed { try io.removeFile(segment.path) }
+        for segment in removed {
+            try io.removeFile(segment.path)
+            places.forget(segment.baseOffset..<segment.endOffset)
+        }
         if durably, let last = removed.last {
             try names.sync()
             gone.store(last.endOffset, ordering: .releasing)

@@ -13,8 +13,8 @@ package protocol StorageIO: Sendable {
     func createDirectory(_ path: FilePath) throws(StoreError) -> [FilePath]
     /// Makes the names in a directory durable, and those taken out of it gone.
     func syncDirectory(_ path: FilePath) throws(StoreError)
-    /// Whether anything has this path.
-    func exists(_ path: FilePath) -> Bool
+    /// Whether anything has this path; throws where that cannot be told.
+    func exists(_ path: FilePath) throws(StoreError) -> Bool
     /// Takes a file's name away; one that is not there is no error. Who has it open keeps it.
     func removeFile(_ path: FilePath) throws(StoreError)
     /// Removes an empty directory; one that is not there is no error.
@@ -115,7 +115,7 @@ extension StorageIO {
 
     /// All of a file; `nil` when it is not there.
     func readAll(_ path: FilePath, limit: Int) throws(StoreError) -> [UInt8]? {
-        guard exists(path) else { return nil }
+        guard try exists(path) else { return nil }
         let file = try open(path, .read)
         let size = try file.size()
         guard size <= limit else {

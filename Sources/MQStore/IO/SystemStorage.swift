@@ -48,7 +48,12 @@ package struct SystemStorage: StorageIO {
         if fsync(descriptor) != 0 { throw .system("fsync", path, Errno(rawValue: errno)) }
     }
 
-    package func exists(_ path: FilePath) -> Bool { access(path.string, F_OK) == 0 }
+    package func exists(_ path: FilePath) throws(StoreError) -> Bool {
+        if access(path.string, F_OK) == 0 { return true }
+        let cause = Errno(rawValue: errno)
+        guard cause == .noSuchFileOrDirectory else { throw .system("access", path, cause) }
+        return false
+    }
 
     package func removeFile(_ path: FilePath) throws(StoreError) {
         if unlink(path.string) != 0 && errno != ENOENT { throw .system("unlink", path, Errno(rawValue: errno)) }

@@ -53,7 +53,8 @@ final class IndexFile: Sendable {
     /// Whether it takes messages.
     var isOpenForWriting: Bool { state.withLock { $0.slots != nil } }
 
-    /// Makes the slots from the entries, so that the file can be written on; `false` when an entry cannot be right.
+    /// Makes the slots from the entries, so that the file can be written on; `false` when an entry cannot be right, or not
+    /// be read.
     ///
     /// Who searches waits meanwhile: twenty million entries take about a second.
     func resume() throws(StoreError) -> Bool {
@@ -61,12 +62,29 @@ final class IndexFile: Sendable {
             do throws(StoreError) {
                 let slots = SlotTable(count: layout.slotCount)
                 guard let used = try fill(slots, for: state.header) else { return .success(false) }
+                try readRest(behind: state.header)
                 state.header.usedSlots = used
                 state.slots = slots
                 return .success(true)
-            } catch { return .failure(error) }
+            } catch {
+                // Its entries follow from the log.
+                return error.code == .unreadable ? .success(false) : .failure(error)
+            }
         }
         return try outcome.get()
+    }
+
+    /// Reads what a crash left behind the last entry that counts: a sector that cannot be read takes no part of an entry.
+    private func readRest(behind header: IndexHeader) throws(StoreError) {
+        let bytes = Self.scanEntries * IndexLayout.entryBytes
+        let sector = Int64(UnwrittenPiece.sectorBytes)
+        var position = layout.position(ofEntry: header.nextEntry) / sector * sector
+        while let data = try file.nextData(from: position), data < layout.fileBytes {
+            position = max(position, data)
+            let count = try Self.read(file, at: position, count: bytes).readableBytes
+            guard count > 0 else { return }
+            position += Int64(count)
+        }
     }
 
     /// The count of slots in use; `nil` when an entry contradicts the header or those before it.
@@ -203,7 +221,9 @@ final class IndexFile: Sendable {
         var buffer = ByteBuffer()
         var failure: StoreError?
         buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { target in
-            do throws(StoreError) { return try file.read(into: .init(rebasing: target[..<count]), at: offset) } catch {
+            do throws(StoreError) {
+                return try file.readTwice(into: .init(rebasing: target[..<count]), at: offset)
+            } catch {
                 failure = error
                 return 0
             }

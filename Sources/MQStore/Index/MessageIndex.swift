@@ -31,7 +31,7 @@ final class MessageIndex: Sendable {
         var removed = false
         for name in try io.names(in: directory) where Self.isName(name) {
             let path = directory.appending(name)
-            let file = try IndexFile(opening: path, layout: layout, io: io)
+            let file = try Self.open(path, layout, io)
             let beginsBehind = sound.last.map { $0.header.endOffset <= (file?.header.beginOffset ?? 0) } ?? true
             // Behind one that is gone there would be a gap, so that all later ones go, too.
             if let file, !removed, !file.header.isEmpty, file.header.endOffset < logEnd, beginsBehind,
@@ -46,6 +46,16 @@ final class MessageIndex: Sendable {
         // Before the log grows again: an entry that leads behind its end must never count.
         if removed { try io.syncDirectory(directory) }
         files = Mutex(sound)
+    }
+
+    /// The file; `nil` when it cannot be right, or not be read.
+    private static func open(
+        _ path: FilePath, _ layout: IndexLayout, _ io: any StorageIO
+    ) throws(StoreError) -> IndexFile? {
+        do throws(StoreError) { return try IndexFile(opening: path, layout: layout, io: io) } catch {
+            guard error.code == .unreadable else { throw error }
+            return nil
+        }
     }
 
     /// The log offset of the last message that is indexed; `nil` when none is.
@@ -109,14 +119,23 @@ final class MessageIndex: Sendable {
 
     /// The log offsets of messages that may have the key, in the log's order: the newest `limit` within the times.
     ///
-    /// Another key may have the same hash: whoever asks looks at the message.
+    /// Another key may have the same hash: whoever asks looks at the message. A file that cannot be read loses its name, so
+    /// that the next start makes it anew; until then the search fails, as nobody knows what it would have found.
     func search(
         topic: String, key: String, within times: ClosedRange<Int64>, limit: Int
     ) throws(StoreError) -> [Int64] {
         let hash = IndexLayout.hash(topic: topic, key: key)
         var found: [Int64] = []
         for file in all.reversed() where found.count < limit {
-            found += try file.search(hash, within: times, limit: limit - found.count)
+            do throws(StoreError) {
+                found += try file.search(hash, within: times, limit: limit - found.count)
+            } catch {
+                if error.code == .unreadable {
+                    try? io.removeFile(file.path)
+                    try? io.syncDirectory(directory)
+                }
+                throw error
+            }
         }
         return found.reversed()
     }

@@ -14,6 +14,11 @@ struct LogReader {
         var fetch: (_ offset: Int64, _ count: Int) throws(StoreError) -> ByteBuffer
         /// The next offset, from this one on, that may hold anything but zeros; `nil` when none does.
         var nextData: (_ offset: Int64) throws(StoreError) -> Int64?
+        /// Where what was fetched holds zeros for what cannot be read; `nil` where that fails.
+        var places: UnreadablePlaces?
+
+        /// Whether any of a range that was fetched could not be read.
+        func isUnreadable(_ range: Range<Int64>) -> Bool { places?.touches(range) ?? false }
     }
 
     /// Where the next step looks.
@@ -47,7 +52,11 @@ struct LogReader {
             if window.readableBytes == 0 { return .unwritten }
             reading = StoredRecord.read(from: &window, verifyingChecksum: verifiesChecksums)
         }
-        let step = LogWalk.judge(reading, position: position, segmentEnd: segmentEnd)
+        var step = LogWalk.judge(reading, position: position, segmentEnd: segmentEnd)
+        if case .record(let record) = step, source.isUnreadable(position..<position + Int64(record.totalSize)) {
+            // No sum covers its header and its properties.
+            step = .damaged(record)
+        }
         if isStale {
             switch step {
             case .unwritten, .torn:
@@ -159,6 +168,6 @@ extension SegmentChain {
                 var buffer = ByteBuffer()
                 try read(at: offset, count: count, into: &buffer)
                 return buffer
-            }, nextData: { [self] offset throws(StoreError) in try nextData(from: offset) })
+            }, nextData: { [self] offset throws(StoreError) in try nextData(from: offset) }, places: places)
     }
 }

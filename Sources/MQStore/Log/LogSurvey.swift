@@ -36,6 +36,7 @@ struct LogSurvey {
     /// How many sound records stand behind a piece that was never written, and go with it.
     private(set) var letGoRecords = 0
 
+    private let source: LogReader.Source
     private var reader: LogReader
     /// Where the last sound thing ended.
     private var soundEnd: Int64
@@ -50,6 +51,7 @@ struct LogSurvey {
 
     /// Begins at `position`.
     init(_ source: LogReader.Source, from position: Int64, past: Past) {
+        self.source = source
         reader = LogReader(source, position: position)
         soundEnd = position
         self.past = past
@@ -73,7 +75,9 @@ struct LogSurvey {
         case .damaged(let record):
             suspect(position..<reader.position, record, reason: "the body does not have its sum")
         case .nextSegment: if suspects.isEmpty { soundEnd = reader.position }
-        case .unwritten: try search(from: position, reason: nil)
+        case .unwritten:
+            let isUnreadable = source.isUnreadable(position..<position + Int64(RecordLayout.blankSize))
+            try search(from: position, reason: isUnreadable ? "the disk cannot read it" : nil)
         case .torn(let reason): try search(from: position, reason: reason)
         }
     }

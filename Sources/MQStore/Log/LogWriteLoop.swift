@@ -329,7 +329,7 @@ final class LogWriteLoop {
     /// Lets the broker say that it cannot be written to, when the disk is why.
     private func note(_ error: StoreError) {
         switch error.code {
-        case .diskFull, .inputOutput: progress.setTrouble(error)
+        case .diskFull, .inputOutput, .unreadable: progress.setTrouble(error)
         case .layout, .broken, .noStore, .closed, .unsafe, .uncertain, .overloaded, .illegalMessage, .locked: break
         }
     }

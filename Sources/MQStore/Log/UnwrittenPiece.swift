@@ -5,12 +5,13 @@ import NIOCore
 ///
 /// A power cut loses whole sectors: where the disk got nothing it holds zeros, since no segment's bytes are used twice.
 /// From where a record begins, or a sector does, up to the sector's end there is then nothing but zeros; rot leaves
-/// other bytes. Four cases are none:
+/// other bytes. Five cases are none:
 ///
 /// 1. Fewer than 4 bytes of a record in its first sector: a record's first bytes may be zeros.
 /// 2. A sector of which a part lies behind the piece: a sound record begins there, so the sector was written.
 /// 3. A segment's rest behind a filler whose 8 bytes went bad: it was never meant to be written.
 /// 4. The same behind a sound filler, when the record before it went bad and nobody knows where that one ends.
+/// 5. A sector that cannot be read: zeros only stand for what it holds.
 ///
 /// One case cannot be told apart: rot in a record whose body holds a sector of zeros itself.
 struct UnwrittenPiece {
@@ -48,7 +49,9 @@ struct UnwrittenPiece {
             while sector < end {
                 let next = (sector / Self.sectorBytes + 1) * Self.sectorBytes
                 guard next <= end else { break }
-                if next - sector >= Self.sizeBytes, Self.isZero(window, sector - position, next - sector) {
+                if next - sector >= Self.sizeBytes, Self.isZero(window, sector - position, next - sector),
+                    !source.isUnreadable(sector..<next)
+                {
                     return true
                 }
                 sector = next
@@ -63,7 +66,11 @@ struct UnwrittenPiece {
     private func isFiller(_ piece: Range<Int64>, segmentEnd: Int64) throws(StoreError) -> Bool {
         guard piece.upperBound == segmentEnd, Int64(piece.count) >= Self.fillerBytes else { return false }
         let head = try source.fetch(piece.lowerBound, Int(Self.fillerBytes))
-        if Self.isZero(head, 0, Int64(head.readableBytes)) { return false }
+        if Self.isZero(head, 0, Int64(head.readableBytes)),
+            !source.isUnreadable(piece.lowerBound..<piece.lowerBound + Self.fillerBytes)
+        {
+            return false
+        }
         var position = piece.lowerBound + Self.fillerBytes
         while position < piece.upperBound {
             let window = try source.fetch(position, Int(min(Self.windowBytes, piece.upperBound - position)))

@@ -8,30 +8,50 @@ import SystemPackage
 /// meet one whose record is not there.
 final class ConsumeQueue: Sendable {
     let key: QueueKey
-    private let chain: SegmentChain
+    let chain: SegmentChain
+    let derivation: EntryDerivation
     private let maximum: Atomic<Int64>
     private let minimum: Atomic<Int64>
     /// The bytes of the queue's files that changed since the last sync.
     private let dirty = Mutex<Range<Int64>?>(nil)
+    /// Whether the files cannot be believed any more, or not be read.
+    private let lost = Atomic<Bool>(false)
+    /// Entries that the disk cannot read, as the log tells them.
+    private let derivedEntries = Mutex<[Int64: QueueEntry]>([:])
 
     /// How many entries are read at once while looking for the first one.
     private static let scanEntries: Int64 = 4096
 
     /// Opens the queue's files and finds its first and last entry.
-    init(key: QueueKey, directory: FilePath, entriesPerFile: Int64, io: any StorageIO, names: NameJournal)
-        throws(StoreError)
-    {
+    init(
+        key: QueueKey, directory: FilePath, entriesPerFile: Int64, io: any StorageIO, names: NameJournal,
+        derivation: EntryDerivation = EntryDerivation()
+    ) throws(StoreError) {
         self.key = key
+        self.derivation = derivation
         chain = try SegmentChain(
             directory: directory, segmentBytes: entriesPerFile * QueueEntry.encodedSize, io: io, names: names,
             gaps: .passOver, advice: "move the queue's folder away, and it is made anew from the log")
         maximum = Atomic(0)
         minimum = Atomic(0)
-        try findEnds(entriesPerFile: entriesPerFile)
+        do throws(StoreError) { try findEnds(entriesPerFile: entriesPerFile) } catch {
+            guard error.code == .unreadable else { throw error }
+            lose()
+        }
     }
 
-    /// Whether a file between others is gone; what is before it is not looked at, and the queue has to be made anew.
-    var hasGap: Bool { chain.hasStrays }
+    /// Whether the queue has to be made anew: a file between others is gone, or one cannot be read. What there is of it is
+    /// not looked at.
+    var isLost: Bool { lost.load(ordering: .relaxed) || chain.hasStrays }
+
+    /// Whether a file is the queue's.
+    func owns(_ path: FilePath) -> Bool { path.starts(with: chain.directory) }
+
+    /// Has the queue made anew, as it cannot be read; for recovery only.
+    func lose() {
+        lost.store(true, ordering: .relaxed)
+        publish(0, beginningAt: 0)
+    }
 
     /// Brings files that were found too short to their size.
     func extend() throws(StoreError) { try chain.extend() }
@@ -82,10 +102,30 @@ final class ConsumeQueue: Sendable {
     }
 
     private func rawWindow(at offset: Int64, count: Int64) throws(StoreError) -> [QueueEntry?] {
-        var buffer = ByteBuffer()
-        try chain.read(
-            at: offset * QueueEntry.encodedSize, count: Int(count * QueueEntry.encodedSize), into: &buffer)
-        return (0..<(buffer.readableBytes / Int(QueueEntry.encodedSize))).map { _ in QueueEntry(from: &buffer) }
+        while true {
+            var buffer = ByteBuffer()
+            let isWhole = try chain.read(
+                at: offset * QueueEntry.encodedSize, count: Int(count * QueueEntry.encodedSize), into: &buffer)
+            let width = Int(QueueEntry.encodedSize)
+            let window = (0..<(buffer.readableBytes / width)).map { _ in QueueEntry(from: &buffer) }
+            if isWhole { return window }
+            if let completed = try completed(window, at: offset) { return completed }
+        }
+    }
+
+    /// What is remembered of places that cannot be read; `nil` unless it is all.
+    func derivedEntries(_ places: Range<Int64>) -> [QueueEntry]? {
+        derivedEntries.withLock { known in
+            let entries = places.compactMap { known[$0] }
+            return entries.count == places.count ? entries : nil
+        }
+    }
+
+    /// Remembers entries that cannot be read.
+    func remember(_ entries: [QueueEntry], at offset: Int64) {
+        derivedEntries.withLock { known in
+            for (index, entry) in entries.enumerated() { known[offset + Int64(index)] = entry }
+        }
     }
 
     private func rawEntry(at offset: Int64) throws(StoreError) -> QueueEntry? {
@@ -215,6 +255,8 @@ final class ConsumeQueue: Sendable {
     func beginAnew(at offset: Int64) throws(StoreError) {
         try chain.removeStrays()
         if chain.endOffset > 0 { try chain.cut(at: chain.firstOffset, durably: false) }
+        lost.store(false, ordering: .relaxed)
+        derivedEntries.withLock { $0 = [:] }
         minimum.store(offset, ordering: .releasing)
         maximum.store(offset, ordering: .releasing)
         markDirty(0..<1)
@@ -230,6 +272,7 @@ final class ConsumeQueue: Sendable {
             markDirty(position..<max(position + 1, chain.endOffset))
             try chain.cut(at: position, durably: false)
         }
+        derivedEntries.withLock { known in known = known.filter { $0.key < offset } }
         minimum.store(min(minimumOffset, offset), ordering: .releasing)
         maximum.store(offset, ordering: .releasing)
     }

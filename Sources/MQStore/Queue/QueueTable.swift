@@ -8,6 +8,8 @@ final class QueueTable: Sendable {
     private let io: any StorageIO
     private let names: NameJournal
     private let table = Mutex(Table())
+    /// Tells entries that cannot be read from the log, once the store is open.
+    let derivation = EntryDerivation()
 
     private struct Table: Sendable {
         var byKey: [QueueKey: ConsumeQueue] = [:]
@@ -49,7 +51,7 @@ final class QueueTable: Sendable {
         }
         let made = try ConsumeQueue(
             key: key, directory: directory.appending(key.topic).appending(String(key.queueID)),
-            entriesPerFile: entriesPerFile, io: io, names: names)
+            entriesPerFile: entriesPerFile, io: io, names: names, derivation: derivation)
         if extends { try made.extend() }
         return table.withLock { table in
             if let other = table.byKey[key] { return other }

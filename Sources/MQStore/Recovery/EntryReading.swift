@@ -18,8 +18,9 @@ struct EntryReading {
         // A rotten size would have up to a segment read, for each entry that is.
         if entry.size > Self.trustedBytes, !(try isSize(of: entry)) { return nil }
         var buffer = ByteBuffer()
-        try log.read(at: entry.logOffset, count: Int(entry.size), into: &buffer)
-        guard case .record(let record) = StoredRecord.read(from: &buffer, verifyingChecksum: verifyingChecksum),
+        let isWhole = try log.read(at: entry.logOffset, count: Int(entry.size), into: &buffer)
+        guard isWhole,
+            case .record(let record) = StoredRecord.read(from: &buffer, verifyingChecksum: verifyingChecksum),
             record.totalSize == entry.size, record.logOffset == entry.logOffset, record.queueOffset == queueOffset,
             record.queueID == key.queueID, record.topic == key.topic
         else { return nil }

@@ -20,7 +20,8 @@ import SystemPackage
 /// 6. Before any entry is forgotten the checkpoint is taken back to where the walk begins: a crash in the middle, or
 ///    before the entries made anew are synced, must lead to a walk that begins no later.
 /// 7. Records of topics that were deleted later are passed over.
-/// 8. A log that is to end somewhere is cut there first; what queues and index know beyond goes with it.
+/// 8. A sector of the log that cannot be read is damage, and is left as it is. A queue that cannot be read is made anew.
+/// 9. A log that is to end somewhere is cut there first; what queues and index know beyond goes with it.
 struct Recovery {
     let configuration: StoreConfiguration
     let log: SegmentChain
@@ -67,7 +68,21 @@ struct Recovery {
     private struct MissingEntries: Error {}
 
     /// Does the work and says what it found.
+    ///
+    /// A queue that cannot be read is taken for lost, and all begins again: what there is of it is not looked at then.
     func run() throws -> Outcome {
+        var lost: Set<QueueKey> = []
+        while true {
+            do { return try bringIntoAgreement() } catch let error as StoreError where error.code == .unreadable {
+                guard let queue = queues.all.first(where: { error.path.map($0.owns) ?? false }),
+                    lost.insert(queue.key).inserted
+                else { throw error }
+                queue.lose()
+            }
+        }
+    }
+
+    private func bringIntoAgreement() throws -> Outcome {
         try finishDeletions()
         if let cut, cut < log.endOffset {
             try notes.endLog(at: cut)
@@ -93,6 +108,7 @@ struct Recovery {
             try raise(late, logEnd: outcome.report.logEnd)
         }
         outcome.report.lackingQueues = lacking
+        outcome.report.unreadablePlaces = log.places.ranges
         if !wasCleanStop {
             outcome.flushedTo = min(max(outcome.flushedTo, notes.syncedTo ?? 0), outcome.report.logEnd)
             let unsure = outcome.flushedTo..<outcome.report.logEnd
@@ -122,7 +138,7 @@ struct Recovery {
     /// The queues that lost what is before others, their first files or some in the middle.
     private func headlessQueues() -> [QueueKey] {
         let beheaded = notes.queueEnds?.beheaded(in: queues, deleted, logStart: log.firstOffset) ?? []
-        return Set(beheaded.map(\.key) + queues.all.filter(\.hasGap).map(\.key))
+        return Set(beheaded.map(\.key) + queues.all.filter(\.isLost).map(\.key))
             .sorted { ($0.topic, $0.queueID) < ($1.topic, $1.queueID) }
     }
 
@@ -263,6 +279,8 @@ struct Recovery {
             outcome.report.logEnd = wholeTo
             outcome.report.tornReason = nil
         }
+        // A part of a sector that cannot be read cannot be written either: the log goes on behind it.
+        outcome.report.logEnd = log.places.readable(from: outcome.report.logEnd)
         if wasCleanStop { outcome.flushedTo = outcome.report.logEnd }
         outcome.lastStoreTimestamp = times.value(known: notes.reach?.lastTimestamp ?? 0, now: now)
         outcome.lostAtMost = rebuild.lostAtMost

@@ -30,6 +30,9 @@ public struct RecoveryReport: Sendable, Hashable {
     /// without a message.
     public var lackingQueues: [QueueKey] = []
 
+    /// Places of the log that the disk could not read. What stood there is damaged, and the places are left as they are.
+    public var unreadablePlaces: [Range<Int64>] = []
+
     init(wasCleanStop: Bool, walkedFrom: Int64, logEnd: Int64) {
         self.wasCleanStop = wasCleanStop
         self.walkedFrom = walkedFrom

@@ -55,6 +55,6 @@ extension Segment {
             nextData: { [self] offset throws(StoreError) in
                 guard offset < endOffset else { return nil }
                 return try nextData(from: offset).map { max($0, offset) }
-            })
+            }, places: places)
     }
 }

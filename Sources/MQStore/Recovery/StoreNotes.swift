@@ -42,7 +42,7 @@ final class StoreNotes {
 
     /// Removes what is not believed, before a new checkpoint would make it so.
     func removeVoid() throws(StoreError) {
-        guard isQueueEndsVoid, io.exists(configuration.queueEndsFile) else { return }
+        guard isQueueEndsVoid, try io.exists(configuration.queueEndsFile) else { return }
         try remove(configuration.queueEndsFile)
     }
 

@@ -45,7 +45,9 @@ struct IndexScrub {
 
     private var directory: FilePath { root.appending("index") }
     /// Whether the store was stopped properly, and is not open.
-    private var isStopped: Bool { !io.exists(root.appending("abort")) }
+    private var isStopped: Bool {
+        get throws(StoreError) { try !io.exists(root.appending("abort")) }
+    }
 
     /// Looks through all files, and once more through those that look damaged.
     mutating func run(_ scanner: StoreScanner, _ tell: (StoreScrubber.Finding) -> Void) throws {
@@ -83,12 +85,23 @@ struct IndexScrub {
         guard let file = try open(name) else { return Look() }
         let size = try file.size()
         // One that is being made is empty for a moment.
-        if size == 0, isLast, !isStopped { return Look() }
+        if size == 0, isLast, !(try isStopped) { return Look() }
         guard let layout = IndexLayout(fileBytes: size, slotCount: slotCount) else { return nil }
-        let wasStopped = isStopped
+        do throws(StoreError) { return try look(into: file, name, isLast: isLast, layout, log) } catch {
+            guard error.code == .unreadable else { throw error }
+            let places = try file.unreadableRanges()
+            return Look(findings: places.map { .unreadable(file: "index/\(name)", bytes: $0) })
+        }
+    }
+
+    private func look(
+        into file: any StorageFile, _ name: String, isLast: Bool, _ layout: IndexLayout, _ log: LogFiles
+    ) throws(StoreError) -> Look {
+        let wasStopped = try isStopped
         var reading = try IndexFileScrub(name: name, file: file, layout: layout, log: log, lost: lost)
         try reading.readEntries()
-        if !isLast || (wasStopped && isStopped) { try reading.readSlots() }
+        let isStillStopped = try isStopped
+        if !isLast || (wasStopped && isStillStopped) { try reading.readSlots() }
         return Look(sound: reading.sound, findings: reading.findings(atMost: Self.pieceLimit))
     }
 

@@ -19,6 +19,8 @@ struct LogFiles {
     /// The size of a segment in bytes.
     let segmentBytes: Int64
     private let stretches: [Stretch]
+    /// What of it could not be read so far.
+    let places = UnreadablePlaces(now: { 0 })
 
     /// Opens what is there.
     ///
@@ -77,31 +79,49 @@ struct LogFiles {
 
     /// The log as it is to be walked, piece by piece: each goes up to the next gap.
     var walks: [(source: LogReader.Source, end: Int64)] {
-        stretches.map { (Self.source($0.files, segmentBytes: segmentBytes), end(of: $0)) }
+        stretches.map { (source($0.files), end(of: $0)) }
     }
 
     /// All of it, for reading single records.
-    var source: LogReader.Source { Self.source(stretches.flatMap(\.files), segmentBytes: segmentBytes) }
+    var source: LogReader.Source { source(stretches.flatMap(\.files)) }
 
     private func end(of stretch: Stretch) -> Int64 { (stretch.files.last?.base ?? 0) + segmentBytes }
 
-    private static func source(_ files: [File], segmentBytes: Int64) -> LogReader.Source {
+    private func source(_ files: [File]) -> LogReader.Source {
         LogReader.Source(
             segmentBytes: segmentBytes, beginning: files.first?.base ?? 0,
-            fetch: { offset, count throws(StoreError) in
+            fetch: { [segmentBytes, places] offset, count throws(StoreError) in
                 guard let place = files.last(where: { $0.base <= offset }) else { return ByteBuffer() }
                 let room = place.base + segmentBytes - offset
                 guard room > 0 else { return ByteBuffer() }
-                return try place.file.bytes(at: offset - place.base, count: Int(min(Int64(count), room)))
+                return try place.file.bytesAround(
+                    at: offset - place.base, count: Int(min(Int64(count), room))
+                ) { ranges throws(StoreError) in
+                    guard !places.note(ranges.map { $0.lowerBound + place.base..<$0.upperBound + place.base }) else {
+                        return
+                    }
+                    throw StoreError(.unreadable, path: place.file.path, message: "pread", cause: .ioError)
+                }
             },
-            nextData: { offset throws(StoreError) in
+            nextData: { [segmentBytes] offset throws(StoreError) in
                 for place in files where place.base + segmentBytes > offset {
                     if let found = try place.file.nextData(from: max(0, offset - place.base)), found < segmentBytes {
                         return max(offset, place.base + found)
                     }
                 }
                 return nil
-            })
+            }, places: places)
+    }
+
+    /// Notes in which files places of the log lie that could not be read.
+    func note(_ unreadable: [Range<Int64>], in files: UnreadableFiles) {
+        for file in stretches.flatMap(\.files) {
+            let own = file.base..<file.base + segmentBytes
+            for range in unreadable where range.overlaps(own) {
+                let part = range.clamped(to: own)
+                files.note(file.file.path, [part.lowerBound - file.base..<part.upperBound - file.base])
+            }
+        }
     }
 }
 

@@ -6,6 +6,7 @@ struct QueueFiles {
     let key: QueueKey
     private let directory: FilePath
     private let io: any StorageIO
+    private let unreadable: UnreadableFiles
     /// The size of each file in bytes; 0 when there is none.
     private var fileBytes: Int64 = 0
     private var file: (base: Int64, file: any StorageFile)?
@@ -16,14 +17,17 @@ struct QueueFiles {
     /// The entries read at once.
     private static let windowEntries: Int64 = 1024
 
-    init(_ key: QueueKey, directory: FilePath, io: any StorageIO) {
+    init(_ key: QueueKey, directory: FilePath, io: any StorageIO, unreadable: UnreadableFiles) {
+        self.unreadable = unreadable
         self.key = key
         self.directory = directory
         self.io = io
     }
 
     /// Whether the queue has a folder.
-    var exists: Bool { io.exists(directory) }
+    var exists: Bool {
+        get throws(StoreError) { try io.exists(directory) }
+    }
     /// Whether a file is held open.
     var isOpen: Bool { file != nil }
 
@@ -55,8 +59,14 @@ struct QueueFiles {
         let position = offset * QueueEntry.encodedSize
         if file.map({ position < $0.base || position >= $0.base + fileBytes }) ?? true { try open(position) }
         guard let file, position >= file.base else { return }
-        window = try file.file.bytes(
-            at: position - file.base, count: Int(Self.windowEntries * QueueEntry.encodedSize))
+        window = try bytes(of: file.file, at: position - file.base)
+    }
+
+    /// What stands in a file; zeros for what cannot be read.
+    private func bytes(of file: any StorageFile, at position: Int64) throws(StoreError) -> ByteBuffer {
+        try file.bytesAround(at: position, count: Int(Self.windowEntries * QueueEntry.encodedSize)) { ranges in
+            unreadable.note(file.path, ranges)
+        }
     }
 
     /// Opens the file that holds a position, if there is one.
@@ -101,8 +111,7 @@ struct QueueFiles {
             var position: Int64 = 0
             while let data = try file.nextData(from: position), data < size {
                 position = max(position, data / QueueEntry.encodedSize * QueueEntry.encodedSize)
-                var bytes = try file.bytes(
-                    at: position, count: Int(Self.windowEntries * QueueEntry.encodedSize))
+                var bytes = try bytes(of: file, at: position)
                 if bytes.readableBytes < Int(QueueEntry.encodedSize) { break }
                 while bytes.readableBytes >= Int(QueueEntry.encodedSize) {
                     let offset = (base + position) / QueueEntry.encodedSize

@@ -28,6 +28,7 @@ struct QueueScrub {
 
     private let root: FilePath
     private let io: any StorageIO
+    private let unreadable: UnreadableFiles
     /// The topics that `topics.json` names; `nil` without one.
     private let topics: Set<String>?
     private var deleted: DeletedTopics
@@ -49,7 +50,8 @@ struct QueueScrub {
     /// The longest delay of a message that is not taken for rot, in milliseconds: ten years.
     private static let longestDelay: Int64 = 10 * 365 * 86_400_000
 
-    init(root: FilePath, io: any StorageIO) {
+    init(root: FilePath, io: any StorageIO, unreadable: UnreadableFiles) {
+        self.unreadable = unreadable
         self.root = root
         self.io = io
         let table = try? ReplacedFile(root.appending("config").appending("topics.json"), io: io).load()
@@ -62,8 +64,10 @@ struct QueueScrub {
         (try? DeletedTopicsFile(root.appending("deletedTopics.json"), io: io).table) ?? DeletedTopics()
     }
 
-    private func directory(_ key: QueueKey) -> FilePath {
-        root.appending("consumequeue").appending(key.topic).appending(String(key.queueID))
+    private func files(of key: QueueKey) -> QueueFiles {
+        QueueFiles(
+            key, directory: root.appending("consumequeue").appending(key.topic).appending(String(key.queueID)), io: io,
+            unreadable: unreadable)
     }
 
     // MARK: From the log to the queues
@@ -71,7 +75,7 @@ struct QueueScrub {
     /// Holds a record against its entry.
     mutating func take(_ record: StoredRecord, isSound: Bool) throws(StoreError) {
         guard let key = Recovery.queue(of: record), !deleted.covers(record.topic, at: record.logOffset) else { return }
-        openIfNeeded(key)
+        try openIfNeeded(key)
         guard var queue = queues.removeValue(forKey: key) else { return }
         defer { queues[key] = queue }
         // RocketMQ notes no deletions: a topic that is neither configured nor has a folder was deleted.
@@ -101,10 +105,10 @@ struct QueueScrub {
 
     private static func isSystem(_ topic: String) -> Bool { topic == DelayLevels.topic || topic.hasPrefix("RMQ_SYS_") }
 
-    private mutating func openIfNeeded(_ key: QueueKey) {
+    private mutating func openIfNeeded(_ key: QueueKey) throws(StoreError) {
         if queues[key] == nil {
-            let files = QueueFiles(key, directory: directory(key), io: io)
-            queues[key] = Queue(files: files, exists: files.exists)
+            let files = files(of: key)
+            queues[key] = Queue(files: files, exists: try files.exists)
         }
         guard queues[key]?.files.isOpen == false else { return }
         opened += 1
@@ -148,7 +152,7 @@ struct QueueScrub {
     private mutating func look(
         through key: QueueKey, _ log: LogFiles, _ end: StoreScanner.End, _ tell: (StoreScrubber.Finding) -> Void
     ) throws(StoreError) {
-        let queue = queues[key] ?? Queue(files: QueueFiles(key, directory: directory(key), io: io), exists: true)
+        let queue = queues[key] ?? Queue(files: files(of: key), exists: true)
         let lost = end.damaged + end.missing
         let source = log.source
         var isBeginning = true
@@ -224,7 +228,7 @@ struct QueueScrub {
         let log = try scanner.openLog().source
         for suspect in beginnings {
             let key = suspect.key
-            let files = QueueFiles(key, directory: directory(key), io: io)
+            let files = files(of: key)
             guard let places = try files.wholeFiles(before: suspect.places.upperBound) else { continue }
             tell(
                 .missingBeginning(
@@ -232,7 +236,7 @@ struct QueueScrub {
         }
         for suspect in suspects {
             // Made anew: nothing of what was read before.
-            var files = QueueFiles(suspect.key, directory: directory(suspect.key), io: io)
+            var files = files(of: suspect.key)
             if suspect.logOffsets.isEmpty {
                 try settleEntries(suspect, &files, log, tell)
             } else {
@@ -240,7 +244,7 @@ struct QueueScrub {
             }
         }
         for suspect in endless {
-            var files = QueueFiles(suspect.key, directory: directory(suspect.key), io: io)
+            var files = files(of: suspect.key)
             let key = suspect.key
             var first: Int64?
             for place in suspect.places where first == nil {

@@ -28,10 +28,12 @@ public struct StoreScanner: Sendable {
         public var damaged: [Range<Int64>]
         /// Where segments are missing between others.
         public var missing: [Range<Int64>]
+        /// Places that the disk cannot read; damage lies there.
+        public var unreadable: [Range<Int64>] = []
     }
 
     private let directory: FilePath
-    private let io: any StorageIO = SystemStorage()
+    private let io: any StorageIO
 
     /// How often a tail that looks torn is looked at again while nothing of it changes, and the pause before each, in
     /// microseconds.
@@ -42,8 +44,13 @@ public struct StoreScanner: Sendable {
 
     /// A scanner of the store below `root`, or of the segments in `root` itself when it has no `commitlog`: also of what was
     /// cut from a log (``LogCut``).
-    public init(root: FilePath) {
-        directory = io.exists(root.appending("commitlog")) ? root.appending("commitlog") : root
+    public init(root: FilePath) { self.init(root: root, io: SystemStorage()) }
+
+    init(root: FilePath, io: any StorageIO) {
+        self.io = io
+        // Where it cannot be told the attempt to open it will say why.
+        let hasLog = (try? io.exists(root.appending("commitlog"))) ?? true
+        directory = hasLog ? root.appending("commitlog") : root
     }
 
     /// Hands every record to `body`, in the log's order, and says where the log ends.
@@ -60,6 +67,7 @@ public struct StoreScanner: Sendable {
             end.logOffset = files.gaps.first { $0.lowerBound == walk.end }?.upperBound ?? walk.end
         }
         if let last = walks.last { try scanTail(last.source, &end, body) }
+        end.unreadable = files.places.ranges
         return end
     }
 

@@ -21,6 +21,8 @@ public import SystemPackage
 public struct StoreScrubber: Sendable {
     /// Damage, and where.
     public enum Finding: Sendable, Hashable {
+        /// The disk cannot read these bytes of a file, named below the store's folder.
+        case unreadable(file: String, bytes: Range<Int64>)
         /// The record's body does not have its sum, or its names hold zero bytes.
         case damagedRecord(logOffset: Int64, topic: String, queueID: Int32, queueOffset: Int64)
         /// No record can be read here, although sound ones stand behind.
@@ -69,7 +71,7 @@ public struct StoreScrubber: Sendable {
     }
 
     private let root: FilePath
-    private let io: any StorageIO = SystemStorage()
+    private let io: any StorageIO
     private let indexSlots: Int?
 
     /// A scrubber of the store below `root`.
@@ -77,6 +79,11 @@ public struct StoreScrubber: Sendable {
     /// - Parameter indexSlots: the slots of its index files (`maxHashSlotNum`), where they are not a fourth of their
     ///   entries (`maxIndexNum`).
     public init(root: FilePath, indexSlots: Int? = nil) {
+        self.init(root: root, indexSlots: indexSlots, io: SystemStorage())
+    }
+
+    init(root: FilePath, indexSlots: Int? = nil, io: any StorageIO) {
+        self.io = io
         self.root = root
         self.indexSlots = indexSlots
     }
@@ -98,8 +105,9 @@ public struct StoreScrubber: Sendable {
         }
         // Before the log: what it vouches for is in the log by then.
         let checkpoint = try Checkpoint.read(from: root.appending("checkpoint"), io: io)
-        let scanner = StoreScanner(root: root)
-        var queues = QueueScrub(root: root, io: io)
+        let scanner = StoreScanner(root: root, io: io)
+        let unreadable = UnreadableFiles()
+        var queues = QueueScrub(root: root, io: io, unreadable: unreadable)
         var lastTimestamp: Int64 = 0
         let end = try scanner.scan { found in
             let record = found.record
@@ -111,6 +119,7 @@ public struct StoreScrubber: Sendable {
                     logOffset: record.logOffset, topic: record.topic, queueID: record.queueID,
                     queueOffset: record.queueOffset))
         }
+        if !end.unreadable.isEmpty { try scanner.openLog().note(end.unreadable, in: unreadable) }
         for range in end.damaged { tell(.damagedPlace(range)) }
         for range in end.missing { tell(.missingSegments(range)) }
         if let reason = end.tornReason { tell(.tornTail(logOffset: end.logOffset, reason: reason)) }
@@ -122,6 +131,7 @@ public struct StoreScrubber: Sendable {
         summary.records = end.records
         summary.logEnd = end.logOffset
         summary.entries = try queues.finish(end, scanner, tell)
+        for finding in unreadable.findings(below: root) { tell(finding) }
         var index = try IndexScrub(root: root, io: io, slotCount: indexSlots, end: end, scanner: scanner)
         try index.run(scanner, tell)
         summary.indexEntries = index.entries
@@ -137,7 +147,7 @@ public struct StoreScrubber: Sendable {
             if names.contains(where: { Segment.baseOffset(ofName: $0) != nil }) {
                 "this is the folder of a log or a queue"
             } else {
-                io.exists(root) ? "there is no 'commitlog' in this folder" : "there is no such folder"
+                try io.exists(root) ? "there is no 'commitlog' in this folder" : "there is no such folder"
             }
         throw StoreError(.noStore, path: root, message: "\(what); name the broker's storePathRootDir")
     }

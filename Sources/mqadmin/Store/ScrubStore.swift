@@ -46,6 +46,8 @@ struct ScrubStore: ParsableCommand {
 enum FindingLine {
     static func text(_ finding: StoreScrubber.Finding) -> String {
         switch finding {
+        case .unreadable(let file, let bytes):
+            "\(file)  UNREADABLE from byte \(bytes.lowerBound) to \(bytes.upperBound): the disk has an error there"
         case .damagedRecord(let offset, let topic, let queue, let place):
             "\(offset)  \(topic)/\(queue)@\(place)  DAMAGED record"
         case .damagedPlace(let range):
@@ -88,6 +90,11 @@ enum FindingLine {
 
     static func json(_ finding: StoreScrubber.Finding) -> JSONValue {
         switch finding {
+        case .unreadable(let file, let bytes):
+            [
+                "damaged": "sector", "file": .string(file), "first": .integer(bytes.lowerBound),
+                "count": .integer(Int64(bytes.count)),
+            ]
         case .damagedRecord(let offset, let topic, let queue, let place):
             message("record", topic, queue, place, offset)
         case .damagedPlace(let range):

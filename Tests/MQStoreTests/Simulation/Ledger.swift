@@ -62,6 +62,8 @@ struct Ledger {
     var removed: Int64 = 0
     /// Offsets at which the test damaged records.
     private(set) var damaged: Set<Int64> = []
+    /// Sectors of the log that the test made unreadable.
+    private(set) var unreadable: Set<Range<Int64>> = []
     /// The end of what any process said is synced.
     private(set) var syncedEnd: Int64 = 0
     /// From here on a power cut may have left holes.
@@ -179,6 +181,32 @@ struct Ledger {
         damaged.insert(logOffset)
         for (id, message) in sent where message.place?.logOffset == logOffset { sent[id]?.state = .released }
     }
+
+    /// The test makes a sector of the log unreadable.
+    mutating func ruin(_ sector: Range<Int64>) {
+        unreadable.insert(sector)
+        damaged.insert(sector.lowerBound)
+        for message in sent.values {
+            guard let place = message.place?.logOffset, (place..<place + message.bytes).overlaps(sector) else {
+                continue
+            }
+            damage(at: place)
+        }
+    }
+
+    /// Whether the test made all of a place unreadable.
+    func hasRuined(_ place: Range<Int64>) -> Bool {
+        unreadable.reduce(0) { $0 + $1.clamped(to: place).count } == place.count
+    }
+
+    /// Whether a record at an offset may be damaged: by the test, or with a sector that it reaches into.
+    func isDamaged(_ logOffset: Int64) -> Bool {
+        damaged.contains(logOffset)
+            || unreadable.contains { $0.lowerBound < logOffset + Self.largestRecord && logOffset < $0.upperBound }
+    }
+
+    /// The bytes that a record has at most.
+    private static let largestRecord: Int64 = 2600
 
     /// A start found the log to end here: what it lost was not deleted; its places are given anew.
     mutating func logEnds(at end: Int64) {

@@ -19,8 +19,9 @@ import SystemPackage
 /// 6. *A kill* keeps the cache. A write that was under way is done up to some byte.
 /// 7. *No space.* A write that needs a block when none is left is done up to there, and fails. Blocks of 4096 bytes.
 /// 8. *Write errors.* A write may fail after any part of it was done.
-/// 9. *Read errors.* A read may fail.
-/// 10. *Name errors.* Making, removing and renaming may fail, with nothing done.
+/// 9. *Read errors.* A read may fail; asked again soon, the file is read.
+/// 10. *Name errors.* Making, removing and renaming may fail, with nothing done, and so may the question whether there is
+///    a name.
 /// 11. *Failed syncs.* Of what it covered some is on the disk; the rest is in the cache, called clean, and no later sync
 ///    brings it to the disk unless it is written again (as Linux does since 4.13). Cutting a file takes the bytes from
 ///    the disk whatever the cache holds. A directory's sync that fails has done nothing.
@@ -28,8 +29,13 @@ import SystemPackage
 /// 13. *A slow sync*: time goes by in it. What the store's other threads do meanwhile is ``SimulatedThreads``' to say,
 ///    which may stop any of them before any operation; one that hangs for good is `LogFlusherTests`'.
 /// 14. *Lost files*, by an operator's hand, where the test takes them.
+/// 15. *Unreadable sectors*, where the test puts them, and for good: each read that touches one fails, and so does each
+///    write and each cut in its middle, as the rest would have to be read. All of it written, or cut off, ends it.
 ///
-/// Not modelled: a disk that says a sync is done and lies, but for tests that show that such a lie is found out.
+/// Not modelled: a disk that says a sync is done and lies, but for tests that show that such a lie is found out; a write
+/// that goes to a wrong place; a torn sector whose end is new and whose beginning is not; names of two directories that
+/// are lost in another order than they were given in; a sector that is unreadable again because what was written over it
+/// is lost with the power.
 final class SimulatedDisk: StorageIO {
     static let sectorBytes = 512
     static let blockBytes = 4096
@@ -48,6 +54,10 @@ final class SimulatedDisk: StorageIO {
         var lengths: [Int] = []
         /// The blocks that are taken.
         var blocks: Set<Int> = []
+        /// The sectors that cannot be read.
+        var unreadable: Set<Int> = []
+        /// So many reads do not fail by chance.
+        var readsSpared = 0
     }
 
     /// A sector as one write left it.
@@ -271,6 +281,20 @@ final class SimulatedDisk: StorageIO {
         }
     }
 
+    /// Makes the sector that holds a byte of a file unreadable, once it is synced; whether it did.
+    func ruin(_ path: FilePath, at offset: Int) -> Bool {
+        state.withLock { state in
+            guard let number = state.names.files[path.string] else { return false }
+            let sector = offset / Self.sectorBytes
+            guard let inode = state.inodes[number], offset < inode.durable.count, inode.versions[sector] == nil,
+                inode.blocks.contains(offset / Self.blockBytes)
+            else { return false }
+            state.inodes[number]?.unreadable.insert(sector)
+            state.met.insert(SimulationEvent.unreadableSector.rawValue)
+            return true
+        }
+    }
+
     // MARK: StorageIO
 
     func open(_ path: FilePath, _ access: StorageAccess) throws(StoreError) -> any StorageFile {
@@ -333,9 +357,15 @@ final class SimulatedDisk: StorageIO {
         }
     }
 
-    func exists(_ path: FilePath) -> Bool {
-        state.withLock { $0.names.files[path.string] != nil || $0.names.directories[path.string] != nil }
+    func exists(_ path: FilePath) throws(StoreError) -> Bool {
+        try operation("access", path) { state throws(StoreError) in
+            try state.mayChangeNames("access", path)
+            return state.has(path)
+        }
     }
+
+    /// Whether there is a name, asked by the test.
+    func has(_ path: FilePath) -> Bool { state.withLock { $0.has(path) } }
 
     func removeFile(_ path: FilePath) throws(StoreError) {
         try operation("unlink", path) { state throws(StoreError) in
@@ -455,6 +485,8 @@ extension SimulatedDisk.State {
         failingSyncs -= 1
         return true
     }
+
+    func has(_ path: FilePath) -> Bool { names.files[path.string] != nil || names.directories[path.string] != nil }
 
     mutating func apply(_ change: SimulatedDisk.NameChange) {
         names.apply(change)

@@ -35,6 +35,9 @@ final class SimulatedFile: StorageFile {
                 var count = bytesBefore.count
                 var failure: StoreError?
                 if let refusal = state.writeRefusal { throw StoreError.system("pwrite", path, refusal) }
+                if inode.isUnreadable(Int(offset), bytesBefore.count, partly: true) {
+                    throw StoreError.system("pwrite", path, .ioError)
+                }
                 if state.random.below(100) < state.writeErrorPercent {
                     count = state.random.below(count + 1)
                     failure = state.fail(.writeError, "pwrite", path, .ioError)
@@ -78,11 +81,15 @@ final class SimulatedFile: StorageFile {
 
     func read(into target: UnsafeMutableRawBufferPointer, at offset: Int64) throws(StoreError) -> Int {
         try with("pread") { inode, state throws(StoreError) in
-            if state.readErrorPercent > 0, state.random.percent(state.readErrorPercent) {
+            if inode.readsSpared > 0 {
+                inode.readsSpared -= 1
+            } else if state.readErrorPercent > 0, state.random.percent(state.readErrorPercent) {
+                inode.readsSpared = Self.readsSpared
                 throw state.fail(.readError, "pread", path, .ioError)
             }
             let start = min(Int(offset), inode.cached.count)
             let count = min(target.count, inode.cached.count - start)
+            if inode.isUnreadable(start, count, partly: false) { throw StoreError.system("pread", path, .ioError) }
             state.largestRead = max(state.largestRead, count)
             inode.cached.withUnsafeBytes { bytes in
                 target.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[start..<start + count]))
@@ -91,8 +98,15 @@ final class SimulatedFile: StorageFile {
         }
     }
 
+    /// So many reads of a file go well after one that failed by chance, also beside other readers.
+    private static let readsSpared = 32
+
     func resize(to size: Int64) throws(StoreError) {
-        try with("ftruncate") { inode, state in
+        try with("ftruncate") { inode, state throws(StoreError) in
+            let rest = Int(size) % SimulatedDisk.sectorBytes
+            if Int(size) < inode.cached.count, rest > 0, inode.isUnreadable(Int(size) - 1, 1, partly: false) {
+                throw StoreError.system("ftruncate", path, .ioError)
+            }
             let before = inode.blocks.count
             inode.setLength(Int(size))
             if state.givesBackLate { state.owedBlocks += before - inode.blocks.count }

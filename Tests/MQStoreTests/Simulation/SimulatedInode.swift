@@ -21,6 +21,16 @@ extension SimulatedDisk.Inode {
         }
     }
 
+    /// Whether a range touches a sector that cannot be read, or, `partly`, one that it does not cover.
+    func isUnreadable(_ offset: Int, _ count: Int, partly: Bool) -> Bool {
+        guard !unreadable.isEmpty, count > 0 else { return false }
+        return ((offset / Self.sector)...((offset + count - 1) / Self.sector)).contains { sector in
+            let end = min((sector + 1) * Self.sector, cached.count)
+            return unreadable.contains(sector)
+                && !(partly && offset <= sector * Self.sector && offset + count >= end)
+        }
+    }
+
     /// Writes into the cache and keeps the versions of the sectors it touched.
     mutating func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
         guard !bytes.isEmpty else { return }
@@ -28,6 +38,7 @@ extension SimulatedDisk.Inode {
         cached.replaceSubrange(offset..<offset + bytes.count, with: bytes)
         for sector in (offset / Self.sector)...((offset + bytes.count - 1) / Self.sector) {
             note(sector)
+            unreadable.remove(sector)
         }
         let block = SimulatedDisk.blockBytes
         for index in (offset / block)...((offset + bytes.count - 1) / block) { blocks.insert(index) }
@@ -51,6 +62,7 @@ extension SimulatedDisk.Inode {
             }
             cached.removeLast(cached.count - length)
             blocks = blocks.filter { $0 * SimulatedDisk.blockBytes < length }
+            unreadable = unreadable.filter { $0 * Self.sector < length }
         } else {
             // An array is copied at once, also without the optimiser.
             cached.append(contentsOf: [UInt8](repeating: 0, count: length - cached.count))

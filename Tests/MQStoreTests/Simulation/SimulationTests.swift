@@ -170,6 +170,7 @@ func onThread<Result: Sendable>(_ body: @escaping @Sendable () -> Result) async 
         var options = StoreSimulation.Options()
         options.errors = false
         options.bitFlips = false
+        options.unreadableSectors = false
         options.lostFiles = false
         options.sabotage = { path in place == "/store/commitlog" ? path.hasSuffix(place) : path.contains(place) }
         let outcome = await Self.live(1..<400, options, stopAtFirst: true)

@@ -15,7 +15,9 @@ extension StoreSimulation {
             var next = store.minimumOffset(of: key)
             let end = store.maximumOffset(of: key)
             while next < end {
-                let reading = try store.read(QueueRequest(key: key, offset: next, maximumCount: 64))
+                let reading = try patiently {
+                    try store.read(QueueRequest(key: key, offset: next, maximumCount: 64))
+                }
                 guard reading.nextOffset > next else {
                     throw violation("\(key): a reader stands still at \(next): \(reading.status)")
                 }
@@ -27,7 +29,7 @@ extension StoreSimulation {
             }
         }
         for id in ledger.ids { try checkPresence(of: id, found, store) }
-        let inLog = try checkAgreement(store, found)
+        let inLog = try patiently { try checkAgreement(store, found) }
         try checkKeys(stepped, found)
         if let objection = ledger.found(found, inLog: inLog, start: starts) { throw violation(objection) }
     }
@@ -38,6 +40,7 @@ extension StoreSimulation {
         meet(report.wasCleanStop ? .cleanStart : .crashStart)
         if report.tornReason != nil { meet(.cutTail) }
         if !report.damagedOffsets.isEmpty { meet(.keptDamage) }
+        if !report.unreadablePlaces.isEmpty { meet(.passedUnreadable) }
         if report.rebuiltEntries > 0 { meet(.rebuiltEntries) }
         guard !report.wasCleanStop, report.logEnd > store.minimumLogOffset else { return }
         meet(report.walkedFrom > store.minimumLogOffset ? .believedCheckpoint : .walkedAll)
@@ -50,8 +53,11 @@ extension StoreSimulation {
             throw violation(
                 "recovery says that the log ends at \(report.logEnd), and it does at \(store.maximumLogOffset)")
         }
-        for offset in report.damagedOffsets where offset < ledger.holesFrom && !ledger.damaged.contains(offset) {
+        for offset in report.damagedOffsets where offset < ledger.holesFrom && !ledger.isDamaged(offset) {
             throw violation("recovery calls \(offset) damaged, and nothing ever was; \(report)")
+        }
+        for place in report.unreadablePlaces where !ledger.hasRuined(place) {
+            throw violation("recovery calls \(place) unreadable, and it never was; \(report)")
         }
         // What was noted of a queue was on the disk with it: without a loss from outside none can lack anything.
         if !isHarmed, !report.lackingQueues.isEmpty {
@@ -115,21 +121,49 @@ extension StoreSimulation {
         }
     }
 
+    /// What a reader is given who asks again after a while: at first a sector of the log is not taken for lost.
+    private func patiently<Result>(_ body: () throws -> Result) throws -> Result {
+        for _ in 0..<8 {
+            do { return try body() } catch let error as StoreError where error.code == .unreadable {
+                clock.advance(UnreadablePlaces.patienceNanoseconds / 1_000_000 + 1)
+            }
+        }
+        return try body()
+    }
+
+    private func indexAll(_ stepped: SteppedStore) {
+        stepped.indexAll()
+        for _ in 0..<8 where stepped.store.unindexedBytes > 0 && !stepped.store.log.places.isEmpty {
+            clock.advance(UnreadablePlaces.patienceNanoseconds / 1_000_000 + 1)
+            stepped.indexAll()
+        }
+    }
+
     /// 4: the index leads to each message, and to it alone.
     private mutating func checkKeys(_ stepped: SteppedStore, _ found: [Int: StoredRecord]) throws {
         let store = stepped.store
-        stepped.indexAll()
+        indexAll(stepped)
         if random.percent(50) {
             // A full file waits for the log's sync.
             stepped.flush()
-            stepped.indexAll()
+            indexAll(stepped)
         }
         let isFlushed = store.flushedLogOffset == store.maximumLogOffset
         for id in ledger.ids {
-            let places = try store.records(
-                topic: ledger.sent[id]?.topic ?? "", key: "U\(id)", within: 0...Int64.max, limit: 64,
-                maximumBytes: 1 << 20
-            ).map(\.logOffset)
+            let places: [Int64]
+            do {
+                places = try patiently {
+                    try store.records(
+                        topic: ledger.sent[id]?.topic ?? "", key: "U\(id)", within: 0...Int64.max, limit: 64,
+                        maximumBytes: 1 << 20
+                    ).map(\.logOffset)
+                }
+            } catch let error as StoreError where error.code == .unreadable && ruinedIndex == error.path {
+                // Nobody knows what the search would have found; the next start makes the file anew.
+                ruinedIndex = nil
+                meet(.searchFailed)
+                return
+            }
             guard let record = found[id] else {
                 // One of a deleted topic, or of a damaged place in a queue, may still be in the log.
                 if places.count > 1 { throw violation("the key of message \(id) leads to \(places)") }

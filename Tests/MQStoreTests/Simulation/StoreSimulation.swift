@@ -28,6 +28,7 @@ struct StoreSimulation {
         /// Whether the disk gives errors, in the middle of life and in its beginning.
         var errors = true
         var bitFlips = true
+        var unreadableSectors = true
         /// Whether files vanish while the store is down, and whether queues are among them.
         var lostFiles = true
         var lostQueues = true
@@ -59,6 +60,8 @@ struct StoreSimulation {
     var deletion: (topic: String, outcome: Outcome)?
     /// Whether a file was lost, or a record went bad, so far.
     private(set) var isHarmed = false
+    /// The index file of which a sector is unreadable, until a search has failed at it.
+    var ruinedIndex: FilePath?
     /// A segment that was taken away, which the next start must notice.
     private var away: FilePath?
     /// Whether a topic was deleted since the start.
@@ -233,6 +236,33 @@ struct StoreSimulation {
         disk.lift()
         if options.bitFlips, random.percent(15) { rot() }
         if options.lostFiles, random.percent(15) { loseFile() }
+        if options.unreadableSectors, random.percent(15) { ruin() }
+    }
+
+    /// Makes a sector unreadable: of the log, or of what can be made anew from it.
+    private mutating func ruin() {
+        let kind = random.below(4)
+        let directory =
+            kind < 2
+            ? configuration.commitLogDirectory
+            : kind == 2 ? configuration.consumeQueueDirectory : configuration.indexDirectory
+        if kind == 2, !options.lostQueues { return }
+        let files = disk.files.filter { $0.hasPrefix(directory.string + "/") }
+        guard !files.isEmpty else { return }
+        let path = FilePath(files[random.below(files.count)])
+        let size = max(1, (try? disk.open(path, .read).size()).map { Int($0) } ?? 1)
+        let offset = random.below(size)
+        guard disk.ruin(path, at: offset) else { return }
+        trace("the sector of byte \(offset) of \(path) is unreadable")
+        isHarmed = true
+        if kind == 2 { meet(.unreadableQueue) }
+        if kind == 3 {
+            meet(.unreadableIndex)
+            ruinedIndex = path
+        }
+        guard kind < 2, let base = path.lastComponent.flatMap({ Segment.baseOffset(ofName: $0.string) }) else { return }
+        let sector = base + Int64(offset / SimulatedDisk.sectorBytes * SimulatedDisk.sectorBytes)
+        ledger.ruin(sector..<sector + Int64(SimulatedDisk.sectorBytes))
     }
 
     private mutating func powerFails() {
@@ -298,7 +328,7 @@ struct StoreSimulation {
     }
 
     private mutating func lose(_ path: FilePath, _ event: SimulationEvent) {
-        guard disk.exists(path) else { return }
+        guard disk.has(path) else { return }
         trace("\(path) is lost")
         isHarmed = true
         meet(event)
