@@ -278,6 +278,9 @@ import Testing
                 .request(.deleteTopicInBroker, TopicRequestHeader(topic: "T")),
                 .request(.updateAndCreateSubscriptionGroup, body: SubscriptionGroup(name: "G").encoded()),
                 RemotingCommand(code: RequestCode.deleteSubscriptionGroup.rawValue, extFields: ["groupName": "G"]),
+                .request(
+                    .updateConsumerOffset,
+                    UpdateConsumerOffsetRequestHeader(consumerGroup: "G", topic: "T", queueID: 0, commitOffset: 1)),
             ]
             for change in changes {
                 #expect(try await slave.call(change).responseCode == .systemError, "\(change.code)")

@@ -25,14 +25,14 @@ struct TestNameserver {
     }
 
     /// Registers a broker that may not even exist; the connection must stay open for as long as it shall be known.
-    func register(_ name: String, address brokerAddress: String, topics: [String], by client: RemotingClient)
-        async throws
-    {
+    func register(
+        _ name: String, id: Int64 = 0, address brokerAddress: String, topics: [String], by client: RemotingClient
+    ) async throws {
         let configs = topics.map { ($0, TopicConfig(name: $0, readQueueNums: 1, writeQueueNums: 1)) }
         let table = TopicConfigTable(
             topics: Dictionary(uniqueKeysWithValues: configs), dataVersion: DataVersion(counter: 1))
         let header = RegisterBrokerRequestHeader(
-            brokerName: name, brokerAddress: brokerAddress, clusterName: "c", haServerAddress: nil, brokerID: 0)
+            brokerName: name, brokerAddress: brokerAddress, clusterName: "c", haServerAddress: nil, brokerID: id)
         _ = try await client.call(
             .request(.registerBroker, header, body: RegisterBrokerBody(table: table).encoded()), to: address,
             timeout: .seconds(10))

@@ -55,6 +55,8 @@ final class RequestDispatcher: Sendable {
             .sendReplyMessageV2:
             (.serviceNotAvailable, "this broker is a slave and takes no messages; send to its master")
         case .endTransaction: (.slaveNotAvailable, "this broker is a slave; transactions end on its master")
+        // Answered with success it would be forgotten with the next copy of the master's table.
+        case .updateConsumerOffset: (.systemError, "this broker is a slave; offsets are committed to its master")
         // It would last until the next copy of the master's tables, and a deleted topic's messages would be gone here.
         case .updateAndCreateTopic, .deleteTopicInBroker, .updateAndCreateSubscriptionGroup, .deleteSubscriptionGroup:
             (

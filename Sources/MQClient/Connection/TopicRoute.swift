@@ -22,8 +22,11 @@ public struct BrokerSet: Sendable, Hashable {
     /// The broker to read from: the suggested one, else the master, else the slave with the lowest id.
     func readAddress(suggestedID: Int64?) -> String? {
         if let suggestedID, let address = addresses[suggestedID] { return address }
-        return masterAddress ?? addresses.min { $0.key < $1.key }?.value
+        return authorityAddress
     }
+
+    /// The broker whose word about offsets counts: the master; while there is none, the slave with the lowest id.
+    var authorityAddress: String? { masterAddress ?? addresses.min { $0.key < $1.key }?.value }
 }
 
 /// Where a topic's queues are, as a nameserver says.

@@ -4,7 +4,8 @@ import NIOCore
 /// Reads queues at the caller's pace and at offsets of its choice.
 ///
 /// It reads from the master, or from the slave that the broker's last answer suggested, or from any slave while there
-/// is no master. Offsets are committed to the broker that is read from only when ``commit(_:for:)`` says so.
+/// is no master. All else goes to the master, whomever it reads from: a slave's offsets are a copy, and what is told to
+/// it is overwritten with the next one. Offsets are committed only when ``commit(_:for:)`` says so.
 public actor PullConsumer {
     /// The group, under which offsets are kept.
     public nonisolated let group: String
@@ -69,7 +70,7 @@ public actor PullConsumer {
         let header = ConsumerSendMessageBackRequestHeader(
             offset: message.commitLogOffset, group: group, delayLevel: delayLevel, originMessageID: message.messageID,
             originTopic: message.topic, maxReconsumeTimes: maxReconsumeTimes)
-        let address = try await address(of: message.queue)
+        let address = try await authorityAddress(of: message.queue)
         let answer = try await call(.request(.consumerSendMessageBack, header), queue: message.queue, address: address)
         switch answer.responseCode {
         // Stored, if not as well as the broker's mode promises: once more would be twice.
@@ -107,7 +108,7 @@ public actor PullConsumer {
     func pull(
         _ queue: MessageQueue, from offset: Int64, max: Int32, hold: Duration, subscription: Subscription
     ) async throws(MQClientError) -> PullResult {
-        let address = try await address(of: queue)
+        let address = try await readAddress(of: queue)
         let mayHold = hold > .zero
         let request = PullMessageRequestHeader(
             consumerGroup: group, topic: queue.topic, queueID: queue.queueID, queueOffset: offset, maxMessages: max,
@@ -136,7 +137,7 @@ public actor PullConsumer {
     public func committedOffset(of queue: MessageQueue) async throws(MQClientError) -> Int64? {
         let header = QueryConsumerOffsetRequestHeader(
             consumerGroup: group, topic: queue.topic, queueID: queue.queueID)
-        let address = try await address(of: queue)
+        let address = try await authorityAddress(of: queue)
         let answer = try await ask(.request(.queryConsumerOffset, header), of: queue, at: address)
         switch answer.responseCode {
         case .success: return try read(OffsetResponseHeader.self, from: answer, address: address).offset
@@ -149,7 +150,7 @@ public actor PullConsumer {
     public func commit(_ offset: Int64, for queue: MessageQueue) async throws(MQClientError) {
         let header = UpdateConsumerOffsetRequestHeader(
             consumerGroup: group, topic: queue.topic, queueID: queue.queueID, commitOffset: offset)
-        let address = try await address(of: queue)
+        let address = try await authorityAddress(of: queue)
         let answer = try await call(.request(.updateConsumerOffset, header), queue: queue, address: address)
         guard answer.responseCode == .success else { throw MQClientError(refusal: answer, by: address) }
     }
@@ -166,19 +167,31 @@ public actor PullConsumer {
     }
 
     private func offset(_ request: RemotingCommand, of queue: MessageQueue) async throws(MQClientError) -> Int64 {
-        let address = try await address(of: queue)
+        let address = try await authorityAddress(of: queue)
         let answer = try await ask(request, of: queue, at: address)
         guard answer.responseCode == .success else { throw MQClientError(refusal: answer, by: address) }
         return try read(OffsetResponseHeader.self, from: answer, address: address).offset
     }
 
-    /// Where to read a queue; asks for the route anew when the known one has no answer.
-    private func address(of queue: MessageQueue) async throws(MQClientError) -> String {
+    /// Where to read a queue.
+    private func readAddress(of queue: MessageQueue) async throws(MQClientError) -> String {
+        let suggested = suggestedBrokers[queue]
+        return try await address(of: queue) { $0.readAddress(suggestedID: suggested) }
+    }
+
+    /// Who keeps a queue's offsets and takes its messages back.
+    private func authorityAddress(of queue: MessageQueue) async throws(MQClientError) -> String {
+        try await address(of: queue) { $0.authorityAddress }
+    }
+
+    /// Chooses one of a queue's brokers; asks for the route anew when the known one has no answer.
+    private func address(
+        of queue: MessageQueue, _ choose: @Sendable (BrokerSet) -> String?
+    ) async throws(MQClientError) -> String {
         guard !isShutDown else { throw .invalid(reason: "consumer \(group) is shut down") }
         for isRefreshing in [false, true] {
             let route = try await client.subscribeRoute(of: queue.topic, isRefreshing: isRefreshing)
-            let set = route.brokers[queue.brokerName]
-            if let address = set?.readAddress(suggestedID: suggestedBrokers[queue]) { return address }
+            if let set = route.brokers[queue.brokerName], let address = choose(set) { return address }
         }
         throw .noQueue(topic: queue.topic, reason: "no broker of \(queue.brokerName) is alive")
     }
