@@ -116,6 +116,8 @@ public struct BrokerConfiguration: Sendable {
     public var clientScanPeriod = Duration.seconds(10)
     /// How often open transactions are looked at.
     public var transactionCheckInterval = Duration.seconds(60)
+    /// How often due delayed messages are looked for; no key of a file.
+    var delayTick = Duration.milliseconds(100)
     /// How old a half message is before its producer is asked.
     public var transactionTimeout = Duration.seconds(6)
     /// How often a producer is asked in vain before a message is given up.

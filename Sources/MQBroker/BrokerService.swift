@@ -48,8 +48,6 @@ public final class BrokerService: RemotingRequestHandler {
 
     /// How often held pulls whose time is up are looked for; they are answered at most this late.
     private static let holdTick = TimeAmount.milliseconds(100)
-    /// How often due delayed messages are looked for.
-    private static let delayTick = TimeAmount.milliseconds(100)
     /// What an answer may still need when the broker stops, beside a flush: scheduling on a busy machine.
     private static let stopMargin = Duration.seconds(1)
     /// How often a slave that has not heard of its master asks the nameservers again.
@@ -314,7 +312,7 @@ public final class BrokerService: RemotingRequestHandler {
                 context.store.refuseOverdue()
                 context.announceWritability()
             },
-            repeated(Self.delayTick) {
+            repeated(TimeAmount(configuration.delayTick)) {
                 guard !context.replication.isSlave else { return }
                 context.lanes.chores.perform { turn in if turn == .work { delays.deliverDue() } }
             },
@@ -364,6 +362,9 @@ public final class BrokerService: RemotingRequestHandler {
     /// The broker's threads for blocking work; `nil` while it does not run.
     var lanes: WorkLanes? { running.withLock { $0?.context.lanes } }
 
+    /// Delivers delayed messages; `nil` while the broker does not run.
+    var delays: DelaySchedule? { running.withLock { $0?.delays } }
+
     /// What its processors share; `nil` while the broker does not run.
     var opened: BrokerContext? { running.withLock { $0?.context } }
 
@@ -378,6 +379,7 @@ public final class BrokerService: RemotingRequestHandler {
         }
         guard let stopped else { return }
         for chore in stopped.chores { chore.cancel() }
+        stopped.delays.stop()
         stopped.rounds?.stop()
         stopped.registration?.watch?.stop()
         await stopped.registration?.unregisterEverywhere()

@@ -1,10 +1,11 @@
-import MQBroker
 import MQStore
 import MQTransport
 import MQWire
 import NIOCore
 import NIOPosix
 import Testing
+
+@testable import MQBroker
 
 @Suite struct GroupTests {
     @Test func anAutomaticTopicHasARouteAtOnce() async throws {
@@ -99,6 +100,29 @@ import Testing
             #expect(waited >= .milliseconds(900) && waited < .seconds(4))
             let record = try #require(StoredRecord.readAll(pulled.body ?? ByteBuffer())?.first)
             #expect(record.properties["REAL_TOPIC"] == "T" && record.properties["DELAY"] == "1")
+        }
+    }
+
+    /// One look is enough for all of them, however many: a level's pace is the store's, and not the tick's.
+    @Test func aLevelDeliversAllThatIsDue() async throws {
+        try await TestBroker.run({ $0.delayTick = .seconds(3600) }) { (test: TestBroker) async throws in
+            try await withThrowingTaskGroup(of: Void.self) { tasks in
+                for _ in 0..<20 {
+                    tasks.addTask {
+                        for _ in 0..<100 { _ = try await test.send("T", 2, properties: ["DELAY": "1"]) }
+                    }
+                }
+                try await tasks.waitForAll()
+            }
+            // Until the last of them is due.
+            try await Task.sleep(for: .milliseconds(1100))
+            test.broker.delays?.deliverDue()
+            let queue = QueueRequestHeader(topic: "T", queueID: 2)
+            let areThere = try await eventually {
+                try await test.call(.request(.getMaxOffset, queue)).extFields["offset"] == "2000"
+            }
+            #expect(areThere)
+            #expect(test.broker.delays?.offsets.first == 2000)
         }
     }
 

@@ -1,5 +1,6 @@
 import Logging
 import MQStore
+import MQTransport
 import MQWire
 import Synchronization
 
@@ -7,10 +8,14 @@ import Synchronization
 ///
 /// The queue's entries carry the due time, so that a level is looked at only when its first message is due. A message
 /// is stored anew for its real topic before the level's offset moves on: a crash delivers twice, never not at all.
+///
+/// A level with more due than one delivery takes is looked at again as soon as that is stored; one that is empty or early
+/// waits for the next tick. So the store's pace is the level's.
 final class DelaySchedule: Sendable {
     private let context: BrokerContext
     private let levels: Mutex<[Level]>
     private let saved: Mutex<[Int64]>
+    private let isStopped = Atomic(false)
 
     /// One delay level.
     private struct Level: Sendable {
@@ -24,8 +29,10 @@ final class DelaySchedule: Sendable {
 
     /// The pause after a delivery that could not be stored, in milliseconds.
     private static let retryMilliseconds: Int64 = 1000
-    /// The messages delivered with one look at a level.
-    private static let batch = 64
+    /// The messages delivered with one look at a level, at most.
+    private static let batch = 512
+    /// Their bytes, at most; one message goes even when it is larger.
+    private static let batchBytes: Int64 = 1 << 20
 
     init(context: BrokerContext) throws {
         self.context = context
@@ -69,8 +76,12 @@ final class DelaySchedule: Sendable {
         if context.tables.delays.save({ json }, logger: context.logger) { saved.withLock { $0 = offsets } }
     }
 
+    /// Begins no more deliveries, because the broker stops.
+    func stop() { isStopped.store(true, ordering: .releasing) }
+
     /// Delivers what is due. Runs on a disk thread.
     func deliverDue() {
+        guard !isStopped.load(ordering: .acquiring) else { return }
         let now = context.now()
         let candidates = levels.withLock { levels in
             let indices = levels.indices.filter { !levels[$0].isBusy && levels[$0].due <= now }
@@ -92,7 +103,12 @@ final class DelaySchedule: Sendable {
         let offset = max(known, context.store.minimumOffset(of: key))
         do throws(StoreError) {
             let entries = try context.store.entries(of: key, from: offset, count: Self.batch)
-            let due = entries.prefix { $0.tagCode <= now }
+            var bytes: Int64 = 0
+            let due = entries.prefix { entry in
+                defer { bytes += Int64(entry.size) }
+                return entry.tagCode <= now && bytes < Self.batchBytes
+            }
+            let mayHaveMore = due.count == Self.batch || bytes >= Self.batchBytes
             guard !due.isEmpty else { return release(level, offset: offset, due: entries.first?.tagCode ?? 0) }
             var drafts: [RecordDraft] = []
             for (index, entry) in due.enumerated() {
@@ -107,11 +123,16 @@ final class DelaySchedule: Sendable {
                 drafts.append(draft)
             }
             let next = offset + Int64(due.count)
-            guard !drafts.isEmpty else { return release(level, offset: next, due: 0) }
+            guard !drafts.isEmpty else {
+                release(level, offset: next, due: 0)
+                return mayHaveMore ? deliverSoon() : ()
+            }
             context.store.append(drafts) { [self] result in
                 switch result {
                 case .success(let receipt) where receipt.flush != .failed && receipt.flush != .timedOut:
                     release(level, offset: next, due: 0)
+                    // On a disk thread, behind what waits for one: this is the log's writer, or its flusher.
+                    if mayHaveMore { deliverSoon() }
                 // Not known to be on the disk: better twice than not at all.
                 case .success, .failure: release(level, offset: offset, due: now + Self.retryMilliseconds)
                 }
@@ -120,6 +141,10 @@ final class DelaySchedule: Sendable {
             context.logger.error("a delay level cannot be read", metadata: ["error": "\(error)"])
             release(level, offset: offset, due: now + Self.retryMilliseconds)
         }
+    }
+
+    private func deliverSoon() {
+        context.lanes.chores.perform { [self] turn in if turn == .work { deliverDue() } }
     }
 
     private func release(_ level: Int, offset: Int64, due: Int64) {
