@@ -255,7 +255,12 @@ final class BrokerContext: Sendable {
             let members = clients.withLock { $0.connections(of: group) }
             let request = RemotingCommand.request(
                 .notifyConsumerIDsChanged, ConsumerGroupRequestHeader(consumerGroup: group))
-            for member in connections.withLock({ all in members.compactMap { all[$0] } }) { member.notify(request) }
+            for member in connections.withLock({ all in members.compactMap { all[$0] } })
+            where !member.notify(request) {
+                // It has not read a thousand notices before, and will divide anew on its own.
+                logger.debug(
+                    "a member does not read", metadata: ["group": "\(group)", "peer": "\(member.remoteAddress)"])
+            }
         }
     }
 }

@@ -58,6 +58,57 @@ import Testing
         table.sawOp(endOf: nil)
         #expect(table.savedOffsets == (5, 6))
     }
+
+    /// What was remembered for each end grew without a limit behind one old half, and was walked through with each.
+    @Test func oneOldHalfCostsTheOthersNothing() {
+        var table = TransactionTable()
+        table.sawHalf(half(0))
+        for offset in 1...200_000 as ClosedRange<Int64> {
+            let isFirst = table.begin(offset)
+            #expect(isFirst)
+            table.settle(offset)
+            table.sawHalf(half(offset))
+            table.sawOp(endOf: offset)
+        }
+        #expect(table.open.count == 1 && table.remembered < 300, "\(table.remembered)")
+        // The old one's own end is still to come, and the places of the others' are behind what must be read again.
+        #expect(table.savedOffsets == (0, 0))
+        let isOver = table.begin(77)
+        #expect(!isOver)
+        table.sawOp(endOf: 0)
+        #expect(table.savedOffsets == (200_001, 200_001) && table.remembered < 3)
+    }
+
+    /// Ends may be known before their halves are: in whatever order they come, each half ends once.
+    @Test func anEndMayComeBeforeItsHalf() {
+        var table = TransactionTable()
+        for offset in [Int64(70), 3, 64] {
+            let isFirst = table.begin(offset)
+            #expect(isFirst)
+            table.settle(offset)
+        }
+        table.sawOp(endOf: 70)
+        #expect(table.savedOffsets == (0, 0))
+        for offset in 0..<72 as Range<Int64> { table.sawHalf(half(offset)) }
+        #expect(table.open.count == 69)
+        for offset in [Int64(70), 3, 64] {
+            let isFirst = table.begin(offset)
+            #expect(!isFirst)
+        }
+        // What is too old goes, open or not, and the table goes on behind it.
+        table.skipHalves(before: 71)
+        #expect(table.open.keys.sorted() == [71] && table.savedOffsets.half == 71)
+    }
+
+    @Test func aQuestionThatCouldNotBeAskedDoesNotCount() {
+        var table = TransactionTable()
+        table.sawHalf(half(7))
+        for turn in 0..<10 as Range<Int64> {
+            let due = table.due(now: 100 + 60 * turn, periodMilliseconds: 60, checkLimit: 1)
+            #expect(due.map(\.isExhausted) == [false])
+            table.notAsked(0)
+        }
+    }
 }
 
 @Suite struct TransactionTests {

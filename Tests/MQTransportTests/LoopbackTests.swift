@@ -216,7 +216,7 @@ func pause() async throws { try await Task.sleep(for: .milliseconds(1)) }
         let pushed = ScriptedServer { request, _, reply in reply.send(request.response(remark: "from the client")) }
         let remarks = Mutex<[String]>([])
         try await withPair(pushed: pushed) { request, connection, reply in
-            connection.notify(.request(.notifyConsumerIDsChanged))
+            #expect(connection.notify(.request(.notifyConsumerIDsChanged)))
             connection.call(.request(.getConsumerRunningInfo), timeout: .seconds(10)).whenComplete { result in
                 remarks.withLock { $0.append((try? result.get())?.remark ?? "\(result)") }
                 reply.send(.success)

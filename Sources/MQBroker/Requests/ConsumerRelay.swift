@@ -36,7 +36,7 @@ struct ConsumerRelay: RequestProcessor {
         var passed = RemotingCommand.request(request.requestCode)
         passed.extFields = request.extFields
         passed.body = body
-        connection.call(passed, timeout: Self.patience).whenComplete { result in
+        connection.push(passed, timeout: Self.patience).whenComplete { result in
             switch result {
             case .success(let answer): reply.send(answer)
             case .failure(TransportError.timedOut):
@@ -85,7 +85,7 @@ struct ConsumerRelay: RequestProcessor {
         question.extFields = ["group": group, "topic": topic]
         let loop = first.1.eventLoop
         let asked = connections.map { [question] client, connection in
-            connection.call(question, timeout: Self.statusPatience).map { (client, $0) }.hop(to: loop)
+            connection.push(question, timeout: Self.statusPatience).map { (client, $0) }.hop(to: loop)
         }
         EventLoopFuture.whenAllComplete(asked, on: loop).whenSuccess { results in
             var status = GroupStatus(members: [])

@@ -44,7 +44,7 @@ struct ReplyProcessor: Sendable {
         let push = ReplyMessageRequestHeader(
             message: pushed, bornHost: connection.remoteAddress,
             storeHost: context.storeHost.withLock { "\($0)" }, storeTimestamp: now)
-        channel.call(.request(.pushReplyMessage, push, body: body), timeout: Self.pushTimeout).whenComplete { result in
+        channel.push(.request(.pushReplyMessage, push, body: body), timeout: Self.pushTimeout).whenComplete { result in
             switch result {
             case .success(let answer) where answer.responseCode == .success:
                 let fields = SendMessageResponseHeader(messageID: "", queueID: header.queueID, queueOffset: 0).fields

@@ -1,3 +1,4 @@
+import Logging
 import MQStore
 import MQTransport
 import MQWire
@@ -44,8 +45,12 @@ struct ResetProcessor: Sendable {
             let table = QueueTable(entries).encoded()
             let list = Self.list(entries)
             for (language, connection) in connections {
-                connection.notify(
-                    .request(.resetConsumerClientOffset, header, body: language == .cpp ? list : table))
+                let order = RemotingCommand.request(
+                    .resetConsumerClientOffset, header, body: language == .cpp ? list : table)
+                guard !connection.notify(order) else { continue }
+                context.logger.warning(
+                    "a member that was to be reset does not read",
+                    metadata: ["group": "\(header.group)", "peer": "\(connection.remoteAddress)"])
             }
             return request.response(.success, body: table)
         }

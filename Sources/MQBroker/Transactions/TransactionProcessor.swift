@@ -112,7 +112,9 @@ final class TransactionProcessor: Sendable {
 
     /// An end is stored, and kept as well as it is promised, or it failed and the transaction is open as before.
     private func settle(_ offset: Int64, _ result: Result<ResponseCode, StoreError>) {
-        if case .failure = result { table.withLock { $0.abort(offset) } }
+        table.withLock { table in
+            if case .failure = result { table.abort(offset) } else { table.settle(offset) }
+        }
         for answer in waiting.withLock({ $0.removeValue(forKey: offset) }) ?? [] { answer(result) }
     }
 
@@ -147,7 +149,8 @@ final class TransactionProcessor: Sendable {
     /// Reads on in both queues and asks what is due. Blocks on the disk; one call at a time.
     func check() {
         do {
-            try readOn()
+            // Whoever has ended must not be asked: not before all ends are known.
+            guard try readOn() else { return }
             let limit = context.live.withLock { $0.transactionCheckLimit }
             let due = table.withLock {
                 $0.due(
@@ -165,8 +168,9 @@ final class TransactionProcessor: Sendable {
         }
     }
 
-    /// First the halves, then the ends: of whatever half is known, its end is known too if it was there.
-    private func readOn() throws {
+    /// First the halves, then the ends: of whatever half is known, its end is known too if it was there. `false` when there
+    /// are more ends than can be kept in mind.
+    private func readOn() throws -> Bool {
         while true {
             let first = context.store.minimumOffset(of: Self.halfKey)
             let next = table.withLock { table in
@@ -188,7 +192,8 @@ final class TransactionProcessor: Sendable {
                 return table.nextOp
             }
             let entries = try context.store.entries(of: Self.opKey, from: next, count: Self.batch)
-            if entries.isEmpty { return }
+            if entries.isEmpty { return true }
+            guard table.withLock({ $0.mayReadEnds }) else { return false }
             for (index, entry) in entries.enumerated() {
                 let body = try context.store.record(of: entry, in: Self.opKey, at: next + Int64(index))?.body
                 table.withLock { $0.sawOp(endOf: body.flatMap { Int64(String(buffer: $0)) }) }
@@ -215,7 +220,8 @@ final class TransactionProcessor: Sendable {
     private func ask(_ due: TransactionTable.Due) throws(StoreError) {
         guard let record = try context.store.record(atLogOffset: due.half.logOffset) else { return }
         if due.isExhausted { return giveUp(record) }
-        guard let producer = producer(of: due.half.producerGroup) else {
+        let producers = producers(of: due.half.producerGroup)
+        guard !producers.isEmpty else {
             context.logger.debug(
                 "nobody to ask about a transaction", metadata: ["group": "\(due.half.producerGroup)"])
             return
@@ -235,16 +241,20 @@ final class TransactionProcessor: Sendable {
         shown.encode(
             into: &body, queueOffset: record.queueOffset, logOffset: record.logOffset,
             storeTimestamp: record.storeTimestamp)
-        producer.notify(.request(.checkTransactionState, header, body: body))
+        let question = RemotingCommand.request(.checkTransactionState, header, body: body)
+        // The next one when the first does not even read; when none does, it was no question.
+        guard !producers.contains(where: { $0.notify(question) }) else { return }
+        table.withLock { $0.notAsked(due.offset) }
+        context.logger.debug("no producer reads", metadata: ["group": "\(due.half.producerGroup)"])
     }
 
-    /// Each of a group's producers in turn: one that cannot answer must not be the only one asked.
-    private func producer(of group: String) -> RemotingConnection? {
+    /// A group's producers, each of them the first in turn: one that cannot answer must not be the only one asked.
+    private func producers(of group: String) -> [RemotingConnection] {
         let members = context.clients.withLock { $0.producers[group]?.keys.sorted() ?? [] }
         let connections = context.connections.withLock { all in members.compactMap { all[$0] } }
-        guard !connections.isEmpty else { return nil }
-        let index = turn.wrappingAdd(1, ordering: .relaxed).oldValue
-        return connections[index % connections.count]
+        guard !connections.isEmpty else { return [] }
+        let first = turn.wrappingAdd(1, ordering: .relaxed).oldValue % connections.count
+        return Array(connections[first...] + connections[..<first])
     }
 
     /// Nobody answered: the message is kept where an operator finds it, and its transaction ends.

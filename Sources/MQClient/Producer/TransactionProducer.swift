@@ -141,6 +141,7 @@ public actor TransactionProducer {
             commitLogOffset: asked.header.commitLogOffset, commitOrRollback: outcome.sysFlag.rawValue,
             fromTransactionCheck: true, messageID: asked.header.messageID,
             transactionID: asked.header.transactionID ?? properties[PropertyName.uniqueKey])
-        connection.notify(.request(.endTransaction, header))
+        guard !connection.notify(.request(.endTransaction, header)) else { return }
+        logger.info("the answer to a check could not be sent; its broker will ask again")
     }
 }

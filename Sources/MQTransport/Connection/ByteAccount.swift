@@ -21,6 +21,14 @@ final class ByteAccount: Sendable {
         budget.mayRead(connection, ownBytes: own.load(ordering: .acquiring))
     }
 
+    /// Whether so many bytes more may be held for the peer without its asking; small ones always.
+    func hasRoom(for bytes: Int) -> Bool {
+        bytes <= Self.smallBytes || budget.hasRoom(ownBytes: own.load(ordering: .acquiring))
+    }
+
+    /// A notice without a body: there is a limit to their number already.
+    private static let smallBytes = 4096
+
     /// The connection has ended. Requests that are still in the making give their bytes back themselves.
     func close(_ connection: UInt64, formingBytes: Int) {
         own.wrappingSubtract(formingBytes, ordering: .acquiringAndReleasing)

@@ -70,6 +70,9 @@ public final class ByteBudget: Sendable {
         }
     }
 
+    /// Whether more may be held for a connection; nobody is woken when not.
+    func hasRoom(ownBytes: Int) -> Bool { heldBytes < limitBytes || isFair(ownBytes) }
+
     /// A connection holds less than before; who was favoured and is back at its share makes room for the next.
     func shrank(_ connection: UInt64, ownBytes: Int) {
         guard heldBytes >= limitBytes, isFair(ownBytes) else { return }

@@ -1,4 +1,5 @@
 public import MQWire
+import NIOCore
 
 /// The limits of one connection; each bounds memory that a peer could otherwise grow.
 public struct ConnectionLimits: Sendable {
@@ -31,5 +32,13 @@ public struct ConnectionLimits: Sendable {
         self.idleTimeout = idleTimeout
         self.frameTimeout = frameTimeout
         self.closesSilentConnections = closesSilentConnections
+    }
+
+    /// Above so many bytes that the kernel has not taken, a connection's reading pauses; below the lower ones it goes on.
+    ///
+    /// NIO's 64 KiB would pause it at each full answer to a pull, of 256 KiB and more. Source of the upper one:
+    /// ``AnswerGate/limitBytes``.
+    static var waterMark: ChannelOptions.Types.WriteBufferWaterMark {
+        .init(low: AnswerGate.limitBytes / 4, high: AnswerGate.limitBytes)
     }
 }

@@ -23,6 +23,7 @@ public final class RemotingConnection: Sendable {
     let account: ByteAccount?
     private let window: RequestWindow
     private let answers = AnswerGate()
+    private let pushes = PushWindow()
     private let opaques = Atomic<Int32>(0)
     private let loopState: NIOLoopBoundBox<LoopState>
 
@@ -36,10 +37,10 @@ public final class RemotingConnection: Sendable {
     }
 
     private enum Item {
-        case command(RemotingCommand)
-        /// With its size in bytes, roughly.
+        // Each with its size in bytes, roughly; 0 for a request that nobody counts.
+        case command(RemotingCommand, bytes: Int)
         case answer(RemotingCommand, bytes: Int)
-        case call(RemotingCommand, PendingRequests.Entry)
+        case call(RemotingCommand, PendingRequests.Entry, bytes: Int)
     }
 
     /// Touched on the event loop only.
@@ -74,14 +75,32 @@ public final class RemotingConnection: Sendable {
     public var isOpen: Bool { channel.isActive }
 
     /// Sends a one-way request to the peer; `false` when it certainly was not sent: the connection is closed, or its
-    /// peer does not read, and notices must not pile up for it.
-    @discardableResult
+    /// peer does not read, and notices must not pile up for it. A server's count (``PushWindow``); a client's go out as
+    /// long as the channel takes them.
     public func notify(_ request: RemotingCommand) -> Bool {
-        guard channel.isWritable else { return false }
+        let bytes = account == nil ? 0 : Self.size(of: request)
+        guard bytes > 0 ? beginPush(bytes: bytes) : channel.isWritable else { return false }
         var request = request
         request.isOneWay = true
         request.opaque = nextOpaque()
-        return enqueue(.command(request))
+        guard enqueue(.command(request, bytes: bytes)) else {
+            if bytes > 0 { endPushes(count: 1, bytes: bytes) }
+            return false
+        }
+        return true
+    }
+
+    /// Sends a request to a peer that did not ask for it and waits for the answer, as a server does.
+    ///
+    /// As ``call(_:timeout:)``, and `notSent` as well when the peer does not take what was pushed before, or the server's
+    /// memory is spoken for.
+    public func push(_ request: RemotingCommand, timeout: Duration) -> EventLoopFuture<RemotingCommand> {
+        let bytes = Self.size(of: request)
+        guard beginPush(bytes: bytes) else {
+            return eventLoop.makeFailedFuture(
+                TransportError.notSent(address: remoteAddress, reason: "the peer does not read"))
+        }
+        return call(request, timeout: timeout, deadline: .now() + TimeAmount(timeout), pushedBytes: bytes)
     }
 
     /// Sends a request to the peer and waits for its answer.
@@ -92,14 +111,15 @@ public final class RemotingConnection: Sendable {
     }
 
     func call(
-        _ request: RemotingCommand, timeout: Duration, deadline: NIODeadline
+        _ request: RemotingCommand, timeout: Duration, deadline: NIODeadline, pushedBytes: Int = 0
     ) -> EventLoopFuture<RemotingCommand> {
         var request = request
         request.opaque = nextOpaque()
         let promise = eventLoop.makePromise(of: RemotingCommand.self)
         let entry = PendingRequests.Entry(
             request: request.requestCode, timeout: timeout, deadline: deadline, start: .now(), promise: promise)
-        if !enqueue(.call(request, entry)) {
+        if !enqueue(.call(request, entry, bytes: pushedBytes)) {
+            if pushedBytes > 0 { endPushes(count: 1, bytes: pushedBytes) }
             promise.fail(TransportError.notSent(address: remoteAddress, reason: "the connection is closed"))
         }
         return promise.futureResult
@@ -180,9 +200,20 @@ public final class RemotingConnection: Sendable {
     /// Whether the peer, and the memory that all peers share, have room for another answer.
     var mayAnswer: Bool { answers.isOpen && account?.mayRead(self) ?? true }
 
-    /// What an answer takes until it is sent: its body, and a guess at the rest.
-    private static func size(of response: RemotingCommand) -> Int {
-        256 + (response.remark?.utf8.count ?? 0) + (response.body?.readableBytes ?? 0)
+    /// What a frame takes until it is sent: its body, and a guess at the rest.
+    private static func size(of command: RemotingCommand) -> Int {
+        256 + (command.remark?.utf8.count ?? 0) + (command.body?.readableBytes ?? 0)
+    }
+
+    private func beginPush(bytes: Int) -> Bool {
+        guard account?.hasRoom(for: bytes) ?? true, pushes.begin(bytes: bytes) else { return false }
+        account?.change(by: bytes, of: id)
+        return true
+    }
+
+    private func endPushes(count: Int, bytes: Int) {
+        pushes.end(count: count, bytes: bytes)
+        account?.change(by: -bytes, of: id)
     }
 
     /// The longest body of an answer: no peer reads a longer frame, and the header needs its room too.
@@ -249,10 +280,14 @@ public final class RemotingConnection: Sendable {
     }
 
     /// Gives the bytes back once they are sent.
-    private func takenPromise(bytes: Int) -> EventLoopPromise<Void> {
+    private func takenPromise(
+        answerBytes: Int, pushes: Int, pushedBytes: Int
+    ) -> EventLoopPromise<Void>? {
+        guard answerBytes > 0 || pushes > 0 else { return nil }
         let promise = eventLoop.makePromise(of: Void.self)
         promise.futureResult.whenComplete { _ in
-            self.answered(bytes: bytes)
+            if answerBytes > 0 { self.answered(bytes: answerBytes) }
+            if pushes > 0 { self.endPushes(count: pushes, bytes: pushedBytes) }
             // Most answers are sent at once: nothing waits for them then.
             self.resumeReading()
         }
@@ -262,20 +297,23 @@ public final class RemotingConnection: Sendable {
     /// Writes all of them one behind the other: small frames share buffers, a large body goes out as it is.
     private func write(_ items: [Item]) {
         var frames = FrameBatch(allocator: channel.allocator, count: items.count)
-        var answerBytes = 0
+        var (answerBytes, pushes, pushedBytes) = (0, 0, 0)
         let now = NIODeadline.now()
         for item in items {
             switch item {
-            case .command(let command): frames.append(command)
+            case .command(let command, let bytes):
+                if bytes > 0 { (pushes, pushedBytes) = (pushes + 1, pushedBytes + bytes) }
+                frames.append(command)
             case .answer(let command, let bytes):
                 answerBytes += bytes
                 frames.append(command)
-            case .call(let request, let entry):
+            case .call(let request, let entry, let bytes):
+                if bytes > 0 { (pushes, pushedBytes) = (pushes + 1, pushedBytes + bytes) }
                 if expects(request, entry, now: now) { frames.append(request) }
             }
         }
         // One promise for all of them: they are sent in order.
-        let promise = answerBytes > 0 ? takenPromise(bytes: answerBytes) : nil
+        let promise = takenPromise(answerBytes: answerBytes, pushes: pushes, pushedBytes: pushedBytes)
         let buffers = frames.finish()
         for buffer in buffers.dropLast() { channel.write(buffer, promise: nil) }
         if let last = buffers.last { channel.write(last, promise: promise) } else { promise?.succeed() }
@@ -369,9 +407,10 @@ public final class RemotingConnection: Sendable {
         }
         for item in items {
             switch item {
-            case .command: break
+            case .command(_, let bytes): if bytes > 0 { endPushes(count: 1, bytes: bytes) }
             case .answer(_, let bytes): answered(bytes: bytes)
-            case .call(_, let entry):
+            case .call(_, let entry, let bytes):
+                if bytes > 0 { endPushes(count: 1, bytes: bytes) }
                 entry.promise.fail(TransportError.notSent(address: remoteAddress, reason: "the connection is closed"))
             }
         }
