@@ -78,7 +78,15 @@ final class BrokerContext: Sendable {
 
     /// Saves the topics now.
     func saveTopics() {
-        let saved = tables.topics.save({ topics.withLock { $0.table.json } }, logger: logger)
+        var written: Set<String> = []
+        let saved = tables.topics.save(
+            {
+                let table = topics.withLock { $0 }
+                written = table.unsaved
+                return table.table.json
+            }, logger: logger)
+        // A failure is not waited for: the disk may stay full, and a topic with messages is made anew at the next start.
+        topics.withLock { $0.didSave(written) }
         topicsUnsaved.store(!saved, ordering: .relaxed)
     }
 
@@ -194,7 +202,8 @@ final class BrokerContext: Sendable {
         }
     }
 
-    /// The topic a message is for, made if need be; whoever gets a new one calls ``topicsDidChange(then:)``.
+    /// The topic a message is for, made if need be; whoever gets a new one calls ``topicsDidChange(then:)``, and whoever
+    /// gets one that is being saved ``afterSavingTopics(_:)``.
     func resolveTopic(_ name: String, model: String, clientQueueNums: Int32) -> TopicTable.Resolution {
         let time = now()
         return topics.withLock {
@@ -202,11 +211,33 @@ final class BrokerContext: Sendable {
         }
     }
 
-    /// Makes a group's own topic if need be; `true` when it did, and then ``topicsDidChange(then:)`` is the caller's.
-    func makeTopicIfMissing(_ name: String, queues: Int32) -> Bool {
+    /// Makes those of some topics that are missing, and goes on once all of them are on the disk: at once and here, or on
+    /// some thread and later, which `then` is told.
+    ///
+    /// A message of such a topic is appended in `then` and nowhere else.
+    func withTopics(
+        _ wanted: [(name: String, queues: Int32)], then: @escaping @Sendable (_ isLater: Bool) -> Void
+    ) {
+        guard !wanted.isEmpty else { return then(false) }
         let time = now()
-        if case .created = topics.withLock({ $0.ensure(name, queues: queues, nowMilliseconds: time) }) { return true }
-        return false
+        let outcomes = topics.withLock { table in
+            wanted.map { table.ensure($0.name, queues: $0.queues, nowMilliseconds: time) }
+        }
+        if outcomes.contains(where: \.isCreated) {
+            topicsDidChange { then(true) }
+        } else if outcomes.contains(where: \.isSaving) {
+            afterSavingTopics { then(true) }
+        } else {
+            then(false)
+        }
+    }
+
+    /// Goes on, on some thread, once the topics are on the disk that others made a moment ago.
+    func afterSavingTopics(_ then: @escaping @Sendable () -> Void) {
+        lanes.tables.perform { [self] _ in
+            if topics.withLock({ !$0.unsaved.isEmpty }) { saveTopics() }
+            then()
+        }
     }
 
     /// Carries out a request on a thread of its kind, or refuses it when too many wait there.

@@ -95,6 +95,18 @@ public enum MQClientError: Error, Sendable, Equatable, CustomStringConvertible {
         }
     }
 
+    /// Whether an old route may be why: the broker is gone, or not what it was.
+    ///
+    /// One that is busy is the right one. Asking for routes when a cluster has too much to do would give it more.
+    var mayBeTheRoute: Bool {
+        switch self {
+        case .refused(_, let code, _):
+            ![.systemBusy, .messageIllegal, .requestCodeNotSupported].contains(ResponseCode(rawValue: code))
+        case .unreachable, .noAnswer, .noQueue, .topicNotFound, .brokersGone: true
+        case .invalid, .cancelled, .noNameserver, .unreadableAnswer, .unknownAfterRetry: false
+        }
+    }
+
     init(_ error: TransportError, address: String) {
         self =
             error.isCertainlyNotSent

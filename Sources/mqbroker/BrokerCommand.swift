@@ -55,10 +55,11 @@ struct BrokerCommand: AsyncParsableCommand {
                 "mqbroker: no nameserver is named, so clients will not find this broker "
                     + "(set namesrvAddr in the file of -c, or -n host:port)")
         }
-        raiseFileLimit()
+        let files = FileLimit.raise()
 
         var logger = Logger(label: "mqbroker", factory: { StreamLogHandler.standardError(label: $0) })
         logger.logLevel = logLevel.level
+        logger.info("files that may be open", metadata: ["limit": "\(files)"])
         let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.threads)
         let service = BrokerService(
             configuration: configuration, group: group, logger: logger, serverSecurity: serverSecurity,
@@ -85,13 +86,5 @@ struct BrokerCommand: AsyncParsableCommand {
         guard let real = realpath(path, nil) else { return path }
         defer { free(real) }
         return String(cString: real)
-    }
-
-    /// Each queue keeps a file open, so the soft limit is brought to the hard one; a refusal leaves it as it was.
-    private func raiseFileLimit() {
-        var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
-        limit.rlim_cur = limit.rlim_max
-        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 }

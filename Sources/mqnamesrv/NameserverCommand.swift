@@ -59,6 +59,7 @@ struct NameserverCommand: AsyncParsableCommand {
 
         var logger = Logger(label: "mqnamesrv", factory: { StreamLogHandler.standardError(label: $0) })
         logger.logLevel = logLevel.level
+        logger.info("files that may be open", metadata: ["limit": "\(FileLimit.raise())"])
         let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.threads)
         let service = NameserverService(
             configuration: configuration, group: group, logger: logger, security: security)

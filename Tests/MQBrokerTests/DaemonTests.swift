@@ -48,6 +48,32 @@ import Testing
         await client.shutdown()
     }
 
+    /// Systemd starts services with 1,024 files: each connection is one.
+    @Test(arguments: ["mqbroker", "mqnamesrv"]) func itOpensAsManyFilesAsItMay(program: String) throws {
+        let place = try DaemonPlace()
+        let port = try DaemonPlace.freePort()
+        let words =
+            program == "mqbroker" ? ["-c", place.root.path + "/b.properties"] : ["--port", String(port)]
+        let built = try #require(Bundle.main.executableURL).deletingLastPathComponent()
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/bin/sh")
+        process.arguments =
+            ["-c", "ulimit -Sn 200 && exec \"$0\" \"$@\"", built.appendingPathComponent(program).path] + words
+        let output = Pipe()
+        process.standardOutput = output
+        try process.run()
+        defer {
+            process.terminate()
+            process.waitUntilExit()
+        }
+        let line = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
+        #expect(line.contains("listening on"))
+        let limits = try String(contentsOfFile: "/proc/\(process.processIdentifier)/limits", encoding: .utf8)
+        let files = try #require(limits.split(separator: "\n").first { $0.hasPrefix("Max open files") })
+        let numbers = files.split(separator: " ").compactMap { Int($0) }
+        #expect(numbers.count == 2 && numbers[0] == numbers[1], "\(files)")
+    }
+
     @Test func itStopsCleanlyAndIgnoresAHangUp() throws {
         let place = try DaemonPlace()
         let process = try place.broker()

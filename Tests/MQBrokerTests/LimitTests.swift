@@ -108,6 +108,7 @@ import Testing
         #expect(!make("%RETRY%G"))
         #expect(table.ensure("%DLQ%G", queues: 1, nowMilliseconds: 2) == .missing)
         // What is there is served, and an operator may go on.
+        table.didSave(table.unsaved)
         if case .known = table.resolve("t40000", model: "TBW102", clientQueueNums: 1, nowMilliseconds: 2) {
         } else {
             Issue.record("a topic that is there is not known")

@@ -88,6 +88,9 @@ import Testing
             return
         }
         #expect(made.writeQueueNums == 4 && made.permission == .readWrite)
+        // Until it is on the disk, whoever comes next must wait as well.
+        #expect(table.resolve("t", model: "TBW102", clientQueueNums: 9, nowMilliseconds: 2) == .saving(made))
+        table.didSave(table.unsaved)
         #expect(table.resolve("t", model: "TBW102", clientQueueNums: 9, nowMilliseconds: 2) == .known(made))
         #expect(table.resolve("u", model: "nothing", clientQueueNums: 4, nowMilliseconds: 2) == .missing)
         #expect(table.table.dataVersion.counter == 1)

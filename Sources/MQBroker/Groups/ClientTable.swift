@@ -3,8 +3,9 @@ import MQWire
 /// Who produces and consumes through this broker, by group. Pure: members are named by their connection's number.
 ///
 /// A member is known from its heartbeats, until it unregisters, its connection closes or it is silent for too long.
+/// What a connection is in is known by the connection, too: its end costs what it had, however many groups there are.
 struct ClientTable: Sendable {
-    /// A member of a consumer group.
+    /// A member of a group.
     struct Member: Sendable, Equatable {
         var clientID: String
         var connection: UInt64
@@ -22,10 +23,41 @@ struct ClientTable: Sendable {
         var consumeFromWhere = ConsumeFromWhere.lastOffset
     }
 
+    /// The groups that a connection is in.
+    private struct Peer: Sendable {
+        var clientID: String
+        var consumers: Set<String> = []
+        var producers: Set<String> = []
+
+        var isEmpty: Bool { consumers.isEmpty && producers.isEmpty }
+    }
+
     private(set) var consumers: [String: ConsumerGroup] = [:]
     private(set) var producers: [String: [UInt64: Member]] = [:]
+    private var peers: [UInt64: Peer] = [:]
+    /// A client that came back has two connections for a while.
+    private var connectionsOfClients: [String: Set<UInt64>] = [:]
+    /// How many members all groups have together.
+    private(set) var memberships = 0
 
-    /// Takes a heartbeat; gives the consumer groups whose members must hear of a change.
+    /// The groups of either kind that one connection may be in.
+    static let groupLimit = 1024
+    /// Members of all groups together: some 300 MiB. A client of RocketMQ's is in a handful.
+    static let membershipLimit = 1_000_000
+
+    /// Why a heartbeat is not taken; `nil` when it is.
+    func objection(to data: HeartbeatData, connection: UInt64) -> String? {
+        let peer = peers[connection]
+        let consuming = Set(data.consumers.map(\.groupName)).subtracting(peer?.consumers ?? [])
+        let producing = Set(data.producerGroups).subtracting(peer?.producers ?? [])
+        let most = max(
+            consuming.count + (peer?.consumers.count ?? 0), producing.count + (peer?.producers.count ?? 0))
+        if most > Self.groupLimit { return "a client of \(most) groups (at most \(Self.groupLimit))" }
+        guard memberships + consuming.count + producing.count > Self.membershipLimit else { return nil }
+        return "this broker's groups have \(memberships) members (at most \(Self.membershipLimit))"
+    }
+
+    /// Takes a heartbeat to which there is no objection; gives the consumer groups whose members must hear of a change.
     mutating func heartbeat(
         _ data: HeartbeatData, connection: UInt64, nowMilliseconds: Int64, language: LanguageCode = .other,
         version: Int32 = 0
@@ -33,56 +65,70 @@ struct ClientTable: Sendable {
         let member = Member(
             clientID: data.clientID, connection: connection, lastSeen: nowMilliseconds, language: language,
             version: version)
+        know(data.clientID, by: connection)
         var changed: [String] = []
         for consumer in data.consumers {
-            var group = consumers[consumer.groupName] ?? ConsumerGroup()
-            let isNew = group.members.updateValue(member, forKey: connection)?.clientID != member.clientID
+            let name = consumer.groupName
+            let before = consumers[name, default: ConsumerGroup()].members.updateValue(member, forKey: connection)
+            if before == nil { memberships += 1 }
+            peers[connection]?.consumers.insert(name)
             // A client that came back on a new connection is one member, not two.
-            let stale = group.members.filter { $0.key != connection && $0.value.clientID == member.clientID }
-            for key in stale.keys { group.members[key] = nil }
-            let subscriptionsChanged = group.update(subscriptions: consumer.subscriptions)
-            group.consumeType = consumer.consumeType
-            group.messageModel = consumer.messageModel
-            group.consumeFromWhere = consumer.consumeFromWhere
-            consumers[consumer.groupName] = group
-            if isNew || subscriptionsChanged { changed.append(consumer.groupName) }
+            for other in connectionsOfClients[data.clientID] ?? []
+            where other != connection && consumers[name]?.members[other]?.clientID == data.clientID {
+                leave(name, other)
+            }
+            if consumers[name]?.update(consumer) == true || before?.clientID != member.clientID { changed.append(name) }
         }
-        for group in data.producerGroups { producers[group, default: [:]][connection] = member }
+        for group in data.producerGroups {
+            if producers[group, default: [:]].updateValue(member, forKey: connection) == nil { memberships += 1 }
+            peers[connection]?.producers.insert(group)
+        }
+        // One that is in no group is none of ours.
+        forgetIfIdle(connection)
         return changed
     }
 
     /// Takes a client out of one or both groups; gives the consumer group if its members must hear of it.
     mutating func unregister(clientID: String, producerGroup: String?, consumerGroup: String?) -> [String] {
-        if let producerGroup { producers.removeMembers(of: producerGroup) { $0.clientID == clientID } }
-        guard let name = consumerGroup, var group = consumers[name] else { return [] }
-        let before = group.members.count
-        group.members = group.members.filter { $0.value.clientID != clientID }
-        consumers[name] = group.members.isEmpty ? nil : group
-        return group.members.count == before ? [] : [name]
+        var changed: [String] = []
+        for connection in connectionsOfClients[clientID] ?? [] {
+            if let producerGroup, producers[producerGroup]?[connection]?.clientID == clientID {
+                stopProducing(producerGroup, connection)
+            }
+            if let consumerGroup, consumers[consumerGroup]?.members[connection]?.clientID == clientID {
+                leave(consumerGroup, connection)
+                changed = [consumerGroup]
+            }
+        }
+        return changed
     }
 
     /// Forgets a connection that closed; gives the consumer groups it was in.
     mutating func connectionClosed(_ connection: UInt64) -> [String] {
-        removeMembers { $0.connection == connection }
+        guard let peer = peers[connection] else { return [] }
+        for group in peer.producers { stopProducing(group, connection) }
+        for group in peer.consumers { leave(group, connection) }
+        return peer.consumers.sorted()
     }
 
     /// Forgets who was silent since before `limit`; gives the consumer groups that lost a member.
     mutating func expire(seenBefore limit: Int64) -> [String] {
-        removeMembers { $0.lastSeen < limit }
-    }
-
-    private mutating func removeMembers(where isGone: (Member) -> Bool) -> [String] {
-        for name in producers.keys { producers.removeMembers(of: name, where: isGone) }
         var changed: [String] = []
-        for (name, group) in consumers {
-            let kept = group.members.filter { !isGone($0.value) }
-            guard kept.count != group.members.count else { continue }
-            consumers[name]?.members = kept
-            if kept.isEmpty { consumers[name] = nil }
-            changed.append(name)
+        let silentProducers = producers.flatMap { group, members in
+            members.values.lazy.filter { $0.lastSeen < limit }.map { (group, $0.connection) }
+        }
+        for (group, connection) in silentProducers { stopProducing(group, connection) }
+        let silentConsumers = consumers.flatMap { name, group in
+            group.members.values.lazy.filter { $0.lastSeen < limit }.map { (name, $0.connection) }
+        }
+        for (group, connection) in silentConsumers {
+            leave(group, connection)
+            if changed.last != group { changed.append(group) }
         }
         return changed
     }
+
+    // MARK: Who is where
 
     /// The client ids of a group's members, sorted, so that all members divide the queues alike.
     func clientIDs(of group: String) -> [String] {
@@ -94,15 +140,12 @@ struct ClientTable: Sendable {
 
     /// The connection of a member of a consumer group.
     func connection(of clientID: String, in group: String) -> UInt64? {
-        consumers[group]?.members.values.first { $0.clientID == clientID }?.connection
+        connectionsOfClients[clientID]?.first { consumers[group]?.members[$0]?.clientID == clientID }
     }
 
-    /// The connection of a client that produces, in whatever group.
+    /// The connection of a client that produces, in whatever group; the newest of several.
     func producerConnection(of clientID: String) -> UInt64? {
-        for members in producers.values {
-            if let member = members.values.first(where: { $0.clientID == clientID }) { return member.connection }
-        }
-        return nil
+        connectionsOfClients[clientID]?.filter { peers[$0]?.producers.isEmpty == false }.max()
     }
 
     /// The groups that have members who want the topic, sorted.
@@ -117,11 +160,56 @@ struct ClientTable: Sendable {
     func subscription(group: String, topic: String) -> SubscriptionData? {
         consumers[group]?.subscriptions[topic]
     }
+
+    // MARK: Coming and going
+
+    private mutating func know(_ clientID: String, by connection: UInt64) {
+        let before = peers[connection]?.clientID
+        guard before != clientID else { return }
+        if let before { forget(before, by: connection) }
+        peers[connection, default: Peer(clientID: clientID)].clientID = clientID
+        connectionsOfClients[clientID, default: []].insert(connection)
+    }
+
+    private mutating func forget(_ clientID: String, by connection: UInt64) {
+        connectionsOfClients[clientID]?.remove(connection)
+        if connectionsOfClients[clientID]?.isEmpty == true { connectionsOfClients[clientID] = nil }
+    }
+
+    private mutating func forgetIfIdle(_ connection: UInt64) {
+        guard let peer = peers[connection], peer.isEmpty else { return }
+        peers[connection] = nil
+        forget(peer.clientID, by: connection)
+    }
+
+    private mutating func leave(_ group: String, _ connection: UInt64) {
+        guard consumers[group]?.members.removeValue(forKey: connection) != nil else { return }
+        if consumers[group]?.members.isEmpty == true { consumers[group] = nil }
+        memberships -= 1
+        peers[connection]?.consumers.remove(group)
+        forgetIfIdle(connection)
+    }
+
+    private mutating func stopProducing(_ group: String, _ connection: UInt64) {
+        guard producers[group]?.removeValue(forKey: connection) != nil else { return }
+        if producers[group]?.isEmpty == true { producers[group] = nil }
+        memberships -= 1
+        peers[connection]?.producers.remove(group)
+        forgetIfIdle(connection)
+    }
 }
 
 extension ClientTable.ConsumerGroup {
-    /// Takes newer subscriptions and drops those that are gone; says whether the set of topics or a filter changed.
-    fileprivate mutating func update(subscriptions fresh: [SubscriptionData]) -> Bool {
+    /// Takes a member's word for what the group is; says whether the set of topics or a filter changed.
+    fileprivate mutating func update(_ data: ConsumerData) -> Bool {
+        consumeType = data.consumeType
+        messageModel = data.messageModel
+        consumeFromWhere = data.consumeFromWhere
+        return update(subscriptions: data.subscriptions)
+    }
+
+    /// Takes newer subscriptions and drops those that are gone.
+    private mutating func update(subscriptions fresh: [SubscriptionData]) -> Bool {
         var changed = false
         for subscription in fresh {
             let old = subscriptions[subscription.topic]
@@ -136,13 +224,5 @@ extension ClientTable.ConsumerGroup {
             changed = true
         }
         return changed
-    }
-}
-
-extension [String: [UInt64: ClientTable.Member]] {
-    fileprivate mutating func removeMembers(of group: String, where isGone: (ClientTable.Member) -> Bool) {
-        guard let members = self[group] else { return }
-        let kept = members.filter { !isGone($0.value) }
-        self[group] = kept.isEmpty ? nil : kept
     }
 }

@@ -6,14 +6,10 @@ import Synchronization
 struct ClientProcessor: Sendable {
     let context: BrokerContext
 
-    /// The groups that one client may be a member of.
-    private static let groupLimit = 1024
-
     func heartbeat(_ request: RemotingCommand, from connection: RemotingConnection, reply: RemotingReply) throws {
         let data = try HeartbeatData(decoding: request.body)
-        guard data.consumers.count <= Self.groupLimit, data.producerGroups.count <= Self.groupLimit else {
-            return reply.send(
-                .systemError, remark: "a client of \(data.consumers.count) groups (at most \(Self.groupLimit))")
+        if let objection = context.clients.withLock({ $0.objection(to: data, connection: connection.id) }) {
+            return reply.send(.systemError, remark: objection)
         }
         guard
             !context.topics.withLock({ table in
@@ -26,14 +22,13 @@ struct ClientProcessor: Sendable {
                     + "(make the group's retry topic with mqadmin updateTopic, or delete topics)")
         }
         let time = context.now()
-        var hasNewTopics = false
+        var retryTopics: [(name: String, queues: Int32)] = []
         for consumer in data.consumers where !consumer.groupName.isEmpty {
             if let objection = GroupName.objection(to: consumer.groupName) {
                 return reply.send(.systemError, remark: objection)
             }
             let group = context.groups.withLock { $0.ensure(consumer.groupName, nowMilliseconds: time) }
-            let retry = SystemTopic.retry(consumer.groupName)
-            if context.makeTopicIfMissing(retry, queues: max(1, group.retryQueues)) { hasNewTopics = true }
+            retryTopics.append((SystemTopic.retry(consumer.groupName), max(1, group.retryQueues)))
         }
         context.connections.withLock { $0[connection.id] = connection }
         let changed = context.clients.withLock {
@@ -41,12 +36,7 @@ struct ClientProcessor: Sendable {
                 data, connection: connection.id, nowMilliseconds: context.uptime(), language: request.language,
                 version: request.version)
         }
-        if hasNewTopics {
-            context.topicsDidChange { [context] in
-                reply.send(.success)
-                context.notifyMembers(of: changed)
-            }
-        } else {
+        context.withTopics(retryTopics) { [context] _ in
             reply.send(.success)
             context.notifyMembers(of: changed)
         }

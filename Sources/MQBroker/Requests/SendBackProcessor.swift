@@ -35,12 +35,8 @@ struct SendBackProcessor: Sendable {
                         .sentBackCount, StatsTable.key(topic: record.topic, group: header.group), 1,
                         now: context.uptime())
                 }
-                let (draft, isNewTopic) = retry(of: record, header: header, group: group)
-                if isNewTopic {
-                    context.topicsDidChange { append(draft, reply: reply) }
-                } else {
-                    append(draft, reply: reply)
-                }
+                let (draft, topic) = retry(of: record, header: header, group: group)
+                context.withTopics([topic]) { _ in append(draft, reply: reply) }
             } catch {
                 reply.send(.systemError, remark: "\(error)")
             }
@@ -58,10 +54,10 @@ struct SendBackProcessor: Sendable {
         }
     }
 
-    /// The message as it is stored for its next try, and whether its topic was made for it.
+    /// The message as it is stored for its next try, and the topic that it comes to in the end.
     private func retry(
         of record: StoredRecord, header: ConsumerSendMessageBackRequestHeader, group: SubscriptionGroup
-    ) -> (draft: RecordDraft, isNewTopic: Bool) {
+    ) -> (draft: RecordDraft, topic: (name: String, queues: Int32)) {
         var properties = record.properties
         if properties[PropertyName.retryTopic] == nil { properties[PropertyName.retryTopic] = record.topic }
         if properties[PropertyName.originMessageID] == nil {
@@ -74,23 +70,23 @@ struct SendBackProcessor: Sendable {
         // A sender may have written any number there.
         draft.reconsumeTimes = record.reconsumeTimes == .max ? .max : record.reconsumeTimes + 1
         draft.storeHost = context.storeHost.withLock { $0 }
-        let isNewTopic: Bool
+        let topic: (name: String, queues: Int32)
         if record.reconsumeTimes >= maximum || header.delayLevel < 0 {
-            draft.topic = SystemTopic.deadLetter(header.group)
+            topic = (SystemTopic.deadLetter(header.group), 1)
+            draft.topic = topic.name
             draft.queueID = 0
             properties[PropertyName.delayTimeLevel] = nil
-            isNewTopic = context.makeTopicIfMissing(draft.topic, queues: 1)
         } else {
             let level =
                 header.delayLevel == 0
                 ? Self.firstRetryLevel + min(max(record.reconsumeTimes, 0), 100) : header.delayLevel
-            draft.topic = SystemTopic.retry(header.group)
+            topic = (SystemTopic.retry(header.group), group.retryQueues)
+            draft.topic = topic.name
             draft.queueID = .random(in: 0..<group.retryQueues)
             properties[PropertyName.delayTimeLevel] = String(level)
-            isNewTopic = context.makeTopicIfMissing(draft.topic, queues: group.retryQueues)
             MessageIntake.applyDelay(topic: &draft.topic, queueID: &draft.queueID, properties: &properties)
         }
         draft.properties = ByteBuffer(string: properties.text)
-        return (draft, isNewTopic)
+        return (draft, topic)
     }
 }

@@ -28,9 +28,11 @@ struct SendProcessor: Sendable {
             try accept(request, header: header, topic: topic, from: connection, reply: reply, isLast: false)
         case .created(let topic):
             context.topicsDidChange { [self, request] in
-                do {
-                    try accept(request, header: header, topic: topic, from: connection, reply: reply, isLast: true)
-                } catch { Self.refuse(reply, .systemError, "\(error)") }
+                acceptLater(request, header: header, topic: topic, from: connection, reply: reply)
+            }
+        case .saving(let topic):
+            context.afterSavingTopics { [self, request] in
+                acceptLater(request, header: header, topic: topic, from: connection, reply: reply)
             }
         case .missing:
             Self.refuse(
@@ -38,6 +40,16 @@ struct SendProcessor: Sendable {
                 "topic[\(header.topic)] not exist, apply first please! (make it with mqadmin updateTopic, "
                     + "or set autoCreateTopicEnable=true)")
         }
+    }
+
+    /// On some thread, when whatever else came with the request was handled long ago.
+    private func acceptLater(
+        _ request: RemotingCommand, header: SendMessageRequestHeader, topic: TopicConfig,
+        from connection: RemotingConnection, reply: RemotingReply
+    ) {
+        do {
+            try accept(request, header: header, topic: topic, from: connection, reply: reply, isLast: true)
+        } catch { Self.refuse(reply, .systemError, "\(error)") }
     }
 
     /// A refusal bears the marks that every answer to a send does.
@@ -96,11 +108,15 @@ struct SendProcessor: Sendable {
         var properties = properties
         properties[PropertyName.waitStoreMessageOK] = nil
         properties[PropertyName.cluster] = context.configuration.clusterName
-        if header.topic.hasPrefix(SystemTopic.retryPrefix) { buryIfExhausted(&draft, header: header) }
+        var topics: [(name: String, queues: Int32)] = []
+        if header.topic.hasPrefix(SystemTopic.retryPrefix), let grave = grave(of: header) {
+            (draft.topic, draft.queueID) = (grave, 0)
+            topics.append((grave, 1))
+        }
         let queueID = draft.queueID
         if properties[PropertyName.transactionPrepared] == "true" {
             MessageIntake.applyHalf(&draft, properties: &properties)
-            if context.makeTopicIfMissing(SystemTopic.half, queues: 1) { context.topicsDidChange() }
+            topics.append((SystemTopic.half, 1))
         } else {
             MessageIntake.applyDelay(topic: &draft.topic, queueID: &draft.queueID, properties: &properties)
         }
@@ -108,18 +124,19 @@ struct SendProcessor: Sendable {
         guard draft.properties.readableBytes <= MessageProperties.maximumEncodedBytes else {
             return Self.refuse(reply, .messageIllegal, "the properties have \(draft.properties.readableBytes) bytes")
         }
-        append([draft], queueID: queueID, waits: waits, reply: reply, isLast: isLast)
+        guard !topics.isEmpty else {
+            return append([draft], queueID: queueID, waits: waits, reply: reply, isLast: isLast)
+        }
+        context.withTopics(topics) { [self, draft] isLater in
+            append([draft], queueID: queueID, waits: waits, reply: reply, isLast: isLast || isLater)
+        }
     }
 
     /// A consumer that could not send a message back sends it itself; after the last retry it goes to the dead letters.
-    private func buryIfExhausted(_ draft: inout RecordDraft, header: SendMessageRequestHeader) {
+    private func grave(of header: SendMessageRequestHeader) -> String? {
         let group = String(header.topic.dropFirst(SystemTopic.retryPrefix.count))
         let configured = context.groups.withLock { $0[group]?.retryMaximum } ?? 16
-        guard header.reconsumeTimes >= header.maxReconsumeTimes ?? configured else { return }
-        let name = SystemTopic.deadLetter(group)
-        if context.makeTopicIfMissing(name, queues: 1) { context.topicsDidChange() }
-        draft.topic = name
-        draft.queueID = 0
+        return header.reconsumeTimes >= header.maxReconsumeTimes ?? configured ? SystemTopic.deadLetter(group) : nil
     }
 
     private func store(

@@ -3,6 +3,8 @@ import MQWire
 /// The topics of this broker. Pure: whoever changes it saves and registers it.
 struct TopicTable: Sendable {
     private(set) var table: TopicConfigTable
+    /// Those that clients made and that are not on the disk yet: nobody may hear of a message of one before.
+    private(set) var unsaved: Set<String> = []
 
     /// The system's topics, and those that were saved.
     init(saved: TopicConfigTable?, configuration: BrokerConfiguration) {
@@ -38,6 +40,8 @@ struct TopicTable: Sendable {
     /// What sending to a topic comes to.
     enum Resolution: Equatable {
         case known(TopicConfig)
+        /// Another message made the topic a moment ago, and it is not saved yet.
+        case saving(TopicConfig)
         /// The topic was made just now and has to be saved and registered.
         case created(TopicConfig)
         case missing
@@ -47,7 +51,7 @@ struct TopicTable: Sendable {
     mutating func resolve(
         _ name: String, model: String, clientQueueNums: Int32, nowMilliseconds: Int64
     ) -> Resolution {
-        if let known = table.topics[name] { return .known(known) }
+        if let known = known(name) { return known }
         if isFull { return .missing }
         if name.hasPrefix(SystemTopic.retryPrefix) {
             return .created(makeQueueTopic(name, queues: 1, nowMilliseconds: nowMilliseconds))
@@ -58,13 +62,14 @@ struct TopicTable: Sendable {
             name: name, readQueueNums: queues, writeQueueNums: queues,
             permission: parent.permission.subtracting(.inherit), sysFlag: parent.sysFlag)
         table.topics[name] = made
+        unsaved.insert(name)
         table.dataVersion.advance(nowMilliseconds: nowMilliseconds)
         return .created(made)
     }
 
     /// A topic of a consumer group (retry, dead letters), made when it is missing.
     mutating func ensure(_ name: String, queues: Int32, nowMilliseconds: Int64) -> Resolution {
-        if let known = table.topics[name] { return .known(known) }
+        if let known = known(name) { return known }
         if isFull { return .missing }
         return .created(makeQueueTopic(name, queues: queues, nowMilliseconds: nowMilliseconds))
     }
@@ -72,9 +77,18 @@ struct TopicTable: Sendable {
     private mutating func makeQueueTopic(_ name: String, queues: Int32, nowMilliseconds: Int64) -> TopicConfig {
         let made = TopicConfig(name: name, readQueueNums: queues, writeQueueNums: queues)
         table.topics[name] = made
+        unsaved.insert(name)
         table.dataVersion.advance(nowMilliseconds: nowMilliseconds)
         return made
     }
+
+    private func known(_ name: String) -> Resolution? {
+        guard let known = table.topics[name] else { return nil }
+        return !unsaved.isEmpty && unsaved.contains(name) ? .saving(known) : .known(known)
+    }
+
+    /// These are on the disk; or could not be brought there, and nobody waits for them any longer.
+    mutating func didSave(_ names: Set<String>) { unsaved.subtract(names) }
 
     /// Makes or changes a topic by hand.
     mutating func put(_ topic: TopicConfig, nowMilliseconds: Int64) {
@@ -92,6 +106,7 @@ struct TopicTable: Sendable {
     /// Forgets a topic; says whether it was there.
     mutating func remove(_ name: String, nowMilliseconds: Int64) -> Bool {
         guard table.topics.removeValue(forKey: name) != nil else { return false }
+        unsaved.remove(name)
         table.dataVersion.advance(nowMilliseconds: nowMilliseconds)
         return true
     }
@@ -119,4 +134,9 @@ struct TopicTable: Sendable {
 
     /// Makes nameservers take the next registration for a new one.
     mutating func advanceVersion(nowMilliseconds: Int64) { table.dataVersion.advance(nowMilliseconds: nowMilliseconds) }
+}
+
+extension TopicTable.Resolution {
+    var isCreated: Bool { if case .created = self { true } else { false } }
+    var isSaving: Bool { if case .saving = self { true } else { false } }
 }

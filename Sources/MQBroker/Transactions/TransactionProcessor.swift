@@ -128,8 +128,9 @@ final class TransactionProcessor: Sendable {
             drafts.append(message)
         }
         drafts.append(endEntry(of: half))
-        if context.makeTopicIfMissing(SystemTopic.operations, queues: 1) { context.topicsDidChange() }
-        context.store(drafts) { [self] in settle(half.queueOffset, $0) }
+        context.withTopics([(SystemTopic.operations, 1)]) { [self, drafts] _ in
+            context.store(drafts) { [self] in settle(half.queueOffset, $0) }
+        }
     }
 
     private func endEntry(of half: StoredRecord) -> RecordDraft {
@@ -262,14 +263,14 @@ final class TransactionProcessor: Sendable {
         guard case .begun = begin(half.queueOffset, { _ in }) else { return }
         context.logger.warning(
             "a transaction was given up: nobody answered", metadata: ["logOffset": "\(half.logOffset)"])
-        for topic in [SystemTopic.unanswered, SystemTopic.operations]
-        where context.makeTopicIfMissing(topic, queues: 1) { context.topicsDidChange() }
         var kept = half.draft()
         kept.topic = SystemTopic.unanswered
         kept.queueID = 0
         kept.sysFlag = kept.sysFlag.subtracting(.transactionRollback)
         kept.storeHost = context.storeHost.withLock { $0 }
-        context.store([kept, endEntry(of: half)]) { [self] in settle(half.queueOffset, $0) }
+        context.withTopics([(SystemTopic.unanswered, 1), (SystemTopic.operations, 1)]) { [self, kept] _ in
+            context.store([kept, endEntry(of: half)]) { [self] in settle(half.queueOffset, $0) }
+        }
     }
 }
 

@@ -16,6 +16,8 @@ extension MQConnection {
                 return try Self.body(ConsumerList.self, of: answer, address: address).clientIDs
             } catch {
                 last = error
+                // A broker that has not heard of the group yet is the right one all the same.
+                if case .refused = error { continue }
                 distrustRoute(of: topic)
             }
         }

@@ -22,6 +22,7 @@ public final class MQConnection: Sendable {
     let membership: Membership
     let pushed = PushedWork()
     let locks = QueueLocks()
+    private let routeQuestions = RouteQuestions()
     let logger: Logger
     private let group: MultiThreadedEventLoopGroup
     private let state: Mutex<State>
@@ -79,6 +80,7 @@ public final class MQConnection: Sendable {
             return state.background
         }
         background?.cancel()
+        await routeQuestions.shutdown()
         // First the connections, so that nobody in the background waits for a peer that is gone.
         await transport.shutdown()
         await background?.value
@@ -236,23 +238,30 @@ public final class MQConnection: Sendable {
             reason: "\(gone.joined(separator: ", ")), which had it, is no longer registered (is the broker running?)")
     }
 
-    /// Asks for a route and keeps it. When no nameserver can be asked, the one that was known goes on to be used:
+    /// Asks for a route, together with whoever else wants it, and keeps it. When no nameserver can be asked, the one that was known goes on to be used:
     /// brokers work without nameservers, and so do clients that know them.
     private func fetchRoute(
         of topic: String, fallback: TopicRoute? = nil
     ) async throws(MQClientError) -> TopicRoute {
-        let route: TopicRoute
+        guard !Task.isCancelled else { throw .cancelled }
+        let answer = await routeQuestions.answer(about: topic) { [self] in
+            do throws(MQClientError) {
+                let route = try await queryRoute(of: topic)
+                state.withLock { $0.routes.store(route, isProvisional: false) }
+                greetNewBrokers()
+                return .success(route)
+            } catch {
+                return .failure(error)
+            }
+        }
         do throws(MQClientError) {
-            route = try await queryRoute(of: topic)
+            return try answer.get()
         } catch {
             guard case .noNameserver = error, let fallback else { throw error }
             // Trusted until it fails again: not every call shall wait for nameservers that are gone.
             state.withLock { $0.routes.setStale(false, topic) }
             return fallback
         }
-        state.withLock { $0.routes.store(route, isProvisional: false) }
-        greetNewBrokers()
-        return route
     }
 
     /// Asks for a route.

@@ -171,8 +171,7 @@ public actor Producer {
                 failedBroker = chosen?.brokerName
                 mayHaveHappened = mayHaveHappened || error.outcome == .unknown
                 guard error.isWorthRepeating else { break }
-                // Whatever went wrong, the route may be why.
-                client.distrustRoute(of: request.topic)
+                if error.mayBeTheRoute { client.distrustRoute(of: request.topic) }
                 guard !Task.isCancelled else { break }
             }
         }

@@ -139,7 +139,7 @@ public final class SendPipeline: Sendable {
             let result = Result { () throws(MQClientError) in
                 try Self.receipt(answer, messageID: id, queue: queue, address: address)
             }
-            if case .failure = result { client.distrustRoute(of: queue.topic) }
+            if case .failure(let error) = result, error.mayBeTheRoute { client.distrustRoute(of: queue.topic) }
             giveRoom()
             completion(result)
         }

@@ -12,7 +12,7 @@ public final class RemotingServer: Sendable {
         public var host: String
         /// The port; 0 lets the system choose.
         public var port: Int
-        /// Connections at most; one more is closed at once.
+        /// Connections at most, as far as the process may open files; one more is closed at once.
         public var connectionLimit: Int
         /// Connections that may wait to be accepted.
         public var backlog: Int32
@@ -46,6 +46,7 @@ public final class RemotingServer: Sendable {
     }
 
     private let configuration: Configuration
+    private let connectionLimit: Int
     private let group: any EventLoopGroup
     private let handler: any RemotingRequestHandler
     private let logger: Logger
@@ -57,6 +58,7 @@ public final class RemotingServer: Sendable {
         handler: any RemotingRequestHandler
     ) {
         self.configuration = configuration
+        connectionLimit = min(configuration.connectionLimit, Self.openableConnections)
         self.group = group
         self.logger = logger
         self.handler = handler
@@ -116,6 +118,17 @@ public final class RemotingServer: Sendable {
         for close in closes { try? await close.get() }
     }
 
+    /// Seven eighths of the files that this process may open; the rest is for all else.
+    ///
+    /// Without a file left the system refuses to accept, for everybody, and says so to nobody; a limit is told to the one
+    /// who is too many, and logged.
+    private static var openableConnections: Int {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return .max }
+        let files = Int(clamping: limit.rlim_cur)
+        return files - files / 8
+    }
+
     private func initialize(_ channel: any Channel) throws {
         try configuration.security?.secure(channel)
         try ConnectionHandler.install(
@@ -127,14 +140,14 @@ public final class RemotingServer: Sendable {
 
     private func opened(_ connection: RemotingConnection) {
         let isWelcome = state.withLock { state in
-            guard !state.isShutDown, state.connections.count < configuration.connectionLimit else { return false }
+            guard !state.isShutDown, state.connections.count < connectionLimit else { return false }
             state.connections[connection.id] = connection
             return true
         }
         guard !isWelcome else { return }
         logger.warning(
             "refusing a connection: limit reached or shutting down",
-            metadata: ["peer": "\(connection.remoteAddress)", "limit": "\(configuration.connectionLimit)"])
+            metadata: ["peer": "\(connection.remoteAddress)", "limit": "\(connectionLimit)"])
         connection.close()
     }
 }
