@@ -63,7 +63,7 @@ import Testing
         await withTaskGroup(of: Void.self) { tasks in
             for _ in 0..<8 {
                 tasks.addTask {
-                    for _ in 0..<500 { _ = await questions.answer(about: "t") { .success(Self.route) } }
+                    for _ in 0..<100 { _ = await questions.answer(about: "t") { .success(Self.route) } }
                 }
             }
         }
