@@ -46,6 +46,7 @@ extension MessageStore {
         collecting: while picks.count < wanted, scanned < QueueRequest.scanLimit, offset < reading.maximumOffset {
             let entries = try queue.entries(from: offset, count: max(wanted - picks.count, 32))
             if entries.isEmpty {
+                guard queue.isHole(at: offset) else { break collecting }
                 // A published place that holds no entry any more: nobody waits before it for ever.
                 reading.damagedLogOffsets.append(-1)
                 scanned += 1

@@ -95,7 +95,11 @@ public final class MessageStore: Sendable {
             configuration: configuration, log: log, queues: queues, notes: notes, wasCleanStop: wasCleanStop
         ).run()
         let flushedTimestamp = notes.checkpoint?.logTimestamp ?? 0
-        var deleted = try DeletedTopicsFile(configuration.deletedTopicsFile, io: io)
+        var deleted = try DeletedTopicsFile(configuration.deletedTopicsFile, io: io, logEnd: log.endOffset)
+        if wasCleanStop {
+            let configured = ConfiguredTopics(root: configuration.root, io: io)
+            deleted.assume(notes.topicsWithoutQueues(in: queues).filter(configured.haveLost), logEnd: log.endOffset)
+        }
         // Only now: a start that the configuration does not fit must not turn a clean stop into a crash, nor change a file.
         try io.touch(configuration.abortMarker)
         try notes.removeVoid()

@@ -185,6 +185,9 @@ final class StoreHousekeeper: Sendable {
     /// The queues are synced before: of one whose records are all gone, only its own entries say how far it counted. And
     /// its end is written down, or a queue whose files are lost would begin anew; a full disk has no room for that, and
     /// must become less full all the same.
+    ///
+    /// Entries are hidden, then the log's files go, durably, and then those of entries: a queue that lacks its beginning
+    /// beside a log that has it would be taken for one that lost a file.
     func removeBeginning(before offset: Int64) {
         guard isSafe else { return }
         lookAtQueues(isLast: true)
@@ -193,12 +196,13 @@ final class StoreHousekeeper: Sendable {
         guard queueEnds.withLock({ $0.knows(offset) }) || progress.trouble != nil else { return }
         let reading = EntryReading(log: log)
         for queue in queues.all {
-            try? queue.removeBeginning(beforeLogOffset: offset) { entry, place throws(StoreError) in
+            try? queue.hideBeginning(beforeLogOffset: offset) { entry, place throws(StoreError) in
                 try reading.record(of: entry, in: queue.key, at: place) != nil
             }
         }
+        do throws(StoreError) { _ = try log.removeBeginning(before: offset, durably: true) } catch { return }
+        for queue in queues.all { try? queue.removeHidden() }
         try? index?.removeBeginning(before: offset)
-        _ = try? log.removeBeginning(before: offset, durably: true)
     }
 
     /// Lets writers in again once a disk that refused takes writes: it is tried, on a file of its own.

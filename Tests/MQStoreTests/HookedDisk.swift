@@ -3,22 +3,32 @@ import SystemPackage
 
 @testable import MQStore
 
-/// A simulated disk that lets the test do something just before a write.
+/// A simulated disk that lets the test do something just before a write, a change of a file's size, or a read.
 final class HookedDisk: StorageIO {
     private let disk: SimulatedDisk
     private let hook = Mutex<(@Sendable () throws -> Void)?>(nil)
+    private let readHook = Mutex<(@Sendable () throws -> Void)?>(nil)
+    private let counts = Mutex((readBytes: 0, resizes: 0))
 
     init(_ disk: SimulatedDisk) { self.disk = disk }
 
     /// Does this once, before the next write.
     func beforeNextWrite(_ body: @escaping @Sendable () throws -> Void) { hook.withLock { $0 = body } }
 
-    private func willWrite() {
+    /// The bytes of queues that were read, and how often a file's size was changed.
+    var counted: (readBytes: Int, resizes: Int) { counts.withLock { $0 } }
+
+    /// Does this once, before the next read.
+    func beforeNextRead(_ body: @escaping @Sendable () throws -> Void) { readHook.withLock { $0 = body } }
+
+    private func willWrite() { take(hook) }
+
+    private func take(_ hook: borrowing Mutex<(@Sendable () throws -> Void)?>) {
         let body = hook.withLock { hook in
             defer { hook = nil }
             return hook
         }
-        do { try body?() } catch { preconditionFailure("what was to be done before a write failed: \(error)") }
+        do { try body?() } catch { preconditionFailure("what was to be done before it failed: \(error)") }
     }
 
     func open(_ path: FilePath, _ access: StorageAccess) throws(StoreError) -> any StorageFile {
@@ -54,9 +64,16 @@ final class HookedDisk: StorageIO {
             try file.write(bytes, at: offset)
         }
         func read(into target: UnsafeMutableRawBufferPointer, at offset: Int64) throws(StoreError) -> Int {
-            try file.read(into: target, at: offset)
+            disk.take(disk.readHook)
+            let count = try file.read(into: target, at: offset)
+            if path.string.contains("/consumequeue/") { disk.counts.withLock { $0.readBytes += count } }
+            return count
         }
-        func resize(to size: Int64) throws(StoreError) { try file.resize(to: size) }
+        func resize(to size: Int64) throws(StoreError) {
+            disk.willWrite()
+            disk.counts.withLock { $0.resizes += 1 }
+            try file.resize(to: size)
+        }
         func allocate(to size: Int64) throws(StoreError) { try file.allocate(to: size) }
         func sync() throws(StoreError) { try file.sync() }
         func nextData(from offset: Int64) throws(StoreError) -> Int64? { try file.nextData(from: offset) }

@@ -53,6 +53,91 @@ import Testing
         #expect(queue.maximumOffset == 3)
     }
 
+    /// A killed store of many queues whose ends are sound: a few pages of each are read, and none is cut.
+    @Test func aStartCostsLittleForEachQueue() throws {
+        var configuration = StoreConfiguration(root: "/disk/store")
+        configuration.segmentBytes = 1 << 20
+        configuration.entriesPerQueueFile = 4000
+        configuration.indexSlots = 16
+        configuration.indexEntries = 64
+        let stepped = try SteppedStore(configuration, on: disk, clock: clock)
+        let queueCount = 40
+        for queueID in 0..<Int32(queueCount) {
+            for _ in 0..<40 { _ = stepped.append((0..<15).map { _ in message("t", queueID, body: "m") }) }
+            stepped.write()
+        }
+        stepped.flush()
+        stepped.writeCheckpoint()
+        disk.kill()
+        let hooked = HookedDisk(disk)
+        let store = try MessageStore(
+            configuration: configuration, now: { 1_700_000_000_000 }, uptime: { 0 }, io: hooked, arrivals: { _ in })
+        #expect(!store.recovery.wasCleanStop && store.recovery.rebuiltEntries == 0)
+        let (readBytes, resizes) = hooked.counted
+        #expect(readBytes < queueCount * 8000, "\(readBytes) bytes")
+        // The log's end is cut.
+        #expect(resizes < queueCount, "\(resizes) changes of a file's size")
+        store.close()
+    }
+
+    /// Who reads while the writer of a slave cuts a queue is let see what is there.
+    @Test func aCutHidesBeforeItTakesAway() throws {
+        let hooked = HookedDisk(disk)
+        let queue = try queue(on: hooked)
+        try queue.write(bytes((0..<10).map { QueueEntry(logOffset: $0 * 100, size: 100, tagCode: 1) }), at: 0)
+        queue.publish(10)
+        let seen = Mutex<[Int64]>([])
+        let look: @Sendable () -> Void = { seen.withLock { $0 += [queue.minimumOffset, queue.maximumOffset] } }
+        hooked.beforeNextWrite(look)
+        try queue.cut(atQueueOffset: 6)
+        #expect(seen.withLock { $0 } == [0, 6])
+        try queue.beginAnew(at: 8)
+        #expect(queue.minimumOffset == 8 && queue.maximumOffset == 8)
+    }
+
+    /// A reader that began before a cut is led no further than the queue goes: what comes there next is for it, too.
+    @Test func whoReadsACutQueueComesBack() throws {
+        var configuration = StoreConfiguration(root: "/disk/store")
+        configuration.segmentBytes = 16_384
+        configuration.indexSlots = 16
+        configuration.indexEntries = 64
+        let stepped = try SteppedStore(configuration, on: disk, clock: clock)
+        for index in 0..<10 { _ = stepped.append([message("t", body: "m\(index)")]) }
+        stepped.write()
+        stepped.close()
+        let hooked = HookedDisk(disk)
+        let store = try MessageStore(
+            configuration: configuration, now: { 1_700_000_000_000 }, uptime: { 0 }, io: hooked, arrivals: { _ in })
+        let key = QueueKey(topic: "t", queueID: 0)
+        let queue = try #require(store.queues.queue(key))
+        hooked.beforeNextRead { try queue.cut(atQueueOffset: 5) }
+        let reading = try store.read(QueueRequest(key: key, offset: 7, maximumCount: 8))
+        #expect(reading.nextOffset == 7 && reading.damagedLogOffsets.isEmpty && reading.count == 0)
+        store.close()
+    }
+
+    /// The housekeeper may hold a queue whose topic was deleted, and made anew, meanwhile: the files have the same names.
+    @Test func aQueueThatIsGoneTakesNothingAway() throws {
+        let table = try QueueTable(directory: "/disk/queues", entriesPerFile: 8, io: disk)
+        let key = QueueKey(topic: "t", queueID: 0)
+        func made(from logOffset: Int64) throws -> ConsumeQueue {
+            let queue = try table.makeIfMissing(key)
+            let entries = (0..<20).map { QueueEntry(logOffset: logOffset + $0 * 100, size: 100, tagCode: 1) }
+            try queue.write(bytes(entries), at: 0)
+            queue.publish(20)
+            return queue
+        }
+        let old = try made(from: 0)
+        try table.remove(topic: "t")
+        let new = try made(from: 5000)
+        try old.hideBeginning(beforeLogOffset: 1500)
+        try old.removeHidden()
+        try old.cut(atQueueOffset: 9)
+        try old.beginAnew(at: 30)
+        #expect(try disk.names(in: "/disk/queues/t/0").count == 3)
+        #expect(try new.entries(from: 0, count: 20).count == 20)
+    }
+
     /// The end of a stopped log that nothing else knows of: a half message is in no queue, and another implementation
     /// notes no reach.
     @Test func aStoppedLogKeepsADamagedEndThatIsInNoQueue() async throws {

@@ -117,6 +117,35 @@ import Testing
         #expect(try store.store.entries(of: key, from: Int64(first), count: 50 - first) == Array(sound[first..<50]))
     }
 
+    /// Killed at any operation of a removal, the next start finds no queue that lacks anything, and all that is left.
+    @Test func aKillInARemovalLeavesNothingLacking() throws {
+        var isDone = false
+        for operations in 0..<200 where !isDone {
+            let disk = SimulatedDisk(seed: 1)
+            let clock = SimulatedClock()
+            let store = try filled(disk, clock)
+            for index in 0..<100 {
+                let body = "m\(index)" + String(repeating: "x", count: 100)
+                _ = store.append([message("t", Int32(index % 2), body: body)])
+            }
+            store.write()
+            store.flush()
+            store.writeCheckpoint()
+            disk.stop(after: operations)
+            store.removeBeginning(before: 8192)
+            isDone = !disk.isOff
+            disk.stop(after: nil)
+            disk.kill()
+            let again = try filled(disk, clock)
+            #expect(again.store.recovery.lackingQueues.isEmpty, "killed after \(operations) operations")
+            for queueID in Int32(0)...1 {
+                let minimum = again.store.minimumOffset(of: QueueKey(topic: "t", queueID: queueID))
+                #expect(try again.store.bodies("t", queueID, from: minimum).count == Int(50 - minimum))
+            }
+        }
+        #expect(isDone)
+    }
+
     @Test func whatIsTooOldGoesAndTheMinimumsFollow() throws {
         let disk = SimulatedDisk(seed: 1)
         let clock = SimulatedClock()

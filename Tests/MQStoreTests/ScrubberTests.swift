@@ -207,6 +207,27 @@ import Testing
         #expect(try scrubbed(fixture).1.isEmpty)
     }
 
+    /// A queue that is gone, with messages that the log no longer has: only the note of where it ended tells.
+    @Test func aQueueThatLostItsEndIsNamed() async throws {
+        let fixture = try StoreFixture()
+        let store = try fixture.open()
+        for index in 0..<5 { try await store.append([message("t", 1, body: "m\(index)")]) }
+        for _ in 0..<300 { try await store.append([message("t", body: String(repeating: "x", count: 9000))]) }
+        store.close()
+        let again = try fixture.open()
+        again.housekeeper.removeBeginning(before: 1 << 20)
+        #expect(again.minimumLogOffset == 1 << 20)
+        again.close()
+        #expect(try scrubbed(fixture).1.isEmpty)
+        try FileManager.default.removeItem(atPath: fixture.root.appending("consumequeue/t/1").string)
+        #expect(
+            try scrubbed(fixture).1 == [.missingQueueEnd(topic: "t", queueID: 1, queueOffsets: 0..<5)])
+        // What the log has is named as such, and not once more.
+        try FileManager.default.removeItem(atPath: fixture.root.appending("consumequeue/t/0").string)
+        let findings = try scrubbed(fixture).1
+        #expect(findings.count == 2, "\(findings)")
+    }
+
     /// A topic that Apache's broker deleted: its records stay, and nothing notes it but `topics.json`.
     @Test func aTopicThatIsNotConfiguredAndHasNoFolderWasDeleted() async throws {
         let (fixture, _) = try await filled()

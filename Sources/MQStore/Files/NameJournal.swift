@@ -7,10 +7,16 @@ import SystemPackage
 /// directory that was lost.
 final class NameJournal: Sendable {
     private let io: any StorageIO
-    private let unsynced = Mutex<[FilePath]>([])
+    private let unsynced = Mutex(Directories())
     /// One at a time: whoever finds nothing to sync must not come back before the one who took it has synced it. And once
     /// failed, for ever: a directory that could not be synced is clean to the next attempt, and as lost as before.
     private let turn = DiskMutex<StoreError?>(nil)
+
+    /// In the order in which they were noted; a store may have tens of thousands.
+    private struct Directories: Sendable {
+        var inOrder: [FilePath] = []
+        var known: Set<FilePath> = []
+    }
 
     init(io: any StorageIO) { self.io = io }
 
@@ -18,13 +24,18 @@ final class NameJournal: Sendable {
     func note(_ directories: [FilePath]) {
         guard !directories.isEmpty else { return }
         unsynced.withLock { unsynced in
-            for directory in directories where !unsynced.contains(directory) { unsynced.append(directory) }
+            for directory in directories where unsynced.known.insert(directory).inserted {
+                unsynced.inOrder.append(directory)
+            }
         }
     }
 
     /// A directory and all below it are gone.
     func forget(_ directory: FilePath) {
-        unsynced.withLock { $0.removeAll { $0.starts(with: directory) } }
+        unsynced.withLock { unsynced in
+            unsynced.inOrder.removeAll { $0.starts(with: directory) }
+            unsynced.known = Set(unsynced.inOrder)
+        }
     }
 
     /// Makes the names durable; after an error no later call may say that they are.
@@ -40,8 +51,8 @@ final class NameJournal: Sendable {
 
     private func syncAll() throws(StoreError) {
         let directories = unsynced.withLock { unsynced in
-            defer { unsynced = [] }
-            return unsynced
+            defer { unsynced = Directories() }
+            return unsynced.inOrder
         }
         for directory in directories {
             do throws(StoreError) { try io.syncDirectory(directory) } catch {

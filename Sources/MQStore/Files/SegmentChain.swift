@@ -227,7 +227,8 @@ final class SegmentChain: Sendable {
 
     /// Removes the oldest segments that end at or before the offset, at most `limit` of them, never the last.
     ///
-    /// Who reads one of them holds its file, and reads on to its end. Removed `durably`, it moves ``durableStart``.
+    /// Who reads one of them holds its file, and reads on to its end. Removed `durably`, it moves ``durableStart``; what was
+    /// removed before, and could not be made durable then, is made so.
     func removeBeginning(before offset: Int64, limit: Int = .max, durably: Bool = false) throws(StoreError) -> Int {
         let removed = segments.withLock { segments in
             let removed = Array(segments.dropLast().prefix { $0.endOffset <= offset }.prefix(limit))
@@ -240,9 +241,9 @@ final class SegmentChain: Sendable {
             try io.removeFile(segment.path)
             places.forget(segment.baseOffset..<segment.endOffset)
         }
-        if durably, let last = removed.last {
+        if durably {
             try names.sync()
-            gone.store(last.endOffset, ordering: .releasing)
+            gone.store(max(durableStart, firstOffset), ordering: .releasing)
         }
         return removed.count
     }

@@ -45,12 +45,15 @@ struct LogReader {
     mutating func next() throws(StoreError) -> LogWalk.Step {
         let segmentEnd = segmentEnd(of: position)
         var reading = StoredRecord.read(from: &window, verifyingChecksum: verifiesChecksums)
-        if case .truncated(let needed) = reading {
-            let count = Int(min(Int64(max(needed, Self.windowBytes)), segmentEnd - position))
-            window = try source.fetch(position, count)
+        if case .truncated = reading {
+            window = try source.fetch(position, Int(min(Int64(Self.windowBytes), segmentEnd - position)))
             isStale = false
             if window.readableBytes == 0 { return .unwritten }
             reading = StoredRecord.read(from: &window, verifyingChecksum: verifiesChecksums)
+            if case .truncated(let needed) = reading, isWorthReading(needed, segmentEnd) {
+                window = try source.fetch(position, needed)
+                reading = StoredRecord.read(from: &window, verifyingChecksum: verifiesChecksums)
+            }
         }
         var step = LogWalk.judge(reading, position: position, segmentEnd: segmentEnd)
         if case .record(let record) = step, source.isUnreadable(position..<position + Int64(record.totalSize)) {
@@ -78,6 +81,11 @@ struct LogReader {
         case .unwritten, .torn: break
         }
         return step
+    }
+
+    /// Whether a record of so many bytes, longer than the window that begins with it, may stand at the position.
+    private func isWorthReading(_ needed: Int, _ segmentEnd: Int64) -> Bool {
+        needed > window.readableBytes && Int64(needed) <= segmentEnd - position && RecordLayout.isPossibleHead(window)
     }
 
     /// Hands what is left of the window to `body`, which says how many bytes of whole and sound records it took.
@@ -147,10 +155,12 @@ struct LogReader {
     private func isRecord(at offset: Int64) throws(StoreError) -> Bool {
         let room = segmentEnd(of: offset) - offset
         guard room >= Int64(RecordLayout.minimumSize) else { return false }
-        var bytes = try source.fetch(offset, RecordLayout.minimumSize)
+        var bytes = try source.fetch(offset, Int(min(Int64(RecordLayout.headBytes), room)))
         let size = Int64(bytes.getInteger(at: bytes.readerIndex, as: Int32.self) ?? 0)
         let own = bytes.getInteger(at: bytes.readerIndex + RecordLayout.logOffsetOffset, as: Int64.self)
-        guard own == offset, size >= Int64(RecordLayout.minimumSize), size <= room else { return false }
+        guard own == offset, size >= Int64(RecordLayout.minimumSize), size <= room,
+            size <= Self.windowBytes || RecordLayout.isPossibleHead(bytes)
+        else { return false }
         bytes = try source.fetch(offset, Int(size))
         switch StoredRecord.read(from: &bytes) {
         case .record, .checksumMismatch: return true

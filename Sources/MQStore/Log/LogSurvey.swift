@@ -36,32 +36,70 @@ struct LogSurvey {
     /// How many sound records stand behind a piece that was never written, and go with it.
     private(set) var letGoRecords = 0
 
-    private let source: LogReader.Source
     private var reader: LogReader
     /// Where the last sound thing ended.
     private var soundEnd: Int64
-    private var suspects: [(range: Range<Int64>, record: StoredRecord?)] = []
-    private var ready: [Event] = []
+    private var suspects: [Suspect] = []
+    private var ready: [Ready] = []
+    /// How many of ``ready`` were given out.
+    private var given = 0
     private var firstReason: String?
     private let past: Past
+    private let source: LogReader.Source
     private let unwritten: UnwrittenPiece
+
+    /// A place that may be damaged. Of a record there only that it is one: what it holds is read once more when it is
+    /// given out, or a long stretch of them would be in memory as a whole.
+    private struct Suspect {
+        var range: Range<Int64>
+        var isRecord: Bool
+    }
+
+    private enum Ready {
+        case record(StoredRecord)
+        case damage(Suspect)
+        case end(Int64, tornReason: String?)
+    }
 
     /// The places that may be damaged one after another before something sound must come.
     private static let suspectLimit = 1 << 20
+    /// How many events' room is kept for later ones.
+    private static let keptEvents = 1 << 10
 
     /// Begins at `position`.
     init(_ source: LogReader.Source, from position: Int64, past: Past) {
-        self.source = source
         reader = LogReader(source, position: position)
         soundEnd = position
         self.past = past
+        self.source = source
         unwritten = UnwrittenPiece(source: source)
     }
 
     /// The next event; the end is the last one.
     mutating func next() throws(StoreError) -> Event {
-        while ready.isEmpty { try advance() }
-        return ready.removeFirst()
+        while given == ready.count {
+            ready.removeAll(keepingCapacity: ready.count < Self.keptEvents)
+            given = 0
+            try advance()
+        }
+        given += 1
+        switch ready[given - 1] {
+        case .record(let record): return .record(record)
+        case .damage(let place): return .damage(place.range, try record(in: place))
+        case .end(let end, let reason): return .end(end, tornReason: reason)
+        }
+    }
+
+    /// The record of a damaged place, read once more.
+    private func record(in place: Suspect) throws(StoreError) -> StoredRecord? {
+        guard place.isRecord else { return nil }
+        var bytes = try source.fetch(place.range.lowerBound, place.range.count)
+        switch StoredRecord.read(from: &bytes) {
+        case .record(let record), .checksumMismatch(let record):
+            return record.logOffset == place.range.lowerBound && Int(record.totalSize) == place.range.count
+                ? record : nil
+        case .blank, .unwritten, .truncated, .malformed: return nil
+        }
     }
 
     private mutating func advance() throws(StoreError) {
@@ -72,8 +110,7 @@ struct LogSurvey {
             confirm()
             ready.append(.record(record))
             soundEnd = reader.position
-        case .damaged(let record):
-            suspect(position..<reader.position, record, reason: "the body does not have its sum")
+        case .damaged: suspect(position..<reader.position, isRecord: true, reason: "the body does not have its sum")
         case .nextSegment: if suspects.isEmpty { soundEnd = reader.position }
         case .unwritten:
             let isUnreadable = source.isUnreadable(position..<position + Int64(RecordLayout.blankSize))
@@ -82,15 +119,15 @@ struct LogSurvey {
         }
     }
 
-    private mutating func suspect(_ range: Range<Int64>, _ record: StoredRecord?, reason: String?) {
+    private mutating func suspect(_ range: Range<Int64>, isRecord: Bool, reason: String?) {
         if firstReason == nil { firstReason = reason ?? "a piece was never written" }
-        suspects.append((range, record))
+        suspects.append(Suspect(range: range, isRecord: isRecord))
         if suspects.count >= Self.suspectLimit { confirm() }
     }
 
     private mutating func search(from position: Int64, reason: String?) throws(StoreError) {
         if let boundary = try reader.nextBoundary() {
-            suspect(position..<boundary, nil, reason: reason)
+            suspect(position..<boundary, isRecord: false, reason: reason)
             reader.resume(at: boundary)
         } else {
             keepTail()
@@ -106,13 +143,15 @@ struct LogSurvey {
         case .died(let synced): wholeTo = synced
         case .unknown: return
         }
-        while let (range, record) = suspects.first, range.lowerBound == soundEnd, record != nil,
-            range.upperBound <= wholeTo
+        var kept = 0
+        while kept < suspects.count, suspects[kept].range.lowerBound == soundEnd, suspects[kept].isRecord,
+            suspects[kept].range.upperBound <= wholeTo
         {
-            ready.append(.damage(range, record))
-            soundEnd = range.upperBound
-            suspects.removeFirst()
+            ready.append(.damage(suspects[kept]))
+            soundEnd = suspects[kept].range.upperBound
+            kept += 1
         }
+        suspects.removeFirst(kept)
     }
 
     /// Something sound came: whether it stands behind a piece that no sync had reached and that was never written.
@@ -121,14 +160,17 @@ struct LogSurvey {
     private mutating func endsAtHole() throws(StoreError) -> Bool {
         guard case .died(let synced) = past else { return false }
         var hole: Range<Int64>?
-        for (range, _) in suspects where hole == nil && range.upperBound > synced {
-            if try unwritten.isIn(max(range.lowerBound, synced)..<range.upperBound) { hole = range }
+        for place in suspects where hole == nil && place.range.upperBound > synced {
+            if try unwritten.isIn(max(place.range.lowerBound, synced)..<place.range.upperBound) { hole = place.range }
         }
         guard let hole else { return false }
         var end = soundEnd
-        for (range, record) in suspects.prefix(while: { $0.range.lowerBound < synced }) {
-            let isWhole = range.upperBound <= synced
-            ready.append(.damage(range.lowerBound..<min(range.upperBound, synced), isWhole ? record : nil))
+        for place in suspects.prefix(while: { $0.range.lowerBound < synced }) {
+            let (range, isWhole) = (place.range, place.range.upperBound <= synced)
+            ready.append(
+                .damage(
+                    Suspect(
+                        range: range.lowerBound..<min(range.upperBound, synced), isRecord: isWhole && place.isRecord)))
             end = synced
         }
         try countRest()
@@ -156,7 +198,7 @@ struct LogSurvey {
     /// Something sound came: what looked like a torn tail is damage in the middle.
     private mutating func confirm() {
         guard !suspects.isEmpty else { return }
-        ready.append(contentsOf: suspects.map { .damage($0.range, $0.record) })
+        ready.append(contentsOf: suspects.map { .damage($0) })
         suspects = []
         firstReason = nil
     }

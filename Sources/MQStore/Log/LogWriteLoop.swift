@@ -293,7 +293,10 @@ final class LogWriteLoop {
             staging.readableBytes > 0 || finished.count > publishedAppends || !run.copied.isEmpty
                 || !run.queues.isEmpty
         else { return nil }
-        do throws(StoreError) { try eraseRemains() } catch {
+        do throws(StoreError) {
+            try deleted.settle()
+            try eraseRemains()
+        } catch {
             // Nothing of this run was written.
             note(error)
             return refuse(error)

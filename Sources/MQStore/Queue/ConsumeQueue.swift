@@ -18,9 +18,14 @@ final class ConsumeQueue: Sendable {
     private let lost = Atomic<Bool>(false)
     /// Entries that the disk cannot read, as the log tells them.
     private let derivedEntries = Mutex<[Int64: QueueEntry]>([:])
+    /// Held by whoever takes entries away, the writer at the end and the housekeeper at the beginning; whether the queue
+    /// is gone with its topic. Then its files may be another one's, which has the same names.
+    private let isGone = DiskMutex(false)
 
     /// How many entries are read at once while looking for the first one.
     private static let scanEntries: Int64 = 4096
+    /// How many are looked at first where the last one is mostly sound.
+    private static let fewEntries: Int64 = 32
 
     /// Opens the queue's files and finds its first and last entry.
     init(
@@ -139,6 +144,13 @@ final class ConsumeQueue: Sendable {
         return try rawWindow(at: offset, count: available).prefix { $0 != nil }.compactMap { $0 }
     }
 
+    /// Whether a place is published and holds no entry, which is looked at after ``entries(from:count:)`` found none: where
+    /// the queue was cut meanwhile there is no such place any more.
+    func isHole(at offset: Int64) -> Bool { offset >= minimumOffset && offset < maximumOffset }
+
+    /// The queue is gone with its topic: it takes away no more.
+    func retire() { isGone.withLock { $0 = true } }
+
     /// Writes entries that belong at the offset; readers do not see them before ``publish(_:)``.
     func write(_ entries: ByteBuffer, at offset: Int64) throws(StoreError) {
         var rest = entries
@@ -221,8 +233,10 @@ final class ConsumeQueue: Sendable {
         var low = minimumOffset
         var previousEnd: Int64 = 0
         var end = maximumOffset
+        var count = Self.fewEntries
         searching: while end > minimumOffset {
-            let from = max(minimumOffset, end - Self.scanEntries)
+            let from = max(minimumOffset, end - count)
+            count = Self.scanEntries
             let window = try rawWindow(at: from, count: end - from)
             for index in window.indices.reversed() {
                 guard let entry = window[index], entry.end <= logOffset else { continue }
@@ -251,30 +265,50 @@ final class ConsumeQueue: Sendable {
         try cut(atQueueOffset: max(low, minimumOffset))
     }
 
-    /// Forgets all entries; the next one has this offset. For recovery only.
+    /// Forgets all entries; the next one has this offset. For recovery and the writer.
     func beginAnew(at offset: Int64) throws(StoreError) {
-        try chain.removeStrays()
-        if chain.endOffset > 0 { try chain.cut(at: chain.firstOffset, durably: false) }
-        lost.store(false, ordering: .relaxed)
-        derivedEntries.withLock { $0 = [:] }
-        minimum.store(offset, ordering: .releasing)
-        maximum.store(offset, ordering: .releasing)
-        markDirty(0..<1)
+        try isGone.withLock { isGone throws(StoreError) in
+            if isGone { return }
+            try chain.removeStrays()
+            // Readers first: what they are let see is there.
+            if offset > maximumOffset { minimum.store(offset, ordering: .releasing) }
+            maximum.store(offset, ordering: .releasing)
+            minimum.store(offset, ordering: .releasing)
+            markDirty(0..<1)
+            if chain.endOffset > 0 { try chain.cut(at: chain.firstOffset, durably: false) }
+            lost.store(false, ordering: .relaxed)
+            derivedEntries.withLock { $0 = [:] }
+        }
     }
 
-    /// Forgets the entries from the offset on, which may lie before the first one; for recovery only.
+    /// Forgets the entries from the offset on, which may lie before the first one; for recovery and the writer.
     ///
     /// Not durable at once: after another crash the same recovery does the same again. It must be durable before the
-    /// checkpoint moves on, or entries that were cut would come back behind a walk that begins later.
+    /// checkpoint moves on, or entries that were cut would come back behind a walk that begins later. That goes for what an
+    /// earlier process cut, too: the queue counts as changed where nothing is there to be cut.
     func cut(atQueueOffset offset: Int64) throws(StoreError) {
-        if chain.endOffset > 0 {
+        try isGone.withLock { isGone throws(StoreError) in
+            if isGone { return }
+            // Readers first: what they are let see is there.
+            maximum.store(offset, ordering: .releasing)
+            minimum.store(min(minimumOffset, offset), ordering: .releasing)
+            guard chain.endOffset > 0 else { return }
             let position = max(chain.firstOffset, offset * QueueEntry.encodedSize)
             markDirty(position..<max(position + 1, chain.endOffset))
-            try chain.cut(at: position, durably: false)
+            if try holdsAnything(from: position) { try chain.cut(at: position, durably: false) }
+            derivedEntries.withLock { known in known = known.filter { $0.key < offset } }
         }
-        derivedEntries.withLock { known in known = known.filter { $0.key < offset } }
-        minimum.store(min(minimumOffset, offset), ordering: .releasing)
-        maximum.store(offset, ordering: .releasing)
+    }
+
+    /// Whether anything but zeros stands in the files from the position on. A hole ends with a page, which is read.
+    private func holdsAnything(from position: Int64) throws(StoreError) -> Bool {
+        let page: Int64 = 4096
+        let inFile = position % chain.segmentBytes
+        let rest = min(page - inFile % page, chain.segmentBytes - inFile)
+        var bytes = ByteBuffer()
+        let isWhole = try chain.read(at: position, count: Int(rest), into: &bytes)
+        if !isWhole || bytes.readableBytesView.contains(where: { $0 != 0 }) { return true }
+        return try chain.nextData(from: position + rest) != nil
     }
 
     /// Makes the queue end at `offset` at least, where it is known to have ended: the places in between are lost. For
@@ -312,26 +346,41 @@ final class ConsumeQueue: Sendable {
         }
     }
 
-    /// Removes files whose entries all point before `logOffset`, and lets no reader see such an entry.
+    /// Removes files whose entries all point before `logOffset`, and lets no reader see such an entry; for recovery only.
+    func removeBeginning(beforeLogOffset logOffset: Int64) throws(StoreError) {
+        try hideBeginning(beforeLogOffset: logOffset)
+        try removeHidden()
+    }
+
+    /// Removes the files that hold only what is before the first entry.
+    func removeHidden() throws(StoreError) {
+        try isGone.withLock { isGone throws(StoreError) in
+            if !isGone { _ = try chain.removeBeginning(before: minimumOffset * QueueEntry.encodedSize) }
+        }
+    }
+
+    /// Lets no reader see an entry that points before `logOffset`; the files stay until ``removeHidden()``.
     ///
     /// What is found by halves is confirmed first: one rotten entry that points to the log's beginning would hide all
     /// before it, which may be in the log.
     ///
     /// - Parameter isSound: whether the record that an entry leads to is the entry's own; where those records are gone
     ///   nobody can say.
-    func removeBeginning(
+    func hideBeginning(
         beforeLogOffset logOffset: Int64,
         isSound: (_ entry: QueueEntry, _ offset: Int64) throws(StoreError) -> Bool = { _, _ throws(StoreError) in false
         }
     ) throws(StoreError) {
-        var first = try firstOffset { entry, _ throws(StoreError) in entry.logOffset >= logOffset }
-        guard first > minimumOffset else { return }
-        var isConfirmed = false
-        if let last = try rawEntry(at: first - 1) { isConfirmed = try isSound(last, first - 1) }
-        if !isConfirmed { first = try firstOffsetOneByOne(atLogOffset: logOffset) }
-        guard first > minimumOffset else { return }
-        minimum.store(first, ordering: .releasing)
-        _ = try chain.removeBeginning(before: first * QueueEntry.encodedSize)
+        guard logOffset > 0 else { return }
+        try isGone.withLock { isGone throws(StoreError) in
+            if isGone { return }
+            var first = try firstOffset { entry, _ throws(StoreError) in entry.logOffset >= logOffset }
+            guard first > minimumOffset else { return }
+            var isConfirmed = false
+            if let last = try rawEntry(at: first - 1) { isConfirmed = try isSound(last, first - 1) }
+            if !isConfirmed { first = try firstOffsetOneByOne(atLogOffset: logOffset) }
+            if first > minimumOffset { minimum.store(first, ordering: .releasing) }
+        }
     }
 
     /// The first entry that points to `logOffset` or behind, else the end, looked for from the beginning.

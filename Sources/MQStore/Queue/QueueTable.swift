@@ -70,10 +70,14 @@ final class QueueTable: Sendable {
     /// Forgets a topic's queues and removes their files; the records stay in the log.
     func remove(topic: String) throws(StoreError) {
         guard QueueKey.isTopicName(topic) else { return }
-        table.withLock { table in
+        let gone = table.withLock { table in
+            let gone = table.inOrder.filter { $0.key.topic == topic }
             table.byKey = table.byKey.filter { $0.key.topic != topic }
             table.inOrder.removeAll { $0.key.topic == topic }
+            return gone
         }
+        // Whoever still holds one must not take away what comes in its place.
+        for queue in gone { queue.retire() }
         let directory = directory.appending(topic)
         for name in try io.names(in: directory) {
             guard Int32(name) != nil else { continue }

@@ -75,10 +75,15 @@ struct QueueEnds: Sendable, Equatable {
 
     /// The queues that end earlier than they did, with the ends that they had; those of deleted topics do not count.
     func lacking(in queues: QueueTable, _ deleted: DeletedTopics, logStart: Int64) -> [Entry] {
+        lacking(deleted, logStart: logStart) { queues.queue($0)?.maximumOffset ?? 0 }
+    }
+
+    /// The same for queues that end where `end` says.
+    func lacking(_ deleted: DeletedTopics, logStart: Int64, _ end: (QueueKey) -> Int64) -> [Entry] {
         // Deletions are forgotten with the last segment that they concern: nobody knows which of these are gone.
         guard logEnd >= logStart else { return [] }
         return entries.filter { entry in
-            (queues.queue(entry.key)?.maximumOffset ?? 0) < entry.end
+            end(entry.key) < entry.end
                 && !deleted.isDeleted(entry.key.topic, since: logEndBefore)
         }
     }

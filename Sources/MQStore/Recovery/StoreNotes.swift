@@ -40,6 +40,12 @@ final class StoreNotes {
         [reach?.logOffset, queueEnds?.logEnd].compactMap { $0 }.max()
     }
 
+    /// Topics that had queues, and have none now.
+    func topicsWithoutQueues(in queues: QueueTable) -> Set<String> {
+        guard let queueEnds else { return [] }
+        return Set(queueEnds.entries.map(\.key.topic)).subtracting(queues.all.map(\.key.topic))
+    }
+
     /// Removes what is not believed, before a new checkpoint would make it so.
     func removeVoid() throws(StoreError) {
         guard isQueueEndsVoid, try io.exists(configuration.queueEndsFile) else { return }

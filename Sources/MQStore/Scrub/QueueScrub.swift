@@ -29,8 +29,7 @@ struct QueueScrub {
     private let root: FilePath
     private let io: any StorageIO
     private let unreadable: UnreadableFiles
-    /// The topics that `topics.json` names; `nil` without one.
-    private let topics: Set<String>?
+    private let topics: ConfiguredTopics
     private var deleted: DeletedTopics
     private var queues: [QueueKey: Queue] = [:]
     private var opened = 0
@@ -40,6 +39,8 @@ struct QueueScrub {
     /// Whole files of entries that lead before the log's beginning.
     private var beginnings: [Suspect] = []
     private var entries = 0
+    /// One past the last entry of each queue.
+    private var ends: [QueueKey: Int64] = [:]
 
     /// The queues that are held open at once.
     private static let openLimit = 256
@@ -50,18 +51,16 @@ struct QueueScrub {
     /// The longest delay of a message that is not taken for rot, in milliseconds: ten years.
     private static let longestDelay: Int64 = 10 * 365 * 86_400_000
 
-    init(root: FilePath, io: any StorageIO, unreadable: UnreadableFiles) {
+    init(root: FilePath, io: any StorageIO, unreadable: UnreadableFiles) throws(StoreError) {
         self.unreadable = unreadable
         self.root = root
         self.io = io
-        let table = try? ReplacedFile(root.appending("config").appending("topics.json"), io: io).load()
-        let json = table.flatMap { try? JSONValue(parsing: ByteBuffer(bytes: $0)) }
-        topics = (json?["topicConfigTable"]?.objectValue).map { Set($0.map(\.key)) }
-        deleted = Self.deletedTopics(root, io)
+        topics = ConfiguredTopics(root: root, io: io)
+        deleted = try Self.deletedTopics(root, io)
     }
 
-    private static func deletedTopics(_ root: FilePath, _ io: any StorageIO) -> DeletedTopics {
-        (try? DeletedTopicsFile(root.appending("deletedTopics.json"), io: io).table) ?? DeletedTopics()
+    private static func deletedTopics(_ root: FilePath, _ io: any StorageIO) throws(StoreError) -> DeletedTopics {
+        try DeletedTopicsFile(root.appending("deletedTopics.json"), io: io, logEnd: .max).table
     }
 
     private func files(of key: QueueKey) -> QueueFiles {
@@ -78,8 +77,7 @@ struct QueueScrub {
         try openIfNeeded(key)
         guard var queue = queues.removeValue(forKey: key) else { return }
         defer { queues[key] = queue }
-        // RocketMQ notes no deletions: a topic that is neither configured nor has a folder was deleted.
-        if !queue.exists, let topics, !topics.contains(key.topic), !Self.isSystem(key.topic) { return }
+        if !queue.exists, topics.haveLost(key.topic) { return }
         let entry = queue.exists ? try queue.files.entry(at: record.queueOffset) : nil
         if let entry, Self.fits(entry, record, isSound: isSound) {
             queue.confirmed.insert(contentsOf: record.queueOffset..<record.queueOffset + 1)
@@ -102,8 +100,6 @@ struct QueueScrub {
         suspects[index].places = suspects[index].places.lowerBound..<place + 1
         if suspects[index].logOffsets.count < Self.recordLimit { suspects[index].logOffsets.append(record.logOffset) }
     }
-
-    private static func isSystem(_ topic: String) -> Bool { topic == DelayLevels.topic || topic.hasPrefix("RMQ_SYS_") }
 
     private mutating func openIfNeeded(_ key: QueueKey) throws(StoreError) {
         if queues[key] == nil {
@@ -164,6 +160,7 @@ struct QueueScrub {
         var found = RangeSet<Int64>()
         var letGo = RangeSet<Int64>()
         try queue.files.forEach { entry, place throws(StoreError) in
+            ends[key] = place + 1
             if entry.isBlank {
                 // RocketMQ fills the places before a queue's first message so; and what is too old is not lost.
                 if !(isBeginning && entry.logOffset == 0), entry.logOffset >= log.beginning {
@@ -219,12 +216,30 @@ struct QueueScrub {
         }
     }
 
+    /// Names queues that end before where they are known to have ended, and not for want of entries that were named:
+    /// the log has no more of these messages either.
+    mutating func holdAgainst(
+        _ known: QueueEnds, logStart: Int64, _ tell: (StoreScrubber.Finding) -> Void
+    ) throws(StoreError) {
+        deleted = try Self.deletedTopics(root, io)
+        for entry in known.lacking(deleted, logStart: logStart, { ends[$0] ?? 0 }) {
+            let key = entry.key
+            let folder = root.appending("consumequeue").appending(key.topic)
+            if topics.haveLost(key.topic), !(try io.exists(folder)) { continue }
+            let named = queues[key]?.suspected.ranges.last?.upperBound ?? 0
+            let start = max(ends[key] ?? 0, named)
+            if start < entry.end {
+                tell(.missingQueueEnd(topic: key.topic, queueID: key.queueID, queueOffsets: start..<entry.end))
+            }
+        }
+    }
+
     // MARK: The last look
 
     private mutating func settle(_ scanner: StoreScanner, _ tell: (StoreScrubber.Finding) -> Void) throws {
         guard !suspects.isEmpty || !endless.isEmpty || !beginnings.isEmpty else { return }
         usleep(Self.pauseMicroseconds)
-        deleted = Self.deletedTopics(root, io)
+        deleted = try Self.deletedTopics(root, io)
         let log = try scanner.openLog().source
         for suspect in beginnings {
             let key = suspect.key

@@ -42,6 +42,9 @@ public struct StoreScrubber: Sendable {
         /// Whole files of a queue lead before the log's beginning, although they go with the segments that they lead to when
         /// those are too old: the segments were lost, or removed by hand.
         case missingBeginning(topic: String, queueID: Int32, queueOffsets: Range<Int64>, logOffset: Int64)
+        /// A queue ends before where it is known to have ended, and the log does not have these messages either: numbers
+        /// that were given would be given again.
+        case missingQueueEnd(topic: String, queueID: Int32, queueOffsets: Range<Int64>)
         /// An index file's header does not say what the file holds.
         case damagedIndexHeader(file: String, reason: String)
         /// Entries of an index file lead to no record with such a key, or their chains do not go back from entry to entry.
@@ -106,8 +109,9 @@ public struct StoreScrubber: Sendable {
         // Before the log: what it vouches for is in the log by then.
         let checkpoint = try Checkpoint.read(from: root.appending("checkpoint"), io: io)
         let scanner = StoreScanner(root: root, io: io)
+        let queueEnds = try queueEnds(beside: checkpoint)
         let unreadable = UnreadableFiles()
-        var queues = QueueScrub(root: root, io: io, unreadable: unreadable)
+        var queues = try QueueScrub(root: root, io: io, unreadable: unreadable)
         var lastTimestamp: Int64 = 0
         let end = try scanner.scan { found in
             let record = found.record
@@ -132,11 +136,20 @@ public struct StoreScrubber: Sendable {
         summary.logEnd = end.logOffset
         summary.entries = try queues.finish(end, scanner, tell)
         for finding in unreadable.findings(below: root) { tell(finding) }
+        if let queueEnds {
+            try queues.holdAgainst(queueEnds, logStart: try scanner.openLog().source.beginning, tell)
+        }
         var index = try IndexScrub(root: root, io: io, slotCount: indexSlots, end: end, scanner: scanner)
         try index.run(scanner, tell)
         summary.indexEntries = index.entries
         summary.unreadIndexFiles = index.unreadFiles
         return summary
+    }
+
+    /// Where the queues are known to have ended, as far as a start believes it (``StoreNotes``).
+    private func queueEnds(beside checkpoint: Checkpoint?) throws(StoreError) -> QueueEnds? {
+        if let checkpoint, checkpoint.reach == nil { return nil }
+        return try ReplacedFile(root.appending("queueEnds"), io: io, keepsBackup: false).load().flatMap(QueueEnds.init)
     }
 
     /// Refuses a folder that is no store's: what lies beside the log would seem to be missing.

@@ -64,6 +64,8 @@ enum FindingLine {
             "\(topic)/\(queue)@\(text(places))  MISSING records: the entries lead behind the log's end"
         case .missingBeginning(let topic, let queue, let places, let offset):
             "\(offset)  \(topic)/\(queue)@\(text(places))  MISSING segments before: nothing too old leaves such entries"
+        case .missingQueueEnd(let topic, let queue, let places):
+            "\(topic)/\(queue)@\(text(places))  MISSING end of the queue: it is known to have had these"
         case .damagedIndexHeader(let file, let reason): "index/\(file)  DAMAGED header: \(reason)"
         case .damagedIndexEntries(let file, let entries, let offset):
             "index/\(file)#\(text(entries))  DAMAGED index entry: no such key at \(offset), or its chain is broken"
@@ -112,6 +114,7 @@ enum FindingLine {
             message("entry", topic, queue, place, offset)
         case .missingBeginning(let topic, let queue, let places, let offset):
             message("beginning", topic, queue, places, offset)
+        case .missingQueueEnd(let topic, let queue, let places): message("queueEnd", topic, queue, places, nil)
         case .damagedIndexHeader(let file, let reason):
             ["damaged": "indexHeader", "file": .string(file), "reason": .string(reason)]
         case .damagedIndexEntries(let file, let entries, let offset):
