@@ -92,7 +92,7 @@ let package = Package(
         library("LabAgent", [system]),
         library("LabHosts", [system, subprocess]),
         library("LabCluster", ["LabText", "LabInventory", "LabSSH", "LabAgent", subprocess, system]),
-        library("LabChaos", ["LabCluster", "LabAgent", "LabInventory"]),
+        library("LabChaos", ["LabCluster", "LabAgent", "LabInventory", system]),
         library("LabHistory"),
         library(
             "LabTrials",
@@ -172,7 +172,7 @@ let package = Package(
             swiftSettings: house),
         tests("LabHosts", ["lab-hosts-driver", system, subprocess]),
         tests("LabCluster", ["LabInventory", "LabAgent", system]),
-        tests("LabChaos", ["LabAgent"]),
+        tests("LabChaos", ["LabAgent", "LabCluster", "LabInventory", system]),
         tests("LabHistory"),
         tests(
             "LabTrials",

@@ -79,7 +79,8 @@ public final class AgentServer: Sendable {
             return true
         }
         switch envelope.request {
-        case .daemonStart, .daemonStop, .run, .faultInject, .faultRevert, .faultHealAll, .pathRemove, .fileWrite:
+        case .daemonStart, .daemonStop, .run, .faultInject, .faultRevert, .faultHealAll, .pathRemove, .fileWrite,
+            .networkProbe:
             enter()
             let started = AgentThread.start { [self] in
                 send(.init(id: envelope.id, response: answer(envelope.request)))
@@ -148,6 +149,16 @@ public final class AgentServer: Sendable {
         case .faultRevert(let uid): return .fault(try faults.revert(uid))
         case .faultList: return .faults(try faults.all())
         case .faultHealAll: return .faults(try faults.healAll())
+        case .networkProbe(let probes, let timeout):
+            guard probes.count <= AgentLimits.networkRules,
+                (1...AgentLimits.networkProbeMilliseconds).contains(timeout)
+            else {
+                throw AgentFailure(
+                    .badRequest,
+                    "\(probes.count) probes in \(timeout) ms: at most \(AgentLimits.networkRules), in 1 to "
+                        + "\(AgentLimits.networkProbeMilliseconds) ms")
+            }
+            return .answers(NetworkProber.wait(for: probes, milliseconds: timeout))
         case .destroy(let grace): return try destroy(daemons, faults, grace)
         }
     }
@@ -164,7 +175,7 @@ public final class AgentServer: Sendable {
         return AgentHello(
             protocolVersion: AgentLimits.protocolVersion, agentVersion: agentVersion, hostname: names.hostname,
             kernel: names.kernel, pid: getpid(), root: root.path.string, capabilities: probes.capabilities(),
-            troubles: troubles.withLock { $0 })
+            troubles: troubles.withLock { $0 }, sshPath: ControllerPath.find())
     }
 
     /// Faults first, so that no timer starts a daemon again; killed daemons stay down.

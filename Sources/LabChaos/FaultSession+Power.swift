@@ -6,11 +6,14 @@ import LabInventory
 /// once; that its disk lost what was not synced shows when it is back (`PowerWitness`).
 extension FaultSession {
     func cutPower(at place: Int) async throws {
-        let (plan, host) = (faults[place].plan, faults[place].daemon.host)
+        guard let daemon = faults[place].order.powerless else {
+            preconditionFailure("nobody is to lose power")
+        }
+        let (plan, host) = (faults[place].plan, daemon.host)
         if let reason = host.reasonAgainstPowerLoss {
             return perform(faults[place].machine.handle(.refused(reason: reason)), on: faults[place])
         }
-        let witness = PowerWitness(uid: faults[place].uid, storePath: faults[place].daemon.storePath)
+        let witness = PowerWitness(uid: faults[place].uid, storePath: daemon.storePath)
         do {
             try await witness.leave(on: try cluster.fleet.link(host))
         } catch {
@@ -48,12 +51,15 @@ extension FaultSession {
 
     func restorePower(at place: Int) async {
         let fault = faults[place]
+        guard let host = fault.order.powerless?.host else {
+            preconditionFailure("nobody has lost power")
+        }
         let input: FaultMachine.Input
         do {
-            var seen = try await cluster.powerOn(fault.daemon.host)
+            var seen = try await cluster.powerOn(host)
             let elapsed = now() - fault.askedAt
             if let witness = fault.witness {
-                let shown = await witness.look(on: try cluster.fleet.link(fault.daemon.host))
+                let shown = await witness.look(on: try cluster.fleet.link(host))
                 if !shown.didLose {
                     perform(faults[place].machine.handle(.didNotBite(evidence: shown.evidence)), on: faults[place])
                 }

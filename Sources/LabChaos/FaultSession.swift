@@ -5,81 +5,134 @@ import LabInventory
 /// The faults of one run: carries out on the hosts what `FaultMachine` decides, and tells every edge.
 public actor FaultSession {
     struct Open {
-        var plan: FaultPlan
+        var order: FaultOrder
         var uid: String
-        var daemon: DaemonPlan
         /// On the run's clock.
         var askedAt: Int64
         var machine: FaultMachine
         /// What is to show that a power cut took what was not synced.
         var witness: PowerWitness?
+
+        var plan: FaultPlan { order.plan }
     }
 
     let cluster: Cluster
     let now: @Sendable () -> Int64
+    private let seed: UInt64
     private let tell: @Sendable (FaultNews) -> Void
     /// In the order of injection; healed in the reverse one.
     var faults: [Open] = []
+
+    private var lending: Lending { Lending(cluster.fleet) }
 
     /// Exchanges with a host for one calibration of its clock; it is taken anew for each edge, so that no drift adds up.
     static let clockSamples = 3
 
     /// - Parameters:
+    ///   - seed: of the choice of targets.
     ///   - now: the run's clock, in nanoseconds since its beginning.
     ///   - tell: hears every edge when it becomes known.
     public init(
-        cluster: Cluster, now: @escaping @Sendable () -> Int64, tell: @escaping @Sendable (FaultNews) -> Void
+        cluster: Cluster, seed: UInt64, now: @escaping @Sendable () -> Int64,
+        tell: @escaping @Sendable (FaultNews) -> Void
     ) {
         self.cluster = cluster
+        self.seed = seed
         self.now = now
         self.tell = tell
     }
 
-    /// Injects a fault and tells whether it bit.
-    /// - Throws: `ChaosError` when the host did not answer for it; a fault that the host refused, or that did not bite,
-    ///   is no error here: the checkers make the run inconclusive.
-    public func inject(_ plan: FaultPlan) async throws {
-        guard let daemon = cluster.plan.daemon(named: plan.target) else {
-            throw ChaosError(.badPlan, "no daemon '\(plan.target)' to strike")
-        }
-        // Unique on its host among the remains of earlier runs.
-        let uid = "\(plan.id)-\(UInt32.random(in: 0...UInt32.max))"
-        let kind = try Self.kind(plan, daemon)
-        var fault = Open(plan: plan, uid: uid, daemon: daemon, askedAt: now(), machine: FaultMachine())
-        perform(fault.machine.handle(.asked), on: fault)
-        faults.append(fault)
-        let place = faults.count - 1
-        if let kind {
-            let loan = FaultLoan(uid: uid, kind: kind, ttlMilliseconds: Int64(plan.ttlSeconds * 1000))
-            try await lend(loan, at: place)
-        } else {
-            try await cutPower(at: place)
+    /// Why hosts can't do what the plans ask of them, a line each; to be asked before the run.
+    public static func refusals(
+        of plans: [FaultPlan], on deployment: DeploymentPlan, in fleet: Fleet, seed: UInt64
+    ) throws -> [String] {
+        let lending = Lending(fleet)
+        return try plans.flatMap {
+            lending.refusals(of: try FaultOrder($0, on: Roster(deployment), seed: seed))
         }
     }
 
-    /// Lets the host's agent do it.
-    private func lend(_ loan: FaultLoan, at place: Int) async throws {
-        let (plan, uid, daemon) = (faults[place].plan, loan.uid, faults[place].daemon)
-        let link = try cluster.fleet.link(daemon.host)
-        let report: FaultRecord
+    /// Injects a fault and tells whether it bit.
+    /// - Throws: `ChaosError` when a host did not answer for it; a fault that a host refused, or that did not bite,
+    ///   is no error here: the checkers make the run inconclusive.
+    public func inject(_ plan: FaultPlan) async throws {
+        let order = try FaultOrder(plan, on: Roster(cluster.plan), seed: seed)
+        // Unique on its hosts among the remains of earlier runs.
+        let uid = "\(plan.id)-\(UInt32.random(in: 0...UInt32.max))"
+        var fault = Open(order: order, uid: uid, askedAt: now(), machine: FaultMachine())
+        perform(fault.machine.handle(.asked), on: fault)
+        faults.append(fault)
+        let place = faults.count - 1
+        guard order.powerless == nil else { return try await cutPower(at: place) }
         do {
-            report = try await link.agent.injectFault(loan)
+            faults[place].order = try await lending.prepared(order)
         } catch {
-            if await hasNothing(of: uid, on: link, after: error) {
-                return perform(faults[place].machine.handle(.refused(reason: "\(error)")), on: faults[place])
-            }
-            throw ChaosError(
-                .injectionFailed, "host '\(daemon.host.name)': fault '\(plan.id)' could not be injected: \(error)")
+            return perform(faults[place].machine.handle(.refused(reason: "\(error)")), on: faults[place])
         }
+        try await lend(at: place)
+    }
+
+    /// Lets the hosts' agents do it.
+    private func lend(at place: Int) async throws {
+        let (order, uid) = (faults[place].order, faults[place].uid)
+        let outcomes = await lending.lend(order, uid: uid)
+        let reports = outcomes.compactMap { try? $0.get() }
+        guard reports.count == outcomes.count else { return try await giveUp(at: place, outcomes) }
+        let reached = await lending.stillReached(order)
         let known = now()
-        let armedTime = await time(of: report.armedAt, on: link, notAfter: known)
-        perform(faults[place].machine.handle(.armed), on: faults[place], at: armedTime)
-        let input: FaultMachine.Input =
-            report.bit == true ? .bit(evidence: Self.evidence(report)) : .didNotBite(evidence: Self.evidence(report))
-        let time = await time(of: report.activeAt ?? report.deedAt, on: link, notAfter: known)
-        perform(faults[place].machine.handle(input), on: faults[place], at: time)
+        let armed = await times(reports.map(\.armedAt), of: order, notAfter: known)
+        perform(
+            faults[place].machine.handle(.armed), on: faults[place], at: armed.compactMap(\.self).first)
+        let seen = await times(reports.map { $0.activeAt ?? $0.deedAt }, of: order, notAfter: known)
+            .compactMap(\.self)
+        var evidence = Self.evidence(reports, of: order)
+        if !order.outside.isEmpty {
+            evidence += "; the clients get no answer from \(order.outside.map(\.description).joined(separator: ", "))"
+        }
+        let input: FaultMachine.Input
+        if let probe = reached.first {
+            input = .didNotBite(evidence: "the clients still reach \(probe)")
+        } else if reports.allSatisfy({ $0.bit == true }) {
+            input = .bit(evidence: evidence + Self.spread(seen))
+        } else {
+            input = .didNotBite(evidence: evidence)
+        }
+        // It is there when the last host has it.
+        perform(
+            faults[place].machine.handle(input), on: faults[place],
+            at: seen.max { $0.nanoseconds < $1.nanoseconds })
         // A deed that can't be undone is over when it is done: what follows is its consequence, not the fault.
-        if case .nothing = report.undo, report.bit == true { await heal(at: place) }
+        if reports.allSatisfy({ Self.needsNoUndo($0) }) { await heal(at: place) }
+    }
+
+    private static func needsNoUndo(_ report: FaultRecord) -> Bool {
+        if case .processRestart = report.loan.kind { return report.bit == true }
+        return if case .nothing = report.undo { report.bit == true } else { false }
+    }
+
+    /// Some host would not: the others give back what they lent, and when nobody has anything left it was refused.
+    private func giveUp(at place: Int, _ outcomes: [Lending.Outcome]) async throws {
+        let fault = faults[place]
+        var reason: String?
+        var isOpen = false
+        for (part, outcome) in zip(fault.order.parts, outcomes) {
+            let link = try cluster.fleet.link(part.host)
+            switch outcome {
+            case .success:
+                let report = try? await link.agent.revertFault(fault.uid)
+                isOpen = isOpen || report?.state != .healed
+            case .failure(let error):
+                reason = reason ?? "host '\(part.host.name)': \(error)"
+                let failure = error as? AgentFailure ?? AgentFailure(.disconnected, "\(error)")
+                let hasNothing = await hasNothing(of: fault.uid, on: link, after: failure)
+                isOpen = isOpen || !hasNothing
+            }
+        }
+        guard !isOpen else {
+            throw ChaosError(
+                .injectionFailed, "fault '\(fault.plan.id)' could not be injected: \(reason ?? "")")
+        }
+        perform(faults[place].machine.handle(.refused(reason: reason ?? "")), on: faults[place])
     }
 
     /// Whether a host that would not lend a fault certainly has nothing of it.
@@ -106,40 +159,36 @@ public actor FaultSession {
     }
 
     private func heal(at place: Int) async {
-        guard faults[place].plan.kind != .powerLoss else { return await restorePower(at: place) }
-        let fault = faults[place]
-        let input: FaultMachine.Input
-        var time: HostTime?
-        do {
-            let link = try cluster.fleet.link(fault.daemon.host)
-            let report = try await link.agent.revertFault(fault.uid)
-            let known = now()
-            input = Self.ending(report)
-            time = await self.time(of: report.healedAt, on: link, notAfter: known)
-        } catch {
+        guard faults[place].order.powerless == nil else { return await restorePower(at: place) }
+        let (order, uid) = (faults[place].order, faults[place].uid)
+        let outcomes = await lending.revert(order, uid: uid)
+        var failure: String?
+        for (part, outcome) in zip(order.parts, outcomes) {
+            guard case .failure(let error) = outcome else { continue }
             // Whoever cancels heals everything afterwards; what the host did is asked then.
             if let failure = error as? AgentFailure, failure.code == .cancelled { return }
-            input = .undoFailed(reason: "\(error)")
+            failure = failure ?? "host '\(part.host.name)': \(error)"
         }
-        perform(faults[place].machine.handle(input), on: faults[place], at: time)
-    }
-
-    /// What a host's answer to a heal means: it was undone now, was undone by its timer before, or is not undone.
-    static func ending(_ report: FaultRecord) -> FaultMachine.Input {
-        guard report.state == .healed else { return .undoFailed(reason: evidence(report)) }
-        return report.expired == true ? .expired(evidence: evidence(report)) : .undone(evidence: evidence(report))
-    }
-
-    /// A host's reading of its clock, on the run's; nil when there is none, or when the host can't be asked any more.
-    private func time(of host: Int64?, on link: HostLink, notAfter known: Int64) async -> HostTime? {
-        guard let host else { return nil }
-        var samples: [ClockCalibration.Sample] = []
-        for _ in 0..<Self.clockSamples {
-            let sent = now()
-            guard let clock = try? await link.agent.clock() else { return nil }
-            samples.append(.init(sent: sent, host: clock.realtimeNanoseconds, received: now()))
+        let reports = outcomes.compactMap { try? $0.get() }
+        // Under another partition that is open, who is silent shows nothing of this one.
+        let isCovered = faults.indices.contains {
+            $0 != place && faults[$0].machine.isOpen && faults[$0].plan.kind.family == .network
         }
-        return ClockCalibration(samples: samples).map { HostTime(host: host, $0, notAfter: known) }
+        let silent =
+            failure == nil && !isCovered ? await lending.stillSilent(order, after: outcomes) : []
+        let known = now()
+        let input: FaultMachine.Input
+        if let failure {
+            input = .undoFailed(reason: failure)
+        } else if !silent.isEmpty {
+            input = .undoFailed(reason: "undone, and yet \(silent.joined(separator: ", "))")
+        } else {
+            input = Self.ending(reports, of: order)
+        }
+        let times = await times(reports.map(\.healedAt), of: order, notAfter: known).compactMap(\.self)
+        perform(
+            faults[place].machine.handle(input), on: faults[place],
+            at: reports.count == outcomes.count ? times.max { $0.nanoseconds < $1.nanoseconds } : nil)
     }
 
     func perform(_ action: FaultMachine.Action, on fault: Open, at time: HostTime? = nil) {
@@ -156,38 +205,11 @@ public actor FaultSession {
         }
     }
 
-    /// What the daemon's host is asked for; nil for what is done to the host from outside.
-    private static func kind(_ plan: FaultPlan, _ daemon: DaemonPlan) throws(ChaosError) -> FaultKind? {
-        switch plan.kind {
-        case .processSignal:
-            guard let name = plan.signal, let number = SignalName.number(name) else {
-                throw ChaosError(
-                    .badPlan, "fault '\(plan.id)': signal '\(plan.signal ?? "")' is none of \(SignalName.known)")
-            }
-            return .processSignal(daemon: daemon.name, signal: number)
-        case .storeWipe: return .storeWipe(path: daemon.storePath)
-        case .diskFull: return .diskFull(path: daemon.storePath)
-        case .powerLoss: return nil
-        }
-    }
-
-    /// What the host itself saw, in its own words where it has some.
-    private static func evidence(_ record: FaultRecord) -> String {
-        if let message = record.message { return message }
-        if let healed = record.healedAt { return "gone \((healed - record.armedAt) / 1_000_000) ms after it was armed" }
-        if let deed = record.deedAt, let active = record.activeAt {
-            return "seen \((active - deed) / 1_000_000) ms after the deed"
-        }
-        return record.bit == false ? "no effect was seen" : record.state.rawValue
-    }
-
-    /// `broker-a on n2`: how histories and reports name whom a fault strikes.
-    public static func target(_ daemon: DaemonPlan) -> String { "\(daemon.name) on \(daemon.host.name)" }
-
     private func record(_ fault: Open, _ edge: FaultNews.Edge, _ detail: String, _ time: HostTime?) {
         tell(
             FaultNews(
-                uid: fault.uid, planID: fault.plan.id, kind: fault.plan.label, target: Self.target(fault.daemon),
-                edge: edge, detail: detail, time: time))
+                uid: fault.uid, planID: fault.plan.id, kind: fault.plan.label, target: fault.order.target,
+                edge: edge,
+                detail: detail, time: time))
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import LabChaos
 import LabCluster
 import LabCourse
 import LabInventory
@@ -78,6 +79,7 @@ enum Exit {
         case is UsageError, is InventoryError, is CourseError: true
         case let error as ClusterError: [.badTopology, .notEnoughHosts].contains(error.code)
         case let error as TrialError: error.code == .badPlan
+        case let error as ChaosError: error.code == .badPlan
         default: false
         }
     }

@@ -1,11 +1,22 @@
 import LabChaos
+import LabCluster
 import LabTrials
 
 /// A trial's schedule as `--dry-run` prints it.
 struct ScheduleText: CustomStringConvertible {
     private let plan: TrialPlan
+    /// The faults as hosts are asked for them, by id.
+    private let orders: [String: FaultOrder]
 
-    init(_ plan: TrialPlan) { self.plan = plan }
+    /// - Throws: `ChaosError` for a fault that can't be done there.
+    init(_ plan: TrialPlan, on deployment: DeploymentPlan, seed: UInt64) throws {
+        self.plan = plan
+        var orders: [String: FaultOrder] = [:]
+        for fault in plan.injected {
+            orders[fault.id] = try FaultOrder(fault, on: Roster(deployment), seed: seed)
+        }
+        self.orders = orders
+    }
 
     var description: String {
         var lines = [
@@ -17,9 +28,7 @@ struct ScheduleText: CustomStringConvertible {
             case .phase(let name, let seconds, let upTo):
                 lines.append("  \(name): load for \(seconds) s\(upTo.map { " to \($0) s, by the seed" } ?? "")")
             case .inject(let fault):
-                lines.append(
-                    "  fault '\(fault.id)': \(fault.kind.rawValue) \(fault.signal ?? "") on \(fault.target), undone by the host itself after \(fault.ttlSeconds) s"
-                )
+                lines += (orders[fault.id]?.text() ?? "").split(separator: "\n").map { "  \($0)" }
             case .heal(let id): lines.append("  heal '\(id)' and see that it is gone")
             }
         }

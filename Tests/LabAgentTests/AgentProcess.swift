@@ -25,7 +25,8 @@ final class AgentProcess: AgentTransport, @unchecked Sendable {
         return FilePath(template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) })
     }
 
-    init(root: FilePath) throws {
+    /// - Parameter shell: what a shell does before it becomes the agent, in a network of its own; nil for this machine's.
+    init(root: FilePath, network shell: String? = nil) throws {
         self.root = root
         var toAgent: [CInt] = [0, 0]
         var fromAgent: [CInt] = [0, 0]
@@ -38,13 +39,19 @@ final class AgentProcess: AgentTransport, @unchecked Sendable {
         posix_spawn_file_actions_adddup2(&actions, fromAgent[1], 1)
         posix_spawn_file_actions_addclose(&actions, toAgent[0])
         posix_spawn_file_actions_addclose(&actions, fromAgent[1])
-        let arguments: [String] = ["seatrial-agent", "serve", "--root", root.string]
+        var arguments: [String] = [AgentProcess.program, "serve", "--root", root.string]
+        if let shell {
+            arguments =
+                ["/usr/bin/unshare", "--net", "/bin/sh", "-ec", "\(shell)\nexec \"$@\"", "sh"] + arguments
+        }
         var argv: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
         argv.append(nil)
         defer { for pointer in argv { free(pointer) } }
         var pid: pid_t = 0
-        let result = posix_spawn(&pid, AgentProcess.program, &actions, nil, argv, environ)
-        guard result == 0 else { throw AgentFailure(.spawnFailed, "\(AgentProcess.program): \(result)") }
+        let result = posix_spawn(&pid, arguments[0], &actions, nil, argv, environ)
+        guard result == 0 else {
+            throw AgentFailure(.spawnFailed, "\(AgentProcess.program): \(result)")
+        }
         Glibc.close(toAgent[0])
         Glibc.close(fromAgent[1])
         self.pid = pid

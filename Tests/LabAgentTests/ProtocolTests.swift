@@ -62,14 +62,23 @@ import Testing
         (.processSignal(daemon: "b", signal: SIGSTOP), .continueDaemon("b"), .stopped),
         (.processSignal(daemon: "b", signal: SIGCONT), nil, .nothing),
         (.storeWipe(path: "store"), nil, .empty),
+        (.processRestart(daemon: "b", signal: SIGTERM), .startDaemon("b"), .gone),
+        (.crashLoop(daemon: "b", upMilliseconds: 1_000), .startDaemon("b"), .gone),
+        (
+            .network(NetworkFault(answer: .drop, rules: [NetworkRule(.incoming, peer: "192.0.2.1")])),
+            .removeTable("seatrial_v1_\(NetworkScript.tag("/r"))_f"), .cut
+        ),
     ]
 
     @Test(arguments: undos)
-    func eachDeedHasItsUndo(_ kind: FaultKind, _ undo: FaultUndo?, _ expectation: LoanRules.Expectation) {
+    func eachDeedHasItsUndo(
+        _ kind: FaultKind, _ undo: FaultUndo?, _ expectation: LoanRules.Expectation
+    ) {
+        let loan = FaultLoan(uid: "f", kind: kind, ttlMilliseconds: 1)
         if let undo {
-            #expect(LoanRules.undo(kind) == undo)
+            #expect(LoanRules.undo(loan, root: "/r") == undo)
         } else {
-            guard case .nothing = LoanRules.undo(kind) else {
+            guard case .nothing = LoanRules.undo(loan, root: "/r") else {
                 Issue.record("\(kind) has an undo")
                 return
             }
@@ -79,16 +88,24 @@ import Testing
 
     @Test func aLoanRunsThroughItsLife() {
         let loan = FaultLoan(uid: "f", kind: .processSignal(daemon: "b", signal: 9), ttlMilliseconds: 5)
-        var record = LoanRules.arm(loan, realtime: 10, boot: 100, bootID: "a")
+        var record = LoanRules.arm(loan, root: "/r", realtime: 10, boot: 100, bootID: "a")
         #expect(record.state == .armed && record.bit == nil && record.expiresAtBoot == 5_000_100)
         #expect(record.remaining(boot: 5_000_000, bootID: "a") == 100)
-        #expect(record.remaining(boot: 6_000_000, bootID: "a") == 0 && record.remaining(boot: 1, bootID: "b") == 0)
-        record.didDeed(at: 20, bit: true, seenAt: 30)
+        #expect(
+            record.remaining(boot: 6_000_000, bootID: "a") == 0
+                && record.remaining(boot: 1, bootID: "b") == 0)
+        record.didDeed(at: 20, DeedOutcome(bit: true), seenAt: 30)
         #expect(record.state == .active && record.deedAt == 20 && record.activeAt == 30)
         record.didStick("no")
         #expect(record.state == .stuck && record.message == "no")
         record.didHeal(at: 40, expired: true)
         #expect(record.state == .healed && record.healedAt == 40 && record.expired == true)
+    }
+
+    static func network(_ rules: [NetworkRule], _ probes: [NetworkProbe] = []) -> FaultLoan {
+        FaultLoan(
+            uid: "x", kind: .network(NetworkFault(answer: .drop, rules: rules, probes: probes)),
+            ttlMilliseconds: 1)
     }
 
     static let pauses: [(failures: Int, elapsed: Int64, pause: Int64?)] = [
@@ -108,6 +125,14 @@ import Testing
         FaultLoan(uid: "x", kind: .storeWipe(path: "s"), ttlMilliseconds: 0),
         FaultLoan(uid: "x", kind: .storeWipe(path: "s"), ttlMilliseconds: .max),
         FaultLoan(uid: "x", kind: .processSignal(daemon: "b", signal: 65), ttlMilliseconds: 1),
+        network([]),
+        network([NetworkRule(.incoming, peer: "n1; flush ruleset")]),
+        network([NetworkRule(.incoming, peer: "192.0.2.1", ports: .local([]))]),
+        // It would be silent whatever the rules.
+        network([NetworkRule(.incoming, peer: "192.0.2.1")], [NetworkProbe(address: "192.0.2.2")]),
+        network(
+            [NetworkRule(.incoming, peer: "192.0.2.1", ports: .remote([1]))],
+            [NetworkProbe(address: "192.0.2.1", port: 2)]),
     ]) func badLoansAreRefused(_ loan: FaultLoan) {
         #expect(throws: AgentFailure.self) { try LoanRules.validate(loan) }
     }

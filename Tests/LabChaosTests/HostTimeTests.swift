@@ -33,11 +33,14 @@ import Testing
     ]
 
     @Test(arguments: endings)
-    func whoUndidItIsTold(_ state: FaultState, _ expired: Bool?, _ input: FaultMachine.Input) {
+    func whoUndidItIsTold(_ state: FaultState, _ expired: Bool?, _ input: FaultMachine.Input) throws {
         let loan = FaultLoan(uid: "u", kind: .storeWipe(path: "s"), ttlMilliseconds: 1)
+        let order = try FaultOrder(
+            FaultPlan(id: "u", kind: .pause, target: "broker-a", ttlSeconds: 1), on: Fixtures.roster, seed: 1)
         let record = FaultRecord(
             loan: loan, undo: .continueDaemon("d"), state: state, bit: true, armedAt: 0, deedAt: nil, activeAt: nil,
-            healedAt: 2_000_000, expiresAtBoot: 0, bootID: "", timer: nil, expired: expired, message: nil)
-        #expect(FaultSession.ending(record) == input)
+            healedAt: 2_000_000, expiresAtBoot: 0, bootID: "", timer: nil, expired: expired, message: nil,
+            unanswered: nil)
+        #expect(FaultSession.ending([record], of: order) == input)
     }
 }

@@ -126,6 +126,18 @@ extension AgentClient {
         try await faults(.faultHealAll)
     }
 
+    /// Tries which peers answer the host within a time; one answer for each probe, in their order.
+    public func probeNetwork(
+        _ probes: [NetworkProbe], milliseconds: Int64
+    ) async throws(AgentFailure) -> [NetworkAnswer] {
+        let request = AgentRequest.networkProbe(probes: probes, timeoutMilliseconds: milliseconds)
+        guard
+            case .answers(let answers) = try await call(request, allowance: .milliseconds(milliseconds)),
+            answers.count == probes.count
+        else { throw AgentClient.mismatch("networkProbe") }
+        return answers
+    }
+
     /// Undoes all faults, stops all daemons, removes the root directory. The agent ends after it.
     @discardableResult
     public func destroy(

@@ -21,11 +21,11 @@ struct DaemonKeeper: Sendable {
         throw AgentFailure(.spawnFailed, "'\(text)' is not on this host's PATH; install it, or give its whole path")
     }
 
-    /// Starts a daemon and waits for its readiness.
-    func start(_ spec: DaemonSpec) throws(AgentFailure) -> DaemonStatus {
+    /// Starts a daemon and waits for its readiness, unless nobody wants to know of that.
+    func start(_ spec: DaemonSpec, waits: Bool = true) throws(AgentFailure) -> DaemonStatus {
         try validate(spec)
         let record = try root.locked(Self.lock) { () throws(AgentFailure) in try launch(spec) }
-        try waitReady(record)
+        if waits { try waitReady(record) }
         return try status(spec.name)
     }
 

@@ -4,12 +4,12 @@ import SystemPackage
 /// Does and undoes faults. Undo on disk and timer running come before the deed; the probe comes after it.
 struct FaultKeeper: Sendable {
     let root: AgentRoot
-    private var daemons: DaemonKeeper { DaemonKeeper(root: root) }
+    var daemons: DaemonKeeper { DaemonKeeper(root: root) }
 
     init(root: AgentRoot) { self.root = root }
 
-    private func path(_ uid: String) -> String { "faults/\(uid).json" }
-    private func lock(_ uid: String) -> String { "faults/.\(uid).lock" }
+    func path(_ uid: String) -> String { "faults/\(uid).json" }
+    func lock(_ uid: String) -> String { "faults/.\(uid).lock" }
     /// The blocks of the record that is written while the disk may be full.
     private func spare(_ uid: String) -> String { "faults/.\(uid).spare" }
 
@@ -25,16 +25,17 @@ struct FaultKeeper: Sendable {
             }
             try checkTarget(loan.kind)
             var record = LoanRules.arm(
-                loan, realtime: HostClock.realtimeNanoseconds(), boot: HostClock.bootNanoseconds(),
+                loan, root: root.path.string, realtime: HostClock.realtimeNanoseconds(),
+                boot: HostClock.bootNanoseconds(),
                 bootID: HostClock.bootID())
             try root.save(record, path(loan.uid))
             do throws(AgentFailure) {
+                // Noted with the next record: a second timer, which whoever finds none noted would start, does no harm.
                 record.timer = try startTimer(loan.uid)
-                try root.save(record, path(loan.uid))
                 if case .diskFull = loan.kind { try root.reserve(spare(loan.uid)) }
                 let deedAt = HostClock.realtimeNanoseconds()
-                let bit = try doDeed(loan)
-                record.didDeed(at: deedAt, bit: bit, seenAt: HostClock.realtimeNanoseconds())
+                let outcome = try doDeed(record)
+                record.didDeed(at: deedAt, outcome, seenAt: HostClock.realtimeNanoseconds())
                 if case .diskFull = loan.kind {
                     try root.save(record, path(loan.uid), into: spare(loan.uid))
                 } else {
@@ -103,6 +104,11 @@ struct FaultKeeper: Sendable {
             }
         }
         var after = try all()
+        do throws(AgentFailure) {
+            for line in try removeStrayTables(everyVersion: true) { AgentLog(root: root).write(line) }
+        } catch {
+            failed.append(FaultFailure(uid: NetworkScript.family, message: error.message))
+        }
         let unreadable = Set(after.failures.map(\.uid))
         after.failures += failed.filter { !unreadable.contains($0.uid) }
         after.failures.sort { $0.uid < $1.uid }
@@ -114,6 +120,11 @@ struct FaultKeeper: Sendable {
     func resume() throws(AgentFailure) -> [FaultFailure] {
         let sweep = try all()
         var failures = sweep.failures
+        do throws(AgentFailure) {
+            for line in try removeStrayTables(everyVersion: false) { AgentLog(root: root).write(line) }
+        } catch {
+            failures.append(FaultFailure(uid: NetworkScript.family, message: error.message))
+        }
         for record in sweep.records where record.state != .healed {
             do throws(AgentFailure) {
                 try resume(record.loan.uid)
@@ -129,6 +140,10 @@ struct FaultKeeper: Sendable {
             guard var record = try root.load(FaultRecord.self, path(uid)), record.state != .healed,
                 record.timer.flatMap({ ProcessTable.look($0) })?.isZombie ?? true
             else { return }
+            if try lostItsRules(record) {
+                _ = try undo(record, restarts: true, isTimer: true)
+                return
+            }
             record.timer = try startTimer(uid)
             try root.save(record, path(uid))
         }
@@ -144,7 +159,8 @@ struct FaultKeeper: Sendable {
             let problem: String
             switch step(uid) {
             case .over: return
-            case .wait(let nanoseconds):
+            case .wait(let left):
+                let nanoseconds = min(left, beat(uid) ?? left)
                 // In slices, so that a timer whose fault was healed or removed does not outlive it for long.
                 usleep(UInt32(min(nanoseconds / 1_000 + 1, 500_000)))
                 continue
@@ -184,7 +200,7 @@ struct FaultKeeper: Sendable {
 
     private func checkTarget(_ kind: FaultKind) throws(AgentFailure) {
         switch kind {
-        case .processSignal(let daemon, _):
+        case .processSignal(let daemon, _), .processRestart(let daemon, _), .crashLoop(let daemon, _):
             guard try daemons.status(daemon).state != .exited else {
                 throw AgentFailure(.notFound, "daemon '\(daemon)' does not run, so a fault on it would prove nothing")
             }
@@ -194,6 +210,7 @@ struct FaultKeeper: Sendable {
             }
             close(try root.directory(root.components(path), of: path))
         case .diskFull(let path): close(try root.directory(root.components(path), of: path))
+        case .network(let fault): try checkNetwork(fault)
         }
     }
 
@@ -215,33 +232,53 @@ struct FaultKeeper: Sendable {
     }
 
     /// Does it and waits for its effect; returns whether the effect was seen.
-    private func doDeed(_ loan: FaultLoan) throws(AgentFailure) -> Bool {
-        switch loan.kind {
+    private func doDeed(_ record: FaultRecord) throws(AgentFailure) -> DeedOutcome {
+        switch record.loan.kind {
         case .processSignal(let daemon, let signal):
-            let before = try daemons.status(daemon)
-            let process = ProcessIdentity(pid: before.pid, startTicks: before.startTicks)
-            guard ProcessTable.signal(process, signal) else { return false }
-            let expectation = LoanRules.expectation(loan.kind)
-            guard expectation != .nothing else { return false }
-            let bit = ProcessTable.wait(milliseconds: AgentLimits.faultProbeMilliseconds) {
-                let entry = ProcessTable.look(process)
-                return expectation == .stopped ? entry?.isStopped ?? false : entry?.isZombie ?? true
-            }
-            _ = try daemons.status(daemon)
-            return bit
+            return DeedOutcome(
+                bit: try signalDaemon(daemon, signal, LoanRules.expectation(record.loan.kind)))
+        case .processRestart(let daemon, let signal): return try restart(daemon, signal)
+        case .crashLoop(let daemon, _):
+            return DeedOutcome(bit: try signalDaemon(daemon, SIGKILL, .gone))
         case .storeWipe(let path):
             try root.empty(path)
-            return try root.list(path).isEmpty
-        case .diskFull(let path): return try DiskFill(root: root, directory: path, uid: loan.uid).fill()
+            return DeedOutcome(bit: try root.list(path).isEmpty)
+        case .diskFull(let path):
+            return DeedOutcome(
+                bit: try DiskFill(root: root, directory: path, uid: record.loan.uid).fill())
+        case .network(let fault):
+            guard case .removeTable(let table) = record.undo else {
+                preconditionFailure("undo \(record.undo)")
+            }
+            return try cutNetwork(fault, table: table)
         }
     }
 
-    private func undo(
+    func signalDaemon(
+        _ daemon: String, _ signal: Int32, _ expectation: LoanRules.Expectation
+    ) throws(AgentFailure) -> Bool {
+        let before = try daemons.status(daemon)
+        let process = ProcessIdentity(pid: before.pid, startTicks: before.startTicks)
+        guard ProcessTable.signal(process, signal), expectation != .nothing else { return false }
+        let bit = ProcessTable.wait(milliseconds: AgentLimits.faultProbeMilliseconds) {
+            let entry = ProcessTable.look(process)
+            return expectation == .stopped ? entry?.isStopped ?? false : entry?.isZombie ?? true
+        }
+        _ = try daemons.status(daemon)
+        return bit
+    }
+
+    func undo(
         _ old: FaultRecord, restarts: Bool, isTimer: Bool = false
     ) throws(AgentFailure) -> FaultRecord {
         var record = old
         do throws(AgentFailure) {
-            try doUndo(record, restarts: restarts)
+            if let seen = try doUndo(record, restarts: restarts) {
+                // What was seen instead of a bite stays there to be told.
+                let before = record.bit == false ? record.message.map { "\($0); " } ?? "" : ""
+                record.message = before + seen.evidence
+                record.unanswered = seen.unanswered.isEmpty ? nil : seen.unanswered
+            }
             record.didHeal(at: HostClock.realtimeNanoseconds(), expired: isTimer)
         } catch {
             record.didStick("the undo failed: \(error.message)")
@@ -257,15 +294,19 @@ struct FaultKeeper: Sendable {
         return record
     }
 
-    private func doUndo(_ record: FaultRecord, restarts: Bool) throws(AgentFailure) {
+    /// - Returns: what was seen of it, where there is more to tell than that it is gone.
+    private func doUndo(_ record: FaultRecord, restarts: Bool) throws(AgentFailure) -> (
+        evidence: String, unanswered: [NetworkProbe]
+    )? {
         switch record.undo {
-        case .nothing: return
+        case .nothing: return nil
+        case .removeTable(let table): return try mendNetwork(record, table: table)
         case .freeDisk(let path):
             try DiskFill(root: root, directory: path, uid: record.loan.uid).free()
             try root.remove(spare(record.loan.uid))
         case .continueDaemon(let name):
             let status = try daemons.status(name)
-            guard status.state == .stopped else { return }
+            guard status.state == .stopped else { return nil }
             let process = ProcessIdentity(pid: status.pid, startTicks: status.startTicks)
             ProcessTable.signal(process, SIGCONT)
             let isOn = ProcessTable.wait(milliseconds: AgentLimits.faultProbeMilliseconds) {
@@ -273,12 +314,13 @@ struct FaultKeeper: Sendable {
             }
             guard isOn else { throw AgentFailure(.timedOut, "daemon '\(name)' stays stopped after SIGCONT") }
         case .startDaemon(let name):
-            guard restarts else { return }
+            guard restarts else { return nil }
             let status = try daemons.status(name)
-            guard status.state == .exited, status.wanted else { return }
+            guard status.state == .exited, status.wanted else { return nil }
             do { _ = try daemons.start(status.spec) } catch  where error.code == .alreadyExists {
                 // Somebody else, as the timer or the controller, was quicker.
             }
         }
+        return nil
     }
 }

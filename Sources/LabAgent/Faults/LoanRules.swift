@@ -12,6 +12,8 @@ enum LoanRules {
         case empty
         /// A write finds no space.
         case full
+        /// Peers do not answer any more.
+        case cut
         /// The deed has no effect that could be seen; it counts as one that did not bite.
         case nothing
     }
@@ -31,19 +33,64 @@ enum LoanRules {
         if case .processSignal(_, let signal) = loan.kind, !(1...64).contains(signal) {
             throw AgentFailure(.badRequest, "fault '\(loan.uid)': \(signal) is no signal")
         }
+        if case .processRestart(_, let signal) = loan.kind,
+            expectation(loan.kind) != .gone || !(1...64).contains(signal)
+        {
+            throw AgentFailure(.badRequest, "fault '\(loan.uid)': signal \(signal) ends no process")
+        }
+        if case .crashLoop(_, let up) = loan.kind, !AgentLimits.crashUpMilliseconds.contains(up) {
+            throw AgentFailure(
+                .badRequest,
+                "fault '\(loan.uid)': \(up) ms between crashes; \(AgentLimits.crashUpMilliseconds.lowerBound) to "
+                    + "\(AgentLimits.crashUpMilliseconds.upperBound)")
+        }
+        if case .network(let fault) = loan.kind { try validate(fault, of: loan.uid) }
+    }
+
+    private static func validate(_ fault: NetworkFault, of uid: String) throws(AgentFailure) {
+        guard (1...AgentLimits.networkRules).contains(fault.rules.count),
+            fault.probes.count <= AgentLimits.networkRules
+        else {
+            throw AgentFailure(
+                .badRequest,
+                "fault '\(uid)': \(fault.rules.count) rules and \(fault.probes.count) probes; 1 to "
+                    + "\(AgentLimits.networkRules)")
+        }
+        guard (1...AgentLimits.networkProbeMilliseconds).contains(fault.silenceMilliseconds) else {
+            throw AgentFailure(
+                .badRequest,
+                "fault '\(uid)': a silence of \(fault.silenceMilliseconds) ms; 1 to "
+                    + "\(AgentLimits.networkProbeMilliseconds)")
+        }
+        // Nothing else of a request gets into the rules' text.
+        for rule in fault.rules where !PortProbe.isAddress(rule.peer) {
+            throw AgentFailure(
+                .badRequest, "fault '\(uid)': '\(rule.peer)' is no IPv4 address to cut off")
+        }
+        for rule in fault.rules where rule.ports.isEmpty {
+            throw AgentFailure(.badRequest, "fault '\(uid)': a rule for \(rule.peer) without a port")
+        }
+        for probe in fault.probes where !fault.rules.contains(where: { $0.silences(probe) }) {
+            throw AgentFailure(
+                .badRequest, "fault '\(uid)': no rule cuts off what its probe '\(probe)' looks at")
+        }
     }
 
     /// The undo of a deed, known before it is done.
-    static func undo(_ kind: FaultKind) -> FaultUndo {
-        switch kind {
+    static func undo(_ loan: FaultLoan, root: String) -> FaultUndo {
+        let kind = loan.kind
+        return switch kind {
         case .processSignal(let daemon, let signal):
             switch expectation(kind) {
             case .gone: .startDaemon(daemon)
             case .stopped: .continueDaemon(daemon)
             default: .nothing(reason: "signal \(signal) leaves nothing to undo")
             }
-        case .storeWipe(let path): .nothing(reason: "what was in '\(path)' is gone: no undo is possible")
+        case .processRestart(let daemon, _), .crashLoop(let daemon, _): .startDaemon(daemon)
+        case .storeWipe(let path):
+            .nothing(reason: "what was in '\(path)' is gone: no undo is possible")
         case .diskFull(let path): .freeDisk(path)
+        case .network: .removeTable(NetworkScript.table(uid: loan.uid, root: root))
         }
     }
 
@@ -52,7 +99,9 @@ enum LoanRules {
         switch kind {
         case .storeWipe: return .empty
         case .diskFull: return .full
-        case .processSignal(_, let signal):
+        case .network: return .cut
+        case .crashLoop: return .gone
+        case .processSignal(_, let signal), .processRestart(_, let signal):
             switch signal {
             case SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU: return .stopped
             case SIGCONT, SIGCHLD, SIGURG, SIGWINCH: return .nothing
@@ -62,11 +111,15 @@ enum LoanRules {
     }
 
     /// A new record, before anything is done.
-    static func arm(_ loan: FaultLoan, realtime: Int64, boot: Int64, bootID: String) -> FaultRecord {
+    static func arm(
+        _ loan: FaultLoan, root: String, realtime: Int64, boot: Int64, bootID: String
+    ) -> FaultRecord {
         FaultRecord(
-            loan: loan, undo: undo(loan.kind), state: .armed, bit: nil, armedAt: realtime, deedAt: nil, activeAt: nil,
+            loan: loan, undo: undo(loan, root: root), state: .armed, bit: nil, armedAt: realtime,
+            deedAt: nil,
+            activeAt: nil,
             healedAt: nil, expiresAtBoot: boot + loan.ttlMilliseconds * 1_000_000, bootID: bootID,
-            timer: nil, expired: nil, message: nil)
+            timer: nil, expired: nil, message: nil, unanswered: nil)
     }
 
     /// How long a timer pauses before its next try, after so many that failed: half a second, doubled each time up to
@@ -79,13 +132,13 @@ enum LoanRules {
 
 extension FaultRecord {
     /// The deed was done and its probe has answered.
-    mutating func didDeed(at deedAt: Int64, bit: Bool, seenAt: Int64) {
+    mutating func didDeed(at deedAt: Int64, _ outcome: DeedOutcome, seenAt: Int64) {
         precondition(state == .armed, "fault \(loan.uid): a deed in state \(state)")
         self.deedAt = deedAt
-        self.bit = bit
-        activeAt = bit ? seenAt : nil
+        bit = outcome.bit
+        activeAt = outcome.bit ? seenAt : nil
         state = .active
-        if !bit { message = "the deed had no effect that could be seen" }
+        message = outcome.evidence ?? (outcome.bit ? nil : "the deed had no effect that could be seen")
     }
 
     /// The undo was seen, or there is nothing to undo.

@@ -63,6 +63,29 @@ enum ProcessTable {
         return nil
     }
 
+    /// How long ago a process was started.
+    static func upMilliseconds(_ process: ProcessIdentity) -> Int64 {
+        let ticks = Int64(sysconf(CInt(_SC_CLK_TCK)))
+        return HostClock.bootNanoseconds() / 1_000_000 - Int64(process.startTicks) * 1_000
+            / max(1, ticks)
+    }
+
+    /// A variable of a process's environment as it was started; nil where there is none or none may be read.
+    static func environment(of pid: Int32, _ name: String) -> String? {
+        let prefix = Array("\(name)=".utf8)
+        let entry = bytes("/proc/\(pid)/environ")?.split(separator: 0).first { $0.starts(with: prefix) }
+        return entry.map { String(decoding: $0.dropFirst(prefix.count), as: UTF8.self) }
+    }
+
+    /// The parent of a process: field 4 of `/proc/PID/stat`.
+    static func parent(of pid: Int32) -> Int32? {
+        guard let stat = text("/proc/\(pid)/stat"), let close = stat.lastIndex(of: ")") else {
+            return nil
+        }
+        let fields = stat[stat.index(after: close)...].split(separator: " ")
+        return fields.count > 2 ? Int32(fields[2]) : nil
+    }
+
     /// Who listens on a TCP port of this host, as `name (pid N)`; nil when it can't be told.
     static func listener(port: UInt16) -> String? {
         var inodes: Set<String> = []

@@ -16,6 +16,8 @@ public struct AgentHello: Codable, Sendable, Equatable {
     public var capabilities: HostCapabilities
     /// What went wrong when this agent started, a line each: loans that it could give no timer.
     public var troubles: [String]
+    /// The connection over which the agent is spoken to, which no fault may cut; nil when it was not started over SSH.
+    public var sshPath: SSHPath?
 }
 
 /// What a host can do, found by looking and by harmless trials in throw-away namespaces.

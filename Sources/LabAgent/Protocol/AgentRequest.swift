@@ -36,6 +36,8 @@ public enum AgentRequest: Codable, Sendable, Equatable {
     case faultList
     /// Undoes everything that is lent: the kill switch.
     case faultHealAll
+    /// Tries which peers answer, within a time.
+    case networkProbe(probes: [NetworkProbe], timeoutMilliseconds: Int64)
     /// Undoes all faults, stops all daemons, removes the root directory; afterwards the agent ends.
     case destroy(graceMilliseconds: Int64)
 }

@@ -20,6 +20,8 @@ public enum AgentResponse: Codable, Sendable, Equatable {
     case fault(FaultRecord)
     /// To `faultList`, `faultHealAll`.
     case faults(FaultSweep)
+    /// To `networkProbe`: one for each, in their order.
+    case answers([NetworkAnswer])
     /// To `destroy`: what was stopped and healed.
     case destroyed(daemons: [String], faults: [String])
     /// Whatever was asked failed.

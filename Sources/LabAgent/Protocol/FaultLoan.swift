@@ -19,10 +19,16 @@ public struct FaultLoan: Codable, Sendable, Equatable {
 public enum FaultKind: Codable, Sendable, Equatable {
     /// Sends a daemon a signal. SIGKILL is undone by starting it again, SIGSTOP by SIGCONT.
     case processSignal(daemon: String, signal: Int32)
+    /// Ends a daemon with a signal and starts it again at once. There is nothing to undo but a start that failed.
+    case processRestart(daemon: String, signal: Int32)
+    /// Kills a daemon again and again: whenever it has been up for so long after a start. The loan's timer does it.
+    case crashLoop(daemon: String, upMilliseconds: Int64)
     /// Removes everything inside a directory below the root. No undo is possible: what was there is gone.
     case storeWipe(path: String)
     /// Fills the filesystem of a directory below the root to its last block.
     case diskFull(path: String)
+    /// Cuts packets off, by peer and port.
+    case network(NetworkFault)
 }
 
 /// Where a loan is in its life.
@@ -49,6 +55,8 @@ public enum FaultUndo: Codable, Sendable, Equatable {
     case continueDaemon(String)
     /// Remove what fills the filesystem of this directory.
     case freeDisk(String)
+    /// Remove the nftables table of this name.
+    case removeTable(String)
     /// Nothing to undo: none is needed, or none is possible.
     case nothing(reason: String)
 }
@@ -79,8 +87,10 @@ public struct FaultRecord: Codable, Sendable, Equatable {
     public var timer: ProcessIdentity?
     /// Whether the timer undid it: its time was over before anybody healed it. Nil until it is healed.
     public var expired: Bool?
-    /// What a person should know, as after a failed undo.
+    /// What a person should know: what was seen of the bite or of the heal, or why an undo failed.
     public var message: String?
+    /// Of a network fault that was undone: what does not answer all the same, as another host's part may still be there.
+    public var unanswered: [NetworkProbe]?
 }
 
 /// A process beyond doubt: its id and when it started, so that a reused id is not mistaken for it.

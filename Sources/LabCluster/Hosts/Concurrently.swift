@@ -1,7 +1,7 @@
 /// The same work for many items at once.
-enum Concurrently {
+public enum Concurrently {
     /// Results in the items' order, after all have ended; a failure stops nobody else.
-    static func map<Item: Sendable, Value: Sendable>(
+    public static func map<Item: Sendable, Value: Sendable>(
         _ items: [Item], _ work: @escaping @Sendable (Item) async throws -> Value
     ) async -> [Result<Value, any Error>] {
         await withTaskGroup(of: (Int, Result<Value, any Error>).self) { group in
@@ -21,7 +21,7 @@ enum Concurrently {
     }
 
     /// As `map`, for work whose first failure, by the items' order, is everybody's.
-    static func forEach<Item: Sendable>(
+    public static func forEach<Item: Sendable>(
         _ items: [Item], _ work: @escaping @Sendable (Item) async throws -> Void
     ) async throws {
         for result in await map(items, work) { try result.get() }

@@ -80,6 +80,10 @@ public struct TrialRunner: Sendable {
     private func run(on fleet: Fleet) async throws -> RunFolder {
         let cluster = Cluster(plan: setting.deployment, subject: setting.subject, fleet: fleet)
         try await cluster.refuseLeftovers()
+        // What a host can't do is said before anything is deployed.
+        let refusals = try FaultSession.refusals(
+            of: plan.injected, on: setting.deployment, in: fleet, seed: setting.seed)
+        guard refusals.isEmpty else { throw TrialError(.badPlan, refusals.joined(separator: "; ")) }
         let folder = try RunFolder.create(setting.runID, under: setting.runsFolder)
         let work = try folder.beginWork()
         defer { work.end() }
@@ -130,7 +134,7 @@ public struct TrialRunner: Sendable {
     }
 
     private func record(_ cluster: Cluster, _ folder: RunFolder, _ recorder: HistoryRecorder) async throws {
-        let planned = plan.plannedItems(on: setting.deployment)
+        let planned = try plan.plannedItems(on: setting.deployment, seed: setting.seed)
         recorder.record(
             .run(
                 RunHeader(
@@ -166,7 +170,7 @@ public struct TrialRunner: Sendable {
             observe(.step("waiting for the slaves to follow their masters"))
             try await SlaveSetUp(client: client).wait(on: setting.deployment)
         }
-        let faults = FaultSession(cluster: cluster, now: { recorder.now }) { news in
+        let faults = FaultSession(cluster: cluster, seed: setting.seed, now: { recorder.now }) { news in
             let edge = FaultEdge(news)
             recorder.record(.fault(edge), at: news.time?.nanoseconds)
             observe(.fault(edge))

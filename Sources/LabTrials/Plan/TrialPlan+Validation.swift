@@ -99,15 +99,23 @@ extension TrialPlan {
     private func validate(
         _ fault: FaultPlan, at place: Int, against deployment: DeploymentPlan
     ) throws(TrialError) {
-        guard let daemon = deployment.daemon(named: fault.target) else {
-            let names = deployment.daemons.map(\.name).joined(separator: ", ")
+        if fault.kind == .processSignal, fault.signal.flatMap({ SignalName.number($0) }) == nil {
             throw TrialError(
-                .badPlan, "schedule[\(place)]: no daemon '\(fault.target)' in this mode (there are: \(names))")
+                .badPlan,
+                "schedule[\(place)]: signal: '\(fault.signal ?? "")' (a process-signal needs one of \(SignalName.known))"
+            )
+        }
+        // The addresses are of no account here: whatever the seed, everybody who may be struck has to allow it.
+        let struck: [InventoryHost]
+        do throws(ChaosError) {
+            struck = try fault.everybodyStruck(on: Roster(deployment))
+        } catch {
+            throw TrialError(.badPlan, "schedule[\(place)]: \(error.message)")
         }
         guard fault.ttlSeconds > 0, fault.ttlSeconds <= Limits.phaseSeconds else {
             throw TrialError(.badPlan, "schedule[\(place)]: ttl_seconds: \(fault.ttlSeconds) (above 0)")
         }
-        if fault.kind == .powerLoss, let reason = daemon.host.reasonAgainstPowerLoss {
+        if fault.kind == .powerLoss, let reason = struck.compactMap(\.reasonAgainstPowerLoss).first {
             throw TrialError(.badPlan, "schedule[\(place)]: fault '\(fault.id)' is a power-loss, and \(reason)")
         }
         if fault.kind == .powerLoss, workload.reading != .drain {
@@ -117,15 +125,8 @@ extension TrialPlan {
                     + "consumer is given before the cut counts as delivered, and that the disk lost it would show nowhere)"
             )
         }
-        if fault.kind == .diskFull, let reason = daemon.host.reasonAgainstDiskFaults {
+        if fault.kind == .diskFull, let reason = struck.compactMap(\.reasonAgainstDiskFaults).first {
             throw TrialError(.badPlan, "schedule[\(place)]: fault '\(fault.id)' is a disk-full, and \(reason)")
-        }
-        guard fault.kind == .processSignal else { return }
-        guard let signal = fault.signal, SignalName.number(signal) != nil else {
-            throw TrialError(
-                .badPlan,
-                "schedule[\(place)]: signal: '\(fault.signal ?? "")' (a process-signal needs one of \(SignalName.known))"
-            )
         }
     }
 

@@ -73,6 +73,13 @@ public struct WorkloadPlan: Sendable, Equatable, Decodable {
 }
 
 extension TrialPlan {
+    /// The schedule's faults, in its order.
+    public var injected: [FaultPlan] {
+        schedule.compactMap { step in
+            if case .inject(let fault) = step { fault } else { nil }
+        }
+    }
+
     /// The plan with the length of each phase chosen by the seed, where the plan leaves it open.
     func drawn(seed: UInt64) -> TrialPlan {
         var random = SplitMix64(state: seed)

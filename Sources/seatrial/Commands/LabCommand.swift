@@ -121,7 +121,7 @@ struct LabCommand: AsyncParsableCommand {
             guard !dryRun else {
                 if answers != nil { _ = try submission(for: lab) }
                 print(try laboratory.deployment(of: plan))
-                print(ScheduleText(plan))
+                print(try ScheduleText(plan, on: laboratory.deployment(of: plan), seed: trial.seed ?? 1))
                 return
             }
             // Whoever can't be served by this machine should know before answering eight questions.

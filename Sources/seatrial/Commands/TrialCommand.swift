@@ -54,7 +54,7 @@ struct TrialCommand: AsyncParsableCommand {
             let laboratory = try Laboratory(trial: trial, inventory: inventory, place: place)
             guard !dryRun else {
                 print(try laboratory.deployment(of: plan))
-                print(ScheduleText(plan))
+                print(try ScheduleText(plan, on: laboratory.deployment(of: plan), seed: trial.seed ?? 1))
                 return
             }
             try laboratory.check(plan)
