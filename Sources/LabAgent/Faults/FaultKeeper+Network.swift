@@ -36,9 +36,6 @@ extension FaultKeeper {
         guard heard.isEmpty else {
             return DeedOutcome(bit: false, evidence: "still answered by \(heard.joined(separator: ", "))")
         }
-        guard try tables.packets(table) != nil else {
-            return DeedOutcome(bit: false, evidence: "the rules are gone already")
-        }
         let silent = fault.probes.map { "\($0)" }.joined(separator: ", ")
         let seen =
             silent.isEmpty ? "\(fault.rules.count) rules are in place" : "no answer from \(silent)"
@@ -53,14 +50,15 @@ extension FaultKeeper {
     ) {
         let taken = try tables.packets(table)
         try tables.perform(NetworkScript.removal(of: table))
-        guard try tables.packets(table) == nil else {
-            throw AgentFailure(.system, "'\(table)' is still there; see 'nft list table inet \(table)'")
-        }
         let counted = taken.map { "\($0) packets were cut off" } ?? "its rules were gone before"
         guard case .network(let fault) = record.loan.kind, record.bit == true else {
             return (counted, [])
         }
         let silent = Self.awaitAnswers(of: fault)
+        // Answers say that the rules are gone; without any, the kernel is asked once more.
+        if silent.count == fault.probes.count, try tables.packets(table) != nil {
+            throw AgentFailure(.system, "'\(table)' is still there; see 'nft list table inet \(table)'")
+        }
         guard silent.isEmpty else {
             let names = silent.map { "\($0)" }.joined(separator: ", ")
             return ("\(counted); its rules are gone, and no answer comes from \(names)", silent)
