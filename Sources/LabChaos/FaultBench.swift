@@ -105,42 +105,50 @@ public struct FaultBench: Sendable {
         }
     }
 
+    /// What a heal came to.
+    public struct Healing: Sendable, Encodable {
+        /// What the hosts now say of the fault; of all that were open where no uid was given.
+        public var sweeps: [FaultSweepOfHost]
+        /// A line for each host that could not be asked.
+        public var away: [String]
+        /// From the first host's being asked to the last one's answer.
+        public var milliseconds: Double
+    }
+
     /// Undoes one fault wherever it is, or every one.
     ///
-    /// A host that can't be reached keeps no other from being healed.
-    /// - Returns: what the hosts now say of it (of all that were open where no uid is given), and a line for each that did not answer.
+    /// A host that can't be reached keeps no other from being healed. All are asked at once, when all are connected: hosts'
+    /// parts of a partition each wait for the others'.
     /// - Throws: `ChaosError` for a uid that no host knows.
-    public static func heal(
-        _ uid: String?, on hosts: [InventoryHost], agent: FilePath
-    ) async throws -> (sweeps: [FaultSweepOfHost], away: [String]) {
-        let found = await Concurrently.map(hosts) { host -> FaultSweepOfHost? in
-            guard try await HostLink.hasAgent(host) else { return nil }
-            let link = try await HostLink.open(host, agent: agent)
-            let result: Result<FaultSweep, any Error>
-            do { result = .success(try await heal(uid, through: link.agent)) } catch {
-                result = .failure(error)
-            }
-            await link.close()
-            return FaultSweepOfHost(host: host.name, sweep: try result.get())
+    public static func heal(_ uid: String?, on hosts: [InventoryHost], agent: FilePath) async throws -> Healing {
+        let opened = await Concurrently.map(hosts) { host -> HostLink? in
+            try await HostLink.hasAgent(host) ? try await HostLink.open(host, agent: agent) : nil
         }
-        var sweeps: [FaultSweepOfHost] = []
+        var links: [HostLink] = []
         var away: [String] = []
-        for (host, result) in zip(hosts, found) {
+        for result in opened {
             switch result {
-            case .success(let sweep?): sweeps.append(sweep)
+            case .success(let link?): links.append(link)
             case .success(nil): break
-            case .failure(let error):
-                away.append(error is ClusterError ? "\(error)" : "host '\(host.name)': \(error)")
+            case .failure(let error): away.append("\(error)")
             }
         }
-        if let uid, away.isEmpty,
-            sweeps.allSatisfy({ $0.sweep.records.isEmpty && $0.sweep.failures.isEmpty })
-        {
-            throw ChaosError(
-                .badPlan, "no host knows a fault '\(uid)': 'seatrial fault list' shows those that there are"
-            )
+        let start = ContinuousClock.now
+        let healed = await Concurrently.map(links) { try await heal(uid, through: $0.agent) }
+        let time = start.duration(to: .now) / .milliseconds(1)
+        _ = await Concurrently.map(links) { await $0.close() }
+        var sweeps: [FaultSweepOfHost] = []
+        for (link, result) in zip(links, healed) {
+            switch result {
+            case .success(let sweep): sweeps.append(FaultSweepOfHost(host: link.host.name, sweep: sweep))
+            case .failure(let error): away.append("host '\(link.host.name)': \(error)")
+            }
         }
-        return (sweeps, away)
+        if let uid, away.isEmpty, sweeps.allSatisfy({ $0.sweep.records.isEmpty && $0.sweep.failures.isEmpty }) {
+            throw ChaosError(
+                .badPlan, "no host knows a fault '\(uid)': 'seatrial fault list' shows those that there are")
+        }
+        return Healing(sweeps: sweeps, away: away, milliseconds: time)
     }
 
     private static func heal(_ uid: String?, through agent: AgentClient) async throws -> FaultSweep {

@@ -214,19 +214,21 @@ struct FaultCommand: AsyncParsableCommand {
         let hosts = try inventory.selected(place)
         try inventory.requireAccess(place)
         CleanUp.begin()
-        let (sweeps, away) = try await FaultBench.heal(uid, on: hosts, agent: place.agentBinary)
+        let healing = try await FaultBench.heal(uid, on: hosts, agent: place.agentBinary)
+        let sweeps = healing.sweeps
         if output.json {
-            try output.print(sweeps)
+            try output.print(healing)
         } else if sweeps.allSatisfy({ $0.sweep.records.isEmpty }) {
             print("no fault was there")
         } else {
             print(FaultTable(sweeps))
+            print("in \(Int(healing.milliseconds.rounded())) ms")
         }
         for sweep in sweeps {
             for failure in sweep.sweep.failures { Terminal.complain("host '\(sweep.host)': \(failure)") }
         }
-        for line in away { Terminal.complain(line) }
-        guard away.isEmpty, !sweeps.contains(where: \.isOpen) else { throw ExitCode(Exit.labError) }
+        for line in healing.away { Terminal.complain(line) }
+        guard healing.away.isEmpty, !sweeps.contains(where: \.isOpen) else { throw ExitCode(Exit.labError) }
     }
 }
 
