@@ -76,6 +76,7 @@ import Testing
             "ip saddr 1.2.3.4 counter packets 12 bytes 700 drop\n\tip daddr 1.2.3.4 counter packets 3 bytes 1 drop"
         #expect(
             NetworkScript.packets(inListing: rules) == 15 && NetworkScript.packets(inListing: "") == 0)
+        #expect(NetworkScript.rules(in: rules) == 2 && NetworkScript.rules(in: "") == 0)
     }
 
     @Test func theControllersConnectionIsKnown() throws {

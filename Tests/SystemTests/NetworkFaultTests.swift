@@ -107,6 +107,20 @@ struct NetworkFaultTests {
             #expect(lacking.status == 64 && lacking.errors.contains("install nftables"), "\(lacking)")
             let list = try await rig.seatrial("fault", "list")
             #expect(list.output.contains("no fault is remembered"), "\(list)")
+            // One that says yes and does nothing is seen through, and what the others did is undone.
+            let idle = try await Self.shell(
+                """
+                nsenter -t \(host.pid) -m sh -ec 'umount "$(command -v nft)"; printf "#!/bin/sh\\n" >/run/nft
+                chmod 755 /run/nft
+                mount --bind /run/nft "$(command -v nft)"'
+                """)
+            try #require(idle.status == 0)
+            let idling = try await rig.seatrial("fault", "apply", "isolate", "broker-a", "--ttl", "60")
+            #expect(idling.status == 3, "\(idling)")
+            #expect(idling.errors.contains("host 'n2': 0 of 4 rules are in the kernel"), "\(idling)")
+            #expect(idling.errors.contains("nothing of it is left"), "\(idling)")
+            let after = try await rig.seatrial("fault", "list")
+            #expect(after.status == 0 && !after.output.contains("active"), "\(after)")
             let destroyed = try await rig.seatrial("destroy")
             #expect(destroyed.status == 0, "\(destroyed)")
         }

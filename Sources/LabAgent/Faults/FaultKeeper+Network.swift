@@ -30,8 +30,17 @@ extension FaultKeeper {
 
     /// Does the deed and looks whether it took effect.
     func cutNetwork(_ fault: NetworkFault, table: String) throws(AgentFailure) -> DeedOutcome {
-        try tables.perform(NetworkScript.text(fault, table: table))
-        let answers = NetworkProber.wait(for: fault.probes, milliseconds: fault.silenceMilliseconds)
+        let text = NetworkScript.text(fault, table: table)
+        try tables.perform(text)
+        // A peer that cuts this host off makes it silent, too: that it is by this host's own rules, the kernel has to say.
+        var listing: NetworkTables.Listing?
+        let answers = try NetworkProber.wait(for: fault.probes, milliseconds: fault.silenceMilliseconds) {
+            () throws(AgentFailure) in listing = try tables.look(table)
+        }
+        let (wanted, there) = (NetworkScript.rules(in: text), listing?.rules ?? 0)
+        guard there == wanted else {
+            return DeedOutcome(bit: false, evidence: "\(there) of \(wanted) rules are in the kernel")
+        }
         let heard = zip(fault.probes, answers).filter { $1.isAnswered }.map { "\($0.0)" }
         guard heard.isEmpty else {
             return DeedOutcome(bit: false, evidence: "still answered by \(heard.joined(separator: ", "))")
@@ -48,7 +57,7 @@ extension FaultKeeper {
     func mendNetwork(_ record: FaultRecord, table: String) throws(AgentFailure) -> (
         evidence: String, unanswered: [NetworkProbe]
     ) {
-        let taken = try tables.packets(table)
+        let taken = try tables.look(table)?.packets
         try tables.perform(NetworkScript.removal(of: table))
         let counted = taken.map { "\($0) packets were cut off" } ?? "its rules were gone before"
         guard case .network(let fault) = record.loan.kind, record.bit == true else {
@@ -56,7 +65,7 @@ extension FaultKeeper {
         }
         let silent = Self.awaitAnswers(of: fault)
         // Answers say that the rules are gone; without any, the kernel is asked once more.
-        if silent.count == fault.probes.count, try tables.packets(table) != nil {
+        if silent.count == fault.probes.count, try tables.look(table) != nil {
             throw AgentFailure(.system, "'\(table)' is still there; see 'nft list table inet \(table)'")
         }
         guard silent.isEmpty else {
@@ -94,7 +103,7 @@ extension FaultKeeper {
         else {
             return false
         }
-        return try tables.packets(table) == nil
+        return try tables.look(table) == nil
     }
 
     /// Removes tables of which no open loan tells: their records were removed by hand, or another release made them.

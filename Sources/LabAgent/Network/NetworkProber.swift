@@ -22,10 +22,19 @@ public enum NetworkProber {
 
     /// The same on the caller's own thread.
     static func wait(for probes: [NetworkProbe], milliseconds: Int64) -> [NetworkAnswer] {
+        wait(for: probes, milliseconds: milliseconds) { () throws(Never) in }
+    }
+
+    /// The same, with something done while the first answers are on their way.
+    static func wait<Failure: Error>(
+        for probes: [NetworkProbe], milliseconds: Int64, meanwhile: () throws(Failure) -> Void
+    ) throws(Failure) -> [NetworkAnswer] {
         var round = Round(probes)
         defer { round.close() }
         let deadline = HostClock.monotonicNanoseconds() + milliseconds * 1_000_000
-        var nextEcho = round.start
+        round.sendEchoes()
+        var nextEcho = HostClock.monotonicNanoseconds() + echoEveryMilliseconds * 1_000_000
+        try meanwhile()
         while !round.isSettled {
             let now = HostClock.monotonicNanoseconds()
             guard now < deadline else { break }

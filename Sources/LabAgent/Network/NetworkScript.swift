@@ -72,6 +72,11 @@ public enum NetworkScript {
         }
     }
 
+    /// How many rules a table has, in the text that makes it and in what `nft list table` says.
+    static func rules(in text: String) -> Int {
+        text.split(whereSeparator: { $0 == " " || $0 == "\n" || $0 == "\t" }).count { $0 == "counter" }
+    }
+
     /// How many packets the rules of a listed table have taken.
     static func packets(inListing text: String) -> Int64 {
         var sum: Int64 = 0

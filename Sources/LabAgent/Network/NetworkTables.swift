@@ -24,8 +24,15 @@ struct NetworkTables: Sendable {
             inListing: String(decoding: result.standardOutput.bytes, as: UTF8.self))
     }
 
-    /// How many packets a table's rules have taken; nil when it is not there.
-    func packets(_ table: String) throws(AgentFailure) -> Int64? {
+    /// What the kernel says of a table.
+    struct Listing: Sendable, Equatable {
+        var rules: Int
+        /// How many packets the rules have taken.
+        var packets: Int64
+    }
+
+    /// A table as it is; nil when it is not there.
+    func look(_ table: String) throws(AgentFailure) -> Listing? {
         let result = try nft(["list", "table", "inet", table])
         guard result.exitCode == 0 else {
             // "No such file or directory", as nft says it; anything else is no answer.
@@ -35,8 +42,8 @@ struct NetworkTables: Sendable {
             }
             return nil
         }
-        return NetworkScript.packets(
-            inListing: String(decoding: result.standardOutput.bytes, as: UTF8.self))
+        let text = String(decoding: result.standardOutput.bytes, as: UTF8.self)
+        return Listing(rules: NetworkScript.rules(in: text), packets: NetworkScript.packets(inListing: text))
     }
 
     /// Whether this host has `nft` at all; without it no table of the lab's was ever made.
