@@ -32,6 +32,7 @@ final class BrokerContext: Sendable {
     let topics: Mutex<TopicTable>
     /// Whether nameservers were last told that the store takes messages.
     private let toldWritable = Atomic<Bool>(true)
+    private let toldUpkeep = Atomic<Bool>(true)
     /// Whether the last save of the topics failed.
     private let topicsUnsaved = Atomic<Bool>(false)
     let offsets: Mutex<ConsumerOffsetTable>
@@ -106,6 +107,17 @@ final class BrokerContext: Sendable {
         let time = now()
         topics.withLock { $0.advanceVersion(nowMilliseconds: time) }
         registrations.withLock { $0 }?.request {}
+    }
+
+    /// Says in the log when the store's checkpoints and retention do not go on, and when they do again.
+    func tellUpkeep() {
+        let trouble = store.upkeepTrouble
+        guard toldUpkeep.exchange(trouble == nil, ordering: .relaxed) != (trouble == nil) else { return }
+        if let trouble {
+            logger.error("the store's upkeep fails", metadata: ["failure": "\(trouble)"])
+        } else {
+            logger.info("the store's upkeep goes on")
+        }
     }
 
     /// Saves the topics again when the last time failed.

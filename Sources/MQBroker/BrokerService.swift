@@ -311,6 +311,7 @@ public final class BrokerService: RemotingRequestHandler {
                 context.replication.master.expire(now: MonotonicClock.nanoseconds())
                 context.store.refuseOverdue()
                 context.announceWritability()
+                context.tellUpkeep()
             },
             repeated(TimeAmount(configuration.delayTick)) {
                 guard !context.replication.isSlave else { return }

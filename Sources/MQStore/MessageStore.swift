@@ -80,6 +80,9 @@ public final class MessageStore: Sendable {
         self.io = io
         _ = try io.createDirectory(configuration.root)
         try io.syncAncestors(of: configuration.root)
+        // A log of its own may have been made beside it by a process that was killed.
+        _ = try io.createDirectory(configuration.commitLogDirectory)
+        try io.syncAncestors(of: configuration.commitLogDirectory)
         lock = try io.lock(configuration.lockFile)
         // What is cut was not stopped cleanly, whatever the marker says.
         let wasCleanStop = try !io.exists(configuration.abortMarker) && cut == nil
@@ -153,7 +156,8 @@ public final class MessageStore: Sendable {
         indexLoop = loop
         housekeeper = StoreHousekeeper(
             configuration: configuration, log: log, queues: queues, progress: progress,
-            queuesKnownTo: report.walkedFrom, index: index, indexer: indexer, io: io, now: now)
+            queuesKnownTo: report.walkedFrom, index: index, indexer: indexer, io: io, now: now,
+            onWriter: { writer.perform($0) })
         let assigner = OffsetAssigner(
             segmentBytes: configuration.segmentBytes, logOffset: report.logEnd,
             nextQueueOffsets: Dictionary(
@@ -265,6 +269,10 @@ public final class MessageStore: Sendable {
 
     /// Why the disk did not take the last write; `nil` when it did, or was seen to take some since.
     public var writeTrouble: StoreError? { progress.trouble }
+
+    /// What keeps checkpoints and retention from going on, or what the next start has to mend of the queues; `nil` when
+    /// nothing does. Messages are taken and served all the same.
+    public var upkeepTrouble: StoreError? { housekeeper.trouble }
 
     /// Whether writing is worth trying: not after a failed sync, and not while the disk is full, read-only or broken.
     ///

@@ -13,13 +13,26 @@ final class StoreHousekeeper: Sendable {
     private let now: @Sendable () -> Int64
     private let saved = Mutex(Checkpoint(logTimestamp: 0, queueTimestamp: 0))
     private let queueEnds: Mutex<QueueEndsSchedule>
-    /// A sync has failed: what it covered may never reach the disk, so no later checkpoint may promise it.
-    private let hasFailed = Atomic<Bool>(false)
+    private let onWriter: @Sendable (@escaping @Sendable () -> Void) -> Void
+    private let troubles = Mutex(Troubles())
     private let isClosed = WaitableMutex(false)
     private let isCleaningAsked = Atomic<Bool>(false)
     private let areEntriesAsked = Atomic<Bool>(false)
     private let thread = Mutex<StoreThread?>(nil)
     private let rhythm = Mutex(ProbeRhythm())
+
+    /// What keeps the chores from their ends.
+    private struct Troubles: Sendable {
+        var queues = QueueSyncTroubles()
+        /// The queues that the writer is asked to write over.
+        var asked: Set<QueueKey> = []
+        /// Why not all queues are synced.
+        var sync: StoreError?
+        /// Why the checkpoint could not be written.
+        var checkpoint: StoreError?
+        /// Why a queue was given up until the next start.
+        var givenUp: StoreError?
+    }
 
     /// How often the chores are looked at, in milliseconds.
     static let tickMilliseconds: Int64 = 250
@@ -29,12 +42,16 @@ final class StoreHousekeeper: Sendable {
     /// How many ticks lie between two looks at what is too old while the disk is full.
     static let ticksPerRetentionWhenFull: Int64 = 4
 
-    /// - Parameter queuesKnownTo: up to where in the log the start could rely on what it was told of the queues.
+    /// - Parameters:
+    ///   - queuesKnownTo: up to where in the log the start could rely on what it was told of the queues.
+    ///   - onWriter: has the writer's thread do something between two writes.
     init(
         configuration: StoreConfiguration, log: SegmentChain, queues: QueueTable, progress: StoreProgress,
         queuesKnownTo: Int64, index: MessageIndex?, indexer: LogIndexer?, io: any StorageIO,
-        now: @escaping @Sendable () -> Int64
+        now: @escaping @Sendable () -> Int64,
+        onWriter: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void
     ) {
+        self.onWriter = onWriter
         queueEnds = Mutex(QueueEndsSchedule(known: queuesKnownTo))
         self.configuration = configuration
         self.log = log
@@ -97,8 +114,11 @@ final class StoreHousekeeper: Sendable {
         try? segment.allocate()
     }
 
-    /// Whether all that the queues hold is known to be on the disk.
-    var isSafe: Bool { !hasFailed.load(ordering: .relaxed) }
+    /// Whether all that the queues held at the last look is on the disk, or made anew by the next start.
+    var isSafe: Bool { troubles.withLock { $0.sync == nil } }
+
+    /// What keeps checkpoints and retention from going on, or what the next start has to mend; `nil` when nothing does.
+    var trouble: StoreError? { troubles.withLock { $0.sync ?? $0.checkpoint ?? $0.givenUp } }
 
     /// Syncs the queues and notes how far log and queues are safe.
     ///
@@ -108,7 +128,6 @@ final class StoreHousekeeper: Sendable {
     /// - Returns: whether what there is is noted.
     @discardableResult
     func writeCheckpoint(isLast: Bool = false) -> Bool {
-        guard isSafe else { return false }
         // Taken before the sync: what is written during it is not covered. The time first: it covers no more.
         let written = progress.lastTimestamp
         let writtenOffset = progress.writtenOffset
@@ -126,18 +145,53 @@ final class StoreHousekeeper: Sendable {
         do throws(StoreError) {
             try checkpoint.write(to: configuration.checkpointFile, io: io)
             saved.withLock { $0 = checkpoint }
-            return true
-        } catch { return false }
-    }
-
-    /// Brings what the queues hold to the disk; once that fails, nothing is safe any more.
-    private func syncQueues() -> Bool {
-        do throws(StoreError) {
-            for queue in queues.all { try queue.sync() }
+            troubles.withLock { $0.checkpoint = nil }
             return true
         } catch {
-            hasFailed.store(true, ordering: .relaxed)
+            troubles.withLock { $0.checkpoint = error }
             return false
+        }
+    }
+
+    /// Brings what the queues hold to the disk; has those mended of which that fails.
+    private func syncQueues() -> Bool {
+        var failure: StoreError?
+        var failed: Set<QueueKey> = []
+        for queue in queues.all {
+            do throws(StoreError) { try queue.sync() } catch {
+                failure = failure ?? error
+                guard queue.hasFailedSync else { continue }
+                failed.insert(queue.key)
+                mend(queue, error)
+            }
+        }
+        if failed.isEmpty, failure != nil { _ = queues.retryNames() }
+        troubles.withLock { [failure, failed] troubles in
+            troubles.queues.wentWell(but: failed)
+            troubles.sync = failure
+        }
+        return failure == nil
+    }
+
+    /// Mends a queue whose sync failed, so that the next one may go well.
+    private func mend(_ queue: ConsumeQueue, _ cause: StoreError) {
+        guard troubles.withLock({ !$0.asked.contains(queue.key) }) else { return }
+        switch troubles.withLock({ $0.queues.failed(queue.key) }) {
+        case .writeOver:
+            troubles.withLock { _ = $0.asked.insert(queue.key) }
+            onWriter { [self] in
+                // Where that fails, the next sync fails as well, and it is asked for again.
+                try? queue.writeOver()
+                troubles.withLock { _ = $0.asked.remove(queue.key) }
+            }
+        case .giveUp:
+            // Where even that cannot be noted, all waits.
+            guard (try? queues.giveUp(queue)) != nil else { return }
+            let error = StoreError(
+                .inputOutput, path: cause.path,
+                message: "\(cause.message) failed again and again; the next start makes the queue anew, check the disk",
+                cause: cause.cause)
+            troubles.withLock { $0.givenUp = error }
         }
     }
 
@@ -189,7 +243,6 @@ final class StoreHousekeeper: Sendable {
     /// Entries are hidden, then the log's files go, durably, and then those of entries: a queue that lacks its beginning
     /// beside a log that has it would be taken for one that lost a file.
     func removeBeginning(before offset: Int64) {
-        guard isSafe else { return }
         lookAtQueues(isLast: true)
         guard syncQueues() else { return }
         writeQueueEnds()

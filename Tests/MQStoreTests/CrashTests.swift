@@ -10,13 +10,15 @@ import Testing
     private let disk = SimulatedDisk(seed: 7)
     private let clock = SimulatedClock()
 
-    private func open(_ change: (inout StoreConfiguration) -> Void = { _ in }) throws -> SteppedStore {
+    private func open(
+        on other: SimulatedDisk? = nil, _ change: (inout StoreConfiguration) -> Void = { _ in }
+    ) throws -> SteppedStore {
         var configuration = StoreConfiguration(root: "/disk/store")
         configuration.segmentBytes = 4096
         configuration.entriesPerQueueFile = 8
         configuration.flushPolicy = .sync
         change(&configuration)
-        return try SteppedStore(configuration, on: disk, clock: clock)
+        return try SteppedStore(configuration, on: other ?? disk, clock: clock)
     }
 
     private func bodies(_ stepped: SteppedStore, _ topic: String = "t") throws -> [String] {
@@ -158,18 +160,72 @@ import Testing
         #expect(try bodies(open()).count == 10)
     }
 
-    @Test func aQueueWhoseSyncFailedHoldsTheCheckpointForGood() throws {
-        let first = try open()
-        send(10, to: first)
-        first.flush()
-        disk.change { $0.failingSyncs = 1 }
-        first.writeCheckpoint()
-        send(1, to: first, topic: "u")
-        first.flush()
-        first.writeCheckpoint()
-        #expect(!first.isSafe)
+    /// Until it is written over: a sync alone proves nothing, as the kernel calls clean what the disk does not have.
+    @Test func aQueueWhoseSyncFailedHoldsTheCheckpointUntilItIsMended() throws {
+        for seed in UInt64(1)...10 {
+            let disk = SimulatedDisk(seed: seed)
+            let first = try open(on: disk)
+            send(10, to: first)
+            first.flush()
+            disk.change { $0.failingSyncs = 1 }
+            first.writeCheckpoint()
+            #expect(!first.isSafe && first.store.upkeepTrouble != nil)
+            first.writeCheckpoint()
+            #expect(!first.isSafe, "nothing was written over")
+            send(1, to: first, topic: "u")
+            first.flush()
+            first.writeCheckpoint()
+            #expect(first.isSafe && first.store.upkeepTrouble == nil)
+            disk.cutPower()
+            #expect(try bodies(open(on: disk)).count == 10, "seed \(seed)")
+        }
+    }
+
+    /// A queue that cannot be synced holds up nothing else, and is whole again after the next start.
+    @Test(arguments: [false, true]) func aQueueThatIsGivenUpIsMadeAnewByTheNextStart(cleanly: Bool) throws {
+        for seed in UInt64(1)...10 {
+            let disk = SimulatedDisk(seed: seed)
+            let first = try open(on: disk)
+            send(10, to: first)
+            first.flush()
+            for _ in 0...QueueSyncTroubles.rewritesAtMost {
+                disk.change { $0.failingSyncs = 1 }
+                first.writeCheckpoint()
+                #expect(!first.isSafe)
+                first.write()
+            }
+            #expect(disk.has("/disk/store/consumequeue/t/0.lost"))
+            send(30, to: first)
+            first.flush()
+            first.writeCheckpoint()
+            #expect(first.isSafe && first.store.upkeepTrouble != nil)
+            #expect(disk.has("/disk/store/checkpoint"))
+            #expect(try bodies(first).count == 40)
+            if cleanly { first.close() } else { disk.cutPower() }
+            let second = try open(on: disk)
+            #expect(second.store.recovery.wasCleanStop == cleanly)
+            #expect(try bodies(second).count == 40, "seed \(seed)")
+            #expect(second.store.upkeepTrouble == nil && !disk.has("/disk/store/consumequeue/t/0.lost"))
+            second.flush()
+            second.writeCheckpoint()
+            disk.cutPower()
+            #expect(try bodies(open(on: disk)).count == 40)
+        }
+    }
+
+    /// A log elsewhere, whose folder a killed process made and did not sync.
+    @Test func theNamesAboveALogOfItsOwnAreMadeDurable() throws {
+        var configuration = StoreConfiguration(root: "/disk/store", commitLogDirectory: "/data/mq/commitlog")
+        configuration.segmentBytes = 4096
+        _ = try disk.createDirectory("/data/mq/commitlog")
+        disk.kill()
+        let store = try SteppedStore(configuration, on: disk, clock: SimulatedClock())
+        send(3, to: store)
+        store.flush()
+        #expect(store.store.flushedLogOffset == store.store.maximumLogOffset)
         disk.cutPower()
-        #expect(try bodies(open()).count == 10)
+        let again = try SteppedStore(configuration, on: disk, clock: SimulatedClock())
+        #expect(try bodies(again).count == 3)
     }
 
     @Test func aWriteThatFailsInTheMiddleOfARunLeavesNothingBehind() throws {

@@ -242,6 +242,10 @@ import Testing
         #expect {
             try MessageStore(configuration: fixture.configuration(segmentBytes: 1 << 20), now: { 0 })
         } throws: { ($0 as? StoreError)?.code == .layout }
+        let misfit = #expect(throws: StoreError.self) {
+            try MessageStore(configuration: fixture.configuration(segmentBytes: 8 << 20), now: { 0 })
+        }
+        #expect(misfit?.message.hasSuffix("mappedFileSizeCommitLog is 8388608; set it to 4194304") == true)
         #expect(try StoreScanner(root: fixture.root).scan { _ in } == before && before.records == 20)
     }
 

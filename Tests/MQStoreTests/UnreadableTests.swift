@@ -135,6 +135,29 @@ import Testing
         #expect(unreadable == [(Int(begin) + 2000) / 512])
     }
 
+    /// The sector took a filler's head, too: the zeros behind it were never meant to be written.
+    @Test func aFillerMayBeginInASectorThatCannotBeRead() throws {
+        let store = try open()
+        send(0..<1, to: store)
+        store.flush()
+        store.writeCheckpoint()
+        // The last record of the segment ends in a sector's middle, and more than a sector is left behind it.
+        var count = 1
+        while store.store.maximumLogOffset < 60_000 {
+            send(count..<count + 1, to: store)
+            count += 1
+        }
+        let end = store.store.maximumLogOffset
+        #expect(end % 512 > 8 && end % 512 < 500)
+        send(count..<count + 1, bytes: 6000, to: store)
+        store.flush()
+        disk.kill()
+        #expect(disk.ruin(segment, at: Int(end)))
+        let again = try open()
+        #expect(again.store.recovery.tornReason == nil && again.store.recovery.letGoRecords == 0)
+        #expect(try served(again).messages.last == count)
+    }
+
     /// A part of such a sector cannot be written: the log goes on behind it.
     @Test(arguments: [false, true]) func aLogThatEndsInSuchASectorGoesOnBehindIt(cleanly: Bool) throws {
         let store = try open()

@@ -32,6 +32,7 @@ struct RuntimeProcessor: RequestProcessor {
             ("consumerGroups", String(counts.0)), ("producerGroups", String(counts.1)),
             ("runtime", Self.span(context.now() - startedAt)),
             ("writeFailure", (store.writeFailure ?? store.writeTrouble).map { "\($0)" } ?? ""),
+            ("upkeepFailure", store.upkeepTrouble.map { "\($0)" } ?? ""),
             ("dispatchBehindBytes", String(store.unindexedBytes)),
             ("remainHowManyDataToFlush", "\(store.unflushedBytes) B"),
             ("earliestMessageTimeStamp", String((try? store.earliestStoreTimestamp).flatMap { $0 } ?? -1)),

@@ -38,7 +38,7 @@ final class NameJournal: Sendable {
         }
     }
 
-    /// Makes the names durable; after an error no later call may say that they are.
+    /// Makes the names durable; after an error no later call may say that they are, but for ``retry()``.
     func sync() throws(StoreError) {
         let failure: StoreError? = turn.withLock { failed in
             if failed == nil {
@@ -54,11 +54,21 @@ final class NameJournal: Sendable {
             defer { unsynced = Directories() }
             return unsynced.inOrder
         }
-        for directory in directories {
+        for (index, directory) in directories.enumerated() {
             do throws(StoreError) { try io.syncDirectory(directory) } catch {
                 // Removed meanwhile, with its topic: nothing of it is left to be made durable.
-                guard error.cause == .noSuchFileOrDirectory else { throw error }
+                guard error.cause == .noSuchFileOrDirectory else {
+                    note(Array(directories[index...]))
+                    throw error
+                }
             }
         }
     }
+
+    /// Whether the names could not be made durable.
+    var hasFailed: Bool { turn.withLock { $0 != nil } }
+
+    /// Has the directories that could not be synced synced again, as a new process would: for names that follow from
+    /// something else.
+    func retry() { turn.withLock { $0 = nil } }
 }

@@ -202,11 +202,19 @@ final class SegmentChain: Sendable {
 
     /// Brings the segments that hold any of `range`, and the names of all, to the disk.
     func sync(_ range: Range<Int64>) throws(StoreError) {
+        try syncFiles(range)
+        try syncNames()
+    }
+
+    /// Brings the segments that hold any of `range` to the disk.
+    func syncFiles(_ range: Range<Int64>) throws(StoreError) {
         for segment in all where segment.baseOffset < range.upperBound && segment.endOffset > range.lowerBound {
             try segment.sync()
         }
-        try names.sync()
     }
+
+    /// Brings the names of all segments to the disk.
+    func syncNames() throws(StoreError) { try names.sync() }
 
     /// Ends the chain at the offset: removes later segments and zeroes the rest of its own; `durably` waits for the disk.
     func cut(at offset: Int64, durably: Bool) throws(StoreError) {

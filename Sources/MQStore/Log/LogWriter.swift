@@ -14,10 +14,14 @@ final class LogWriter: Sendable {
         /// Of a master's log, instead of appends.
         var pieces: [ReplicaPiece] = []
         var chores: [TopicChore] = []
+        /// What else must not happen beside a write.
+        var tasks: [@Sendable () -> Void] = []
         var isClosed = false
         var refusal: StoreError?
 
-        var hasWork: Bool { !appends.isEmpty || !pieces.isEmpty || !chores.isEmpty || isClosed }
+        var hasWork: Bool {
+            !appends.isEmpty || !pieces.isEmpty || !chores.isEmpty || !tasks.isEmpty || isClosed
+        }
     }
 
     /// What is done to a topic between two writes.
@@ -167,6 +171,11 @@ final class LogWriter: Sendable {
         if isClosed { done(StoreError(.closed, message: "the store was stopped")) }
     }
 
+    /// Does this between two writes; not at all when the store stops before.
+    func perform(_ task: @escaping @Sendable () -> Void) {
+        inbox.withLockAndWake { if !$0.isClosed { $0.tasks.append(task) } }
+    }
+
     /// From now on every append is refused with this error.
     func refuse(_ error: StoreError) {
         inbox.withLock { if $0.refusal == nil { $0.refusal = error } }
@@ -180,13 +189,16 @@ final class LogWriter: Sendable {
 
     /// Waits for work and does it; `false` when that was the last.
     func turn(_ machine: LogWriteLoop) -> Bool {
-        let (appends, pieces, chores, isClosed, refusal) = inbox.wait(until: \.hasWork) { inbox in
-            let taken = (inbox.appends, inbox.pieces, inbox.chores, inbox.isClosed, inbox.refusal)
+        let (appends, pieces, chores, tasks, isClosed, refusal) = inbox.wait(until: \.hasWork) { inbox in
+            let taken = (
+                inbox.appends, inbox.pieces, inbox.chores, inbox.tasks, inbox.isClosed, inbox.refusal
+            )
             inbox.pieces = []
             inbox.appends = []
             inbox.appends.reserveCapacity(taken.0.count)
             inbox.bytes = 0
             inbox.chores = []
+            inbox.tasks = []
             return taken
         }
         if let refusal {
@@ -213,7 +225,8 @@ final class LogWriter: Sendable {
             case .believeDoubts: chore.done(machine.believeDoubts(of: chore.topic))
             }
         }
-        return !(isClosed && appends.isEmpty && pieces.isEmpty && chores.isEmpty)
+        for task in tasks { task() }
+        return !(isClosed && appends.isEmpty && pieces.isEmpty && chores.isEmpty && tasks.isEmpty)
     }
 
     /// Whether ``turn(_:)`` would find anything to do.

@@ -11,7 +11,8 @@ import NIOCore
 /// 2. A sector of which a part lies behind the piece: a sound record begins there, so the sector was written.
 /// 3. A segment's rest behind a filler whose 8 bytes went bad: it was never meant to be written.
 /// 4. The same behind a sound filler, when the record before it went bad and nobody knows where that one ends.
-/// 5. A sector that cannot be read: zeros only stand for what it holds.
+/// 5. A sector that cannot be read: zeros only stand for what it holds. Nor the zeros behind it up to the segment's end: a
+///    filler may begin in it.
 ///
 /// One case cannot be told apart: rot in a record whose body holds a sector of zeros itself.
 struct UnwrittenPiece {
@@ -31,7 +32,8 @@ struct UnwrittenPiece {
         while start < range.upperBound {
             let segmentEnd = (start / source.segmentBytes + 1) * source.segmentBytes
             let end = min(range.upperBound, segmentEnd)
-            let filler = end == segmentEnd ? try soundFiller(in: start..<end) : nil
+            var filler = end == segmentEnd ? try soundFiller(in: start..<end) : nil
+            if filler == nil, end == segmentEnd { filler = try unreadableFiller(in: start..<end) }
             let piece = start..<(filler ?? end)
             if try hasSector(in: piece), !(try isFiller(piece, segmentEnd: segmentEnd)) { return true }
             start = end
@@ -71,14 +73,25 @@ struct UnwrittenPiece {
         {
             return false
         }
-        var position = piece.lowerBound + Self.fillerBytes
-        while position < piece.upperBound {
-            let window = try source.fetch(position, Int(min(Self.windowBytes, piece.upperBound - position)))
+        return try isAllZero(piece.lowerBound + Self.fillerBytes..<piece.upperBound)
+    }
+
+    private func isAllZero(_ range: Range<Int64>) throws(StoreError) -> Bool {
+        var position = range.lowerBound
+        while position < range.upperBound {
+            let window = try source.fetch(position, Int(min(Self.windowBytes, range.upperBound - position)))
             guard window.readableBytes > 0 else { return true }
             if !Self.isZero(window, 0, Int64(window.readableBytes)) { return false }
             position += Int64(window.readableBytes)
         }
         return true
+    }
+
+    /// Where the zeros begin that follow a sector that cannot be read, when nothing else comes up to the segment's end.
+    private func unreadableFiller(in piece: Range<Int64>) throws(StoreError) -> Int64? {
+        guard let last = source.places?.ranges.last(where: { $0.overlaps(piece) }), last.upperBound < piece.upperBound
+        else { return nil }
+        return try isAllZero(last.upperBound..<piece.upperBound) ? last.upperBound : nil
     }
 
     /// Where the filler begins whose size leads from there to the segment's end, which is the piece's.

@@ -1,22 +1,26 @@
 import NIOCore
 import SystemPackage
 
-/// Entries in sectors that the disk cannot read.
+/// Entries in sectors that the disk cannot read, or that a failed sync may have kept from it.
 extension ConsumeQueue {
     /// How many entries are looked at for a neighbour that says where in the log to look.
     private static let neighbours: Int64 = 64
 
     /// What was read of a window, with the entries that could not be read as the log tells them.
     ///
-    /// - Returns: `nil` when all of it can be read by now.
+    /// - Returns: `nil` when all of it can be read by now, where it could not before.
     /// - Throws: ``StoreError/Code/unreadable`` while the store starts.
     func completed(_ window: [QueueEntry?], at offset: Int64) throws(StoreError) -> [QueueEntry?]? {
         guard derivation.isPossible else {
             throw StoreError(.unreadable, path: chain.directory, message: "pread", cause: .ioError)
         }
-        let range = max(offset, minimumOffset)..<min(offset + Int64(window.count), maximumOffset)
-        let bad = window.indices.map { offset + Int64($0) }.filter { isUnreadable($0) }
-        guard let first = bad.first, let last = bad.last else { return nil }
+        let start = max(offset, minimumOffset)
+        let range = start..<max(start, min(offset + Int64(window.count), maximumOffset))
+        let bad = window.indices.filter { index in
+            let place = offset + Int64(index)
+            return isUnreadable(place) || isGivenUp && window[index] == nil && range.contains(place)
+        }.map { offset + Int64($0) }
+        guard let first = bad.first, let last = bad.last else { return isGivenUp ? window : nil }
         var window = window
         let places = max(first, range.lowerBound)..<max(min(last + 1, range.upperBound), max(first, range.lowerBound))
         let entries = try derived(places)

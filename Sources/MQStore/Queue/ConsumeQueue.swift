@@ -16,6 +16,9 @@ final class ConsumeQueue: Sendable {
     private let dirty = Mutex<Range<Int64>?>(nil)
     /// Whether the files cannot be believed any more, or not be read.
     private let lost = Atomic<Bool>(false)
+    /// Why the last sync failed, until what it covered is written over.
+    private let failedSync = Mutex<StoreError?>(nil)
+    private let givenUp = Atomic<Bool>(false)
     /// Entries that the disk cannot read, as the log tells them.
     private let derivedEntries = Mutex<[Int64: QueueEntry]>([:])
     /// Held by whoever takes entries away, the writer at the end and the housekeeper at the beginning; whether the queue
@@ -113,7 +116,7 @@ final class ConsumeQueue: Sendable {
                 at: offset * QueueEntry.encodedSize, count: Int(count * QueueEntry.encodedSize), into: &buffer)
             let width = Int(QueueEntry.encodedSize)
             let window = (0..<(buffer.readableBytes / width)).map { _ in QueueEntry(from: &buffer) }
-            if isWhole { return window }
+            if isWhole, !isGivenUp { return window }
             if let completed = try completed(window, at: offset) { return completed }
         }
     }
@@ -397,21 +400,46 @@ final class ConsumeQueue: Sendable {
         return position
     }
 
-    /// Syncs what changed since the last call.
+    /// Syncs what changed since the last call; one that is given up is not looked at.
     ///
-    /// After an error nobody knows what the disk holds, and a later success proves nothing: the caller must not let the
-    /// checkpoint pass any more.
+    /// After an error nobody knows what the disk holds, and a later success proves nothing: each call fails until what
+    /// changed was written over.
     func sync() throws(StoreError) {
+        if isGivenUp { return }
+        if let error = failedSync.withLock({ $0 }) { throw error }
         let range = dirty.withLock { dirty in
             defer { dirty = nil }
             return dirty
         }
         guard let range else { return }
         do throws(StoreError) {
-            try chain.sync(range)
+            try chain.syncFiles(range)
         } catch {
+            failedSync.withLock { $0 = error }
+            markDirty(range)
+            throw error
+        }
+        do throws(StoreError) { try chain.syncNames() } catch {
             markDirty(range)
             throw error
         }
     }
+
+    /// Writes what a failed sync covered over with itself, so that another one brings it to the disk.
+    ///
+    /// On the writer's thread, whose entries it would otherwise take back.
+    func writeOver() throws(StoreError) {
+        guard hasFailedSync else { return }
+        if let range = dirty.withLock({ $0 }) { try chain.rewrite(range) }
+        failedSync.withLock { $0 = nil }
+    }
+
+    /// Whether a sync failed, and what it covered was not written over since.
+    var hasFailedSync: Bool { failedSync.withLock { $0 != nil } }
+
+    /// Whether the disk may lack entries, for good: the next start makes the queue anew.
+    var isGivenUp: Bool { givenUp.load(ordering: .relaxed) }
+
+    /// From now on entries that are not there count as unreadable, and nobody waits for their sync.
+    func giveUp() { givenUp.store(true, ordering: .relaxed) }
 }

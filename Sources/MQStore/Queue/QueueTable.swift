@@ -27,12 +27,55 @@ final class QueueTable: Sendable {
         names.note([directory.removingLastComponent(), directory])
         for topic in try io.names(in: directory) {
             names.note([directory.appending(topic)])
+            var lost: [QueueKey] = []
             for name in try io.names(in: directory.appending(topic)) {
+                if let key = Self.lostQueue(topic: topic, mark: name) { lost.append(key) }
                 guard let queueID = Int32(name) else { continue }
                 names.note([directory.appending(topic).appending(name)])
                 _ = try makeIfMissing(QueueKey(topic: topic, queueID: queueID), extends: false)
             }
+            for key in lost { try makeIfMissing(key, extends: false).lose() }
         }
+    }
+
+    // MARK: Queues that were given up
+
+    private static let markSuffix = ".lost"
+
+    /// The queue that a mark in its topic's folder says is to be made anew. RocketMQ passes such a file over.
+    private static func lostQueue(topic: String, mark: String) -> QueueKey? {
+        guard mark.hasSuffix(markSuffix) else { return nil }
+        return Int32(mark.dropLast(markSuffix.count)).map { QueueKey(topic: topic, queueID: $0) }
+    }
+
+    private func mark(of key: QueueKey) -> FilePath {
+        directory.appending(key.topic).appending(String(key.queueID) + Self.markSuffix)
+    }
+
+    /// Notes durably that a queue is to be made anew by the next start, whatever its files hold.
+    func giveUp(_ queue: ConsumeQueue) throws(StoreError) {
+        try io.touch(mark(of: queue.key))
+        queue.giveUp()
+    }
+
+    /// Takes the marks away of queues that were made anew.
+    ///
+    /// Not durably: one that comes back has the queue made anew again.
+    func forgetGivenUp() throws(StoreError) {
+        for topic in try io.names(in: directory) {
+            for name in try io.names(in: directory.appending(topic)) {
+                guard let key = Self.lostQueue(topic: topic, mark: name) else { continue }
+                try io.removeFile(mark(of: key))
+                names.note([directory.appending(topic)])
+            }
+        }
+    }
+
+    /// Has names that could not be made durable tried again; whether there were any.
+    func retryNames() -> Bool {
+        guard names.hasFailed else { return false }
+        names.retry()
+        return true
     }
 
     /// Brings files that were found too short to their size.
@@ -80,6 +123,7 @@ final class QueueTable: Sendable {
         for queue in gone { queue.retire() }
         let directory = directory.appending(topic)
         for name in try io.names(in: directory) {
+            if let key = Self.lostQueue(topic: topic, mark: name) { try io.removeFile(mark(of: key)) }
             guard Int32(name) != nil else { continue }
             for file in try io.names(in: directory.appending(name)) {
                 try io.removeFile(directory.appending(name).appending(file))

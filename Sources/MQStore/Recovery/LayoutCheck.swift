@@ -26,14 +26,14 @@ struct LayoutCheck {
         if let reach = notes.reach {
             if reach.segmentBytes != log.segmentBytes, !log.all.isEmpty {
                 throw Self.misfit(
-                    log.directory, "segments of \(reach.segmentBytes) bytes", "mapedFileSizeCommitLog",
+                    log.directory, "segments of \(reach.segmentBytes) bytes", "mappedFileSizeCommitLog",
                     found: log.segmentBytes, wanted: reach.segmentBytes)
             }
             let width = QueueEntry.encodedSize
             if reach.entriesPerQueueFile != configuration.entriesPerQueueFile, !queues.all.isEmpty {
                 throw Self.misfit(
                     configuration.consumeQueueDirectory, "files of \(reach.entriesPerQueueFile) entries",
-                    "mapedFileSizeConsumeQueue", found: configuration.entriesPerQueueFile * width,
+                    "mappedFileSizeConsumeQueue", found: configuration.entriesPerQueueFile * width,
                     wanted: reach.entriesPerQueueFile * width)
             }
             return
@@ -44,7 +44,7 @@ struct LayoutCheck {
             throw StoreError(
                 .layout, path: segment.path,
                 message: "the file has \(segment.foundBytes) bytes, and segments are set to \(segment.size) "
-                    + "(mapedFileSizeCommitLog); set the size it was written with, or put back what it lost")
+                    + "(mappedFileSizeCommitLog); set the size it was written with, or put back what it lost")
         }
     }
 

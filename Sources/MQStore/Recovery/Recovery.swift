@@ -73,7 +73,11 @@ struct Recovery {
     func run() throws -> Outcome {
         var lost: Set<QueueKey> = []
         while true {
-            do { return try bringIntoAgreement() } catch let error as StoreError where error.code == .unreadable {
+            do {
+                let outcome = try bringIntoAgreement()
+                if !outcome.report.lackingQueues.isEmpty { try queues.forgetGivenUp() }
+                return outcome
+            } catch let error as StoreError where error.code == .unreadable {
                 guard let queue = queues.all.first(where: { error.path.map($0.owns) ?? false }),
                     lost.insert(queue.key).inserted
                 else { throw error }

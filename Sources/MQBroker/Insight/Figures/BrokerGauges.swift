@@ -15,6 +15,7 @@ struct BrokerGauges: Sendable {
     private let replicaBehind: Gauge
     private let replicaLate: Gauge
     private let writable: Gauge
+    private let upkeep: Gauge
     private let cut: Gauge
     private let epoch: Gauge
     private let connections: Gauge
@@ -46,6 +47,7 @@ struct BrokerGauges: Sendable {
         replicaBehind = gauge("mqbroker_replication_behind_bytes")
         replicaLate = gauge("mqbroker_replication_behind_milliseconds")
         writable = gauge("mqbroker_store_writable")
+        upkeep = gauge("mqbroker_store_upkeep")
         cut = gauge("mqbroker_log_cut_bytes")
         epoch = gauge("mqbroker_log_epoch")
         connections = gauge("mqbroker_client_connections")
@@ -69,6 +71,7 @@ struct BrokerGauges: Sendable {
         replicaBehind.record(context.replication.slave?.lagBytes ?? master.lagBytes ?? 0)
         replicaLate.record(master.lagMilliseconds ?? 0)
         writable.record(context.store.isWritable ? 1 : 0)
+        upkeep.record(context.store.upkeepTrouble == nil ? 1 : 0)
         cut.record(context.replication.cutBytes)
         epoch.record(context.replication.epochs.table.last.number)
         connections.record(context.connections.withLock { $0.count })
