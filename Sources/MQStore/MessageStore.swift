@@ -156,7 +156,8 @@ public final class MessageStore: Sendable {
         indexLoop = loop
         housekeeper = StoreHousekeeper(
             configuration: configuration, log: log, queues: queues, progress: progress,
-            queuesKnownTo: report.walkedFrom, index: index, indexer: indexer, io: io, now: now,
+            queuesKnownTo: report.walkedFrom, unknownTo: wasCleanStop || notes.syncedTo != nil ? 0 : report.logEnd,
+            index: index, indexer: indexer, io: io, now: now,
             onWriter: { writer.perform($0) })
         let assigner = OffsetAssigner(
             segmentBytes: configuration.segmentBytes, logOffset: report.logEnd,

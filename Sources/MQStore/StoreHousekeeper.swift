@@ -19,6 +19,7 @@ final class StoreHousekeeper: Sendable {
     private let isCleaningAsked = Atomic<Bool>(false)
     private let areEntriesAsked = Atomic<Bool>(false)
     private let thread = Mutex<StoreThread?>(nil)
+    private let unknownTo: Int64
     private let rhythm = Mutex(ProbeRhythm())
 
     /// What keeps the chores from their ends.
@@ -44,14 +45,16 @@ final class StoreHousekeeper: Sendable {
 
     /// - Parameters:
     ///   - queuesKnownTo: up to where in the log the start could rely on what it was told of the queues.
+    ///   - unknownTo: the end of a log of which the start was told nothing; 0 when it was told something.
     ///   - onWriter: has the writer's thread do something between two writes.
     init(
         configuration: StoreConfiguration, log: SegmentChain, queues: QueueTable, progress: StoreProgress,
-        queuesKnownTo: Int64, index: MessageIndex?, indexer: LogIndexer?, io: any StorageIO,
+        queuesKnownTo: Int64, unknownTo: Int64, index: MessageIndex?, indexer: LogIndexer?, io: any StorageIO,
         now: @escaping @Sendable () -> Int64,
         onWriter: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void
     ) {
         self.onWriter = onWriter
+        self.unknownTo = unknownTo
         queueEnds = Mutex(QueueEndsSchedule(known: queuesKnownTo))
         self.configuration = configuration
         self.log = log
@@ -128,6 +131,9 @@ final class StoreHousekeeper: Sendable {
     /// - Returns: whether what there is is noted.
     @discardableResult
     func writeCheckpoint(isLast: Bool = false) -> Bool {
+        // Nobody knows how far an earlier process had synced: a note that says less would let the next start take what
+        // stands behind a hole for never synced.
+        guard progress.flushedOffset >= unknownTo else { return false }
         // Taken before the sync: what is written during it is not covered. The time first: it covers no more.
         let written = progress.lastTimestamp
         let writtenOffset = progress.writtenOffset

@@ -92,6 +92,28 @@ import Testing
         #expect(try again.store.bodies("a").count == 7 && end(of: "a", in: again) == 9)
     }
 
+    /// The disk was full at the first checkpoint, and a start knows nothing of syncs: what it notes before its own first
+    /// sync must not say that the process before had synced less than it had.
+    @Test(arguments: [true, false]) func aFirstCheckpointTakesBackNoSync(power: Bool) throws {
+        let disk = SimulatedDisk(seed: 7)
+        let store = try open(on: disk)
+        send(1, to: store, topic: "a", bytes: 2000)
+        let hole = store.store.maximumLogOffset
+        send(3, to: store, topic: "a", bytes: 2000)
+        store.flush()
+        store.writeCheckpoint()
+        disk.kill()
+        try zeroSector(behind: hole, on: disk)
+        for file in [configuration().checkpointFile, configuration().queueEndsFile] { try disk.removeFile(file) }
+        let second = try open(on: disk)
+        try #require(second.store.recovery.damagedOffsets == [hole])
+        second.writeCheckpoint()
+        if power { disk.cutPower() } else { disk.kill() }
+        let third = try open(on: disk)
+        #expect(third.store.recovery.damagedOffsets == [hole] && third.store.recovery.letGoRecords == 0)
+        #expect(try end(of: "a", in: third) == 4 && third.store.bodies("a").count == 3)
+    }
+
     /// All messages of `a` are too old, `b` lost its files, nobody noted where queues end, and the start is cut short at
     /// every operation of the disk: `a` goes on where it was.
     @Test(arguments: [true, false]) func aStartThatIsCutShortForgetsNoQueue(power: Bool) throws {
