@@ -210,6 +210,10 @@ import Testing
         try file.close()
         var found: [StoreScrubber.Finding] = []
         _ = try StoreScrubber(root: fixture.root).scrub { found.append($0) }
-        #expect(found == [.missingEnd(logOffset: offset, syncedTimestamp: 1_700_000_000_000)])
+        #expect(
+            found == [
+                .missingEnd(logOffset: offset, syncedTimestamp: 1_700_000_000_000),
+                .missingQueueEnd(topic: "t", queueID: 0, queueOffsets: 2..<3),
+            ])
     }
 }
