@@ -1,3 +1,4 @@
+import MQReplication
 public import MQStore
 public import MQTransport
 import NIOCore
@@ -31,6 +32,8 @@ public struct BrokerConfiguration: Sendable {
     public var brokerID: Int64 = 0
     /// What the broker is in its group.
     public var role = BrokerRole.asyncMaster
+    /// How the group comes to its master.
+    public var failover = GroupSettings()
     /// When a stored message is answered.
     public var flushDiskType = FlushDiskType.async
     /// The port clients use; the fast port is two below. 0 lets the system choose both.
@@ -175,11 +178,6 @@ public struct BrokerConfiguration: Sendable {
         brokerName = settings.string("brokerName", default: brokerName)
         brokerID = try settings.integer("brokerId", in: 0...Int64(Int32.max), default: brokerID)
         role = try settings.choice("brokerRole", default: role)
-        // As RocketMQ has it: a master is number 0 whatever it is called, a slave any other.
-        if role != .slave { brokerID = 0 }
-        if role == .slave, brokerID == 0 {
-            throw settings.bad("brokerId", accepted: "1 or more for a SLAVE; 0 is its master's")
-        }
         flushDiskType = try settings.choice("flushDiskType", default: flushDiskType)
         listenPort = try settings.integer("listenPort", in: 0...65535, default: listenPort)
         if listenPort == 1 || listenPort == 2 {
@@ -197,6 +195,8 @@ public struct BrokerConfiguration: Sendable {
         slaveSyncPeriod = try settings.milliseconds("slaveSyncPeriod", default: slaveSyncPeriod)
         bindAddress = settings.string("bindAddress", default: bindAddress)
         nameservers = try Self.nameservers(&settings)
+        failover = try GroupSettings(settings: &settings, role: role, nameservers: nameservers)
+        try checkNumber(&settings)
         brokerIP1 = try Self.address("brokerIP1", default: HostAddresses.first ?? brokerIP1, &settings)
         brokerIP2 = try Self.address("brokerIP2", default: brokerIP1, &settings)
         storeRoot = FilePath(settings.string("storePathRootDir", default: storeRoot.string))
@@ -269,6 +269,21 @@ public struct BrokerConfiguration: Sendable {
         threads = try settings.integer("serverWorkerThreads", in: 1...64, default: threads)
     }
 
+    /// As RocketMQ has it, a master is number 0 whatever it is called, and a slave any other. Where any broker may become the
+    /// master, each has a number of its own, and is told of as 0 while it is the master.
+    private mutating func checkNumber(_ settings: inout Settings) throws(ConfigurationError) {
+        if failover.policy != .none {
+            guard brokerID > 0 else {
+                throw settings.bad(
+                    "brokerId", accepted: "1 or more with a failoverPolicy, for each broker of the name another")
+            }
+        } else if role != .slave {
+            brokerID = 0
+        } else if brokerID == 0 {
+            throw settings.bad("brokerId", accepted: "1 or more for a SLAVE; 0 is its master's")
+        }
+    }
+
     private static func nameservers(_ settings: inout Settings) throws(ConfigurationError) -> [String] {
         let texts = settings.string("namesrvAddr", default: "").split { $0 == ";" || $0 == "," }
         var addresses: [String] = []
@@ -311,6 +326,8 @@ public struct BrokerConfiguration: Sendable {
         store.segmentBytes = segmentBytes
         store.entriesPerQueueFile = queueFileBytes / 20
         store.flushPolicy = flushDiskType == .sync ? .sync : .async
+        // A group's master counts on what its followers have on their disks.
+        store.syncsCopies = failover.policy == .etcd && flushDiskType == .sync
         store.flushIntervalMilliseconds = flushIntervalMilliseconds
         store.syncFlushTimeoutMilliseconds = syncFlushTimeoutMilliseconds
         store.flushLeastPages = flushLeastPages

@@ -15,6 +15,8 @@ final class BrokerContext: Sendable {
     let configuration: BrokerConfiguration
     let store: MessageStore
     let replication: Replication
+    /// Has done what the group decides, where it may change its master; there once the broker listens.
+    let group = Mutex<GroupShell?>(nil)
     /// Threads for what may block on the disk, by kind of work.
     let lanes: WorkLanes
     let metrics: BrokerMetrics
@@ -141,6 +143,23 @@ final class BrokerContext: Sendable {
         }
     }
 
+    /// A topic with queues and without a configuration was made, and saving the table failed, or the table was copied before:
+    /// its messages must stay within reach. The queues of deleted topics the store knows by itself.
+    func restoreTopics() {
+        var queueCounts: [String: Int32] = [:]
+        for key in store.queueKeys {
+            queueCounts[key.topic] = max(queueCounts[key.topic, default: 0], key.queueID + 1)
+        }
+        let time = now()
+        for (topic, count) in queueCounts {
+            guard case .created = topics.withLock({ $0.ensure(topic, queues: count, nowMilliseconds: time) })
+            else { continue }
+            logger.warning(
+                "a topic has messages and no configuration; it is made anew",
+                metadata: ["topic": "\(topic)", "queues": "\(count)"])
+        }
+    }
+
     /// Begins to be the master, in an epoch of its own behind those that are known. Blocks on the disk.
     func beginReign(known: Int64) {
         do throws(StoreError) {
@@ -195,15 +214,36 @@ final class BrokerContext: Sendable {
     func awaitCopy(
         of end: Int64, isWanted: Bool, _ done: @escaping @Sendable (ReplicationMaster.Outcome) -> Void
     ) {
-        guard isWanted, configuration.role == .syncMaster else { return done(.copied) }
+        guard isWanted, replication.role == .syncMaster else { return done(.copied) }
         let limit = MonotonicClock.nanoseconds() + configuration.syncFlushTimeoutMilliseconds * 1_000_000
         replication.master.awaitCopy(of: end, until: limit, done)
+    }
+
+    /// Stores messages as ``MQStore/MessageStore/append(_:awaitsFlush:isPatient:wakesWriter:completion:)`` does, while this
+    /// broker is the master: all that is stored goes through here.
+    func append(
+        _ drafts: [RecordDraft], awaitsFlush: Bool = true, isPatient: Bool = true, wakesWriter: Bool = true,
+        completion: @escaping @Sendable (Result<AppendReceipt, StoreError>) -> Void
+    ) {
+        guard let gate = replication.member?.gate else {
+            return store.append(
+                drafts, awaitsFlush: awaitsFlush, isPatient: isPatient, wakesWriter: wakesWriter,
+                completion: completion)
+        }
+        guard gate.enter() else {
+            return completion(.failure(StoreError(.closed, message: "this broker is not the master now")))
+        }
+        store.append(drafts, awaitsFlush: awaitsFlush, isPatient: isPatient, wakesWriter: wakesWriter) {
+            // Who is answered later than now waits for the group by then, and hears of its end.
+            completion($0)
+            gate.leave()
+        }
     }
 
     /// Stores what a request came to; the code says, as a send's does, whether what the configuration promises was kept.
     func store(_ drafts: [RecordDraft], then done: @escaping @Sendable (Result<ResponseCode, StoreError>) -> Void) {
         let lastBytes = Int64(drafts.last?.encodedSize ?? 0)
-        store.append(drafts) { [self] result in
+        append(drafts) { [self] result in
             switch result {
             case .success(let receipt):
                 awaitCopy(of: (receipt.logOffsets.last ?? 0) + lastBytes, isWanted: true) { copy in

@@ -17,7 +17,7 @@ struct Registration: Sendable {
     /// On a slave: what is done with the master that a nameserver names.
     var masterFound: (@Sendable (RegisterBrokerResponseHeader) -> Void)?
 
-    /// The version of the topic table that each nameserver has confirmed.
+    /// What each nameserver has confirmed.
     let confirmed = Confirmations()
 
     /// Registers with all nameservers and waits for the slowest; failures are logged, the next round tries again.
@@ -26,9 +26,11 @@ struct Registration: Sendable {
     /// heartbeat too; `forceRegister` sends the table all the same, as Apache's broker does by default.
     func registerEverywhere() async {
         let settings = context.configuration
+        // One number for all of a round, whatever this broker becomes meanwhile: the next round tells of that.
+        let brokerID = context.replication.announcedID
         var header = RegisterBrokerRequestHeader(
             brokerName: settings.brokerName, brokerAddress: brokerAddress, clusterName: settings.clusterName,
-            haServerAddress: haAddress, brokerID: settings.brokerID, compressed: settings.compressesRegistration,
+            haServerAddress: haAddress, brokerID: brokerID, compressed: settings.compressesRegistration,
             bodyCRC32: nil)
         let isWritable = context.store.isWritable
         let live = context.live.withLock { $0 }
@@ -41,27 +43,29 @@ struct Registration: Sendable {
             for nameserver in settings.nameservers {
                 group.addTask {
                     defer { watch?.watch(nameserver) }
-                    if await isKnown(table.dataVersion, at: nameserver) { return }
+                    let told = Confirmations.Told(version: table.dataVersion, brokerID: brokerID)
+                    if await isKnown(told, at: nameserver) { return }
                     let isConfirmed = await tell(nameserver, registration, timeout: settings.registrationTimeout)
-                    confirmed.versions.withLock { $0[nameserver] = isConfirmed ? table.dataVersion : nil }
+                    confirmed.told.withLock { $0[nameserver] = isConfirmed ? told : nil }
                 }
             }
         }
     }
 
-    /// Whether a nameserver says that it has this version; it is asked only when it had it before.
-    private func isKnown(_ version: DataVersion, at nameserver: String) async -> Bool {
+    /// Whether a nameserver says that it has this version; it is asked only when it had it before, of this broker under this
+    /// number.
+    private func isKnown(_ told: Confirmations.Told, at nameserver: String) async -> Bool {
         let settings = context.configuration
         // A slave learns with each registration where its master is.
         guard masterFound == nil, !context.live.withLock({ $0.forcesRegistration }),
-            confirmed.versions.withLock({ $0[nameserver] }) == version
+            confirmed.told.withLock({ $0[nameserver] }) == told
         else {
             return false
         }
         let header = QueryDataVersionRequestHeader(
             brokerName: settings.brokerName, brokerAddress: brokerAddress, clusterName: settings.clusterName,
-            brokerID: settings.brokerID)
-        let query = RemotingCommand.request(.queryDataVersion, header, body: version.encoded())
+            brokerID: told.brokerID)
+        let query = RemotingCommand.request(.queryDataVersion, header, body: told.version.encoded())
         do {
             let answer = try await client.call(query, to: nameserver, timeout: settings.registrationTimeout)
             guard answer.responseCode == .success else { return false }
@@ -80,7 +84,7 @@ struct Registration: Sendable {
                 .unregisterBroker,
                 UnregisterBrokerRequestHeader(
                     brokerName: settings.brokerName, brokerAddress: brokerAddress, clusterName: settings.clusterName,
-                    brokerID: settings.brokerID)),
+                    brokerID: context.replication.announcedID)),
             timeout: .milliseconds(200))
     }
 
@@ -115,5 +119,11 @@ struct Registration: Sendable {
 
 /// What the nameservers have confirmed; shared by the rounds.
 final class Confirmations: Sendable {
-    let versions = Mutex<[String: DataVersion]>([:])
+    /// A topic table, and the broker's number that it was told with.
+    struct Told: Equatable {
+        var version: DataVersion
+        var brokerID: Int64
+    }
+
+    let told = Mutex<[String: Told]>([:])
 }

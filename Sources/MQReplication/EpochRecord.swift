@@ -66,6 +66,23 @@ public final class EpochRecord: Sendable {
         return epoch
     }
 
+    /// Begins this epoch at the log's end, for a master that its group has made so. Blocks on the disk.
+    ///
+    /// - Throws: when it could not be written: nothing may be said to be of the epoch before ``saveIfUnsaved()`` goes well.
+    public func begin(_ epoch: Epoch, span: Range<Int64>) throws(StoreError) {
+        state.withLock { state in
+            guard epoch > state.table.last else { return }
+            state.table.begin(epoch, at: span.upperBound)
+            state.table.forget(before: span.lowerBound)
+            state.isSaved = false
+        }
+        try saveIfUnsaved()
+        state.withLock { $0.reign = epoch }
+    }
+
+    /// Takes note that this broker is the master no longer.
+    public func endReign() { state.withLock { $0.reign = nil } }
+
     /// Takes over the table of the broker whose log is copied from now on. Blocks on the disk.
     public func adopt(_ table: EpochTable) throws(StoreError) {
         let before = self.table

@@ -19,6 +19,9 @@ public final class ReplicationMaster: Sendable {
         public var batchBytes = 256 << 10
         /// `haSlaveFallbehindMax`: a slave this far behind counts as none, in bytes.
         public var furthestBehind: Int64 = 256 << 20
+        /// Whether those who wait are answered by ``ReplicationMaster/acknowledge(upTo:)`` alone, and not by what one slave
+        /// reports.
+        public var answersBySet = false
 
         public init() {}
     }
@@ -43,6 +46,7 @@ public final class ReplicationMaster: Sendable {
     private let store: MessageStore
     private let configuration: Configuration
     private let logger: Logger
+    private let events: FollowerEvents?
     private let state: Mutex<State>
     private let nextID = Atomic(0)
 
@@ -52,17 +56,70 @@ public final class ReplicationMaster: Sendable {
         var accepting: StoreThread?
         var connections: [Int: SlaveConnection] = [:]
         var isStopped = false
+        var admission: Admission
+        /// The brokers behind the connections, where they said who they are.
+        var replicas: [Int: ReplicaID] = [:]
         /// When the foremost slave last had the whole log, on the monotonic clock; 0 before.
         var caughtUpAt: Int64 = 0
     }
 
-    public init(store: MessageStore, configuration: Configuration, logger: Logger) {
+    /// Who is sent the log.
+    private enum Admission {
+        /// Whoever asks.
+        case all
+        /// Nobody: this broker is not the master of its group now.
+        case nobody
+        /// Who takes this broker for the master in this epoch, and who knows of no epochs.
+        case followers(Epoch)
+    }
+
+    /// - Parameter events: told of followers in a group that may change its master; nobody is sent the log then before
+    ///   ``serve(in:)``. `nil` where the master is fixed: whoever asks is sent it.
+    public init(
+        store: MessageStore, configuration: Configuration, logger: Logger, events: FollowerEvents? = nil
+    ) {
         self.store = store
         self.configuration = configuration
         self.logger = logger
+        self.events = events
         state = Mutex(
-            State(acknowledgements: Acknowledgements<Waiter>(furthestBehind: configuration.furthestBehind)))
+            State(
+                acknowledgements: Acknowledgements<Waiter>(furthestBehind: configuration.furthestBehind),
+                admission: events == nil ? .all : .nobody))
     }
+
+    /// Sends the log to those who follow this broker as the master in this epoch.
+    public func serve(in epoch: Epoch) {
+        state.withLock { state in
+            state.admission = .followers(epoch)
+            // Whoever waits before the set has said anything waits for it.
+            if configuration.answersBySet { _ = state.acknowledgements.report(0, from: Self.wholeSet) }
+        }
+    }
+
+    /// Ends all links, sends the log to nobody, and answers all who wait: nobody knows what becomes of what they wrote. Blocks
+    /// until the links have ended.
+    public func release() {
+        let connections = state.withLock { state in
+            state.admission = .nobody
+            defer { state.connections = [:] }
+            return Array(state.connections.values)
+        }
+        for connection in connections { connection.end() }
+        for connection in connections { connection.join() }
+        let waiters = state.withLock { $0.acknowledgements.giveUp() }
+        for waiter in waiters { waiter(.timedOut) }
+    }
+
+    /// Answers those whose records end before an offset, where that is the group's to say: all of whom it demands it have them.
+    public func acknowledge(upTo offset: Int64) {
+        guard configuration.answersBySet else { return }
+        let covered = state.withLock { $0.acknowledgements.report(offset, from: Self.wholeSet) }
+        for waiter in covered { waiter(.copied) }
+    }
+
+    /// Stands for the in-sync set as a whole among the connections, whose numbers begin with 1.
+    private static let wholeSet = 0
 
     /// Listens; gives the port.
     /// - Throws: `StreamSocket.Failure` when the port is taken.
@@ -145,7 +202,8 @@ public final class ReplicationMaster: Sendable {
             let id = nextID.wrappingAdd(1, ordering: .relaxed).newValue
             let connection = SlaveConnection(
                 StreamSocket(descriptor: descriptor), store: store, configuration: configuration, logger: logger,
-                reported: { [self] in reported($0, from: id) }, ended: { [self] in ended(id) })
+                objection: { [self] in objection(to: $0) }, reported: { [self] in reported($1, from: id, $0) },
+                ended: { [self] in ended(id) })
             let isWanted = state.withLock { state in
                 if !state.isStopped { state.connections[id] = connection }
                 return !state.isStopped
@@ -154,20 +212,36 @@ public final class ReplicationMaster: Sendable {
         }
     }
 
-    private func reported(_ offset: Int64, from id: Int) {
+    private func objection(to hello: FollowerHello?) -> String? {
+        state.withLock { state in
+            switch state.admission {
+            case .all: nil
+            case .nobody: "this broker is not the master now"
+            case .followers(let epoch):
+                // RocketMQ's slaves say nothing of epochs. They are sent the log, and count for nothing.
+                hello == nil || hello?.epoch == epoch
+                    ? nil : "it follows epoch \(hello?.epoch.number ?? 0), and this is \(epoch.number)"
+            }
+        }
+    }
+
+    private func reported(_ offset: Int64, from id: Int, _ replica: Replica?) {
         let hasAll = offset >= store.maximumLogOffset
         let covered = state.withLock { state in
             if hasAll || state.caughtUpAt == 0 { state.caughtUpAt = MonotonicClock.nanoseconds() }
-            return state.acknowledgements.report(offset, from: id)
+            if let replica { state.replicas[id] = replica.id }
+            return configuration.answersBySet ? [] : state.acknowledgements.report(offset, from: id)
         }
         for waiter in covered { waiter(.copied) }
+        if let replica { events?.reported(replica, id, offset) }
     }
 
     private func ended(_ id: Int) {
-        let alone = state.withLock { state in
+        let (alone, replica) = state.withLock { state in
             if !state.isStopped { state.connections[id] = nil }
-            return state.acknowledgements.left(id)
+            return (state.acknowledgements.left(id), state.replicas.removeValue(forKey: id))
         }
         for waiter in alone { waiter(.unavailable) }
+        if let replica { events?.left(replica, id) }
     }
 }

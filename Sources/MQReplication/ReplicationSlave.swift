@@ -21,6 +21,8 @@ public final class ReplicationSlave: Sendable {
         public var connectMilliseconds = 5000
         /// What may wait for the store's writer, in bytes; the master is not read from meanwhile.
         public var waitingBytes = 16 << 20
+        /// Whether only what is on this disk is reported: see ``ReplicationSlave/reportFlushed()``.
+        public var reportsFlushed = false
 
         public init() {}
     }
@@ -55,15 +57,37 @@ public final class ReplicationSlave: Sendable {
     /// word, and another epoch's. Answers once, on any thread.
     public typealias Admit = @Sendable (@escaping @Sendable (Admission) -> Void) -> Void
 
+    /// How a slave follows in a group that may change its master: by one link, in one epoch.
+    public struct Following: Sendable {
+        /// What it says of itself.
+        public var replica: Replica
+        /// The epoch in which the other end is to be the master.
+        public var epoch: Epoch
+        /// Called once when the link has ended or did not come about, and all that came by it is written; not after
+        /// ``ReplicationSlave/leave()``.
+        public var ended: @Sendable () -> Void
+
+        public init(replica: Replica, epoch: Epoch, ended: @escaping @Sendable () -> Void) {
+            self.replica = replica
+            self.epoch = epoch
+            self.ended = ended
+        }
+    }
+
     private let store: MessageStore
     private let configuration: Configuration
     private let logger: Logger
     private let state = WaitableMutex(State())
+    private let lastReport = Atomic<Int64>(-1)
     private let thread = Mutex<StoreThread?>(nil)
 
     private struct State {
         var master: Master?
         var admit: Admit?
+        /// There for one link alone.
+        var following: Following?
+        /// Counts the masters that were named.
+        var target = 0
         /// The link for which an answer is awaited, and the answer.
         var asked = 0
         var admission: Admission?
@@ -105,12 +129,44 @@ public final class ReplicationSlave: Sendable {
     /// - Parameter admit: asked for each link before anything is sent over it; without it every master is followed.
     public func follow(_ master: Master, admit: Admit? = nil) {
         state.withLockAndWake { state in
-            state.admit = admit
+            (state.admit, state.following) = (admit, nil)
             guard state.master != master else { return }
+            state.target += 1
             // The same place, and more known of it: the link stands, unless there is none.
             if state.master?.address != master.address { state.socket?.shut() }
             state.master = master
         }
+    }
+
+    /// Follows a master by one link, and by no other after it.
+    public func follow(_ master: Master, _ following: Following) {
+        state.withLockAndWake { state in
+            (state.admit, state.following) = (nil, following)
+            state.socket?.shut()
+            state.target += 1
+            state.master = master
+        }
+    }
+
+    /// Ends the link, if there is one; blocks until all that came by it is written.
+    public func leave() {
+        state.withLockAndWake { state in
+            (state.master, state.following) = (nil, nil)
+            state.target += 1
+            state.socket?.shut()
+        }
+        state.wait(until: { $0.socket == nil && $0.waiting == 0 }, { _ in })
+    }
+
+    /// Tells the master what is on this disk, where that is what counts and is news; to be called when more is.
+    public func reportFlushed() {
+        guard configuration.reportsFlushed, let socket = state.withLock({ $0.isFollowing ? $0.socket : nil }) else {
+            return
+        }
+        let end = store.flushedLogOffset
+        guard lastReport.load(ordering: .relaxed) < end else { return }
+        // What cannot be sent is noticed by the thread that receives.
+        try? report(end, on: socket)
     }
 
     /// Whether a master sends its log here.
@@ -122,19 +178,31 @@ public final class ReplicationSlave: Sendable {
     private func run() {
         var lastComplaint = ""
         while true {
-            let master = state.wait(until: { $0.isStopped || $0.master != nil }) { $0.isStopped ? nil : $0.master }
+            let (master, following, target) = state.wait(until: { $0.isStopped || $0.master != nil }) {
+                ($0.isStopped ? nil : $0.master, $0.following, $0.target)
+            }
             guard let master else { return }
             do {
-                try follow(master) { lastComplaint = "" }
+                try follow(master, following, target) { lastComplaint = "" }
             } catch {
-                let isStopped = state.withLock { $0.isStopped }
+                let isStopped = state.withLock { $0.isStopped || $0.target != target }
                 // Once, not each second.
                 if !isStopped, "\(error)" != lastComplaint {
                     lastComplaint = "\(error)"
                     logger.warning(
-                        "the link to the master failed, and is tried again",
+                        following == nil
+                            ? "the link to the master failed, and is tried again" : "the link to the master ended",
                         metadata: ["master": "\(master.address)", "error": "\(error)"])
                 }
+            }
+            if let following {
+                let isWanted = state.withLock { state in
+                    guard state.target == target else { return false }
+                    (state.master, state.following) = (nil, nil)
+                    return !state.isStopped
+                }
+                if isWanted { following.ended() }
+                continue
             }
             state.wait(
                 atMostMilliseconds: configuration.pauseMilliseconds,
@@ -143,26 +211,44 @@ public final class ReplicationSlave: Sendable {
     }
 
     /// Follows a master until the link fails.
-    private func follow(_ master: Master, _ whenLinked: () -> Void) throws {
+    private func follow(_ master: Master, _ following: Following?, _ target: Int, _ whenLinked: () -> Void) throws {
         // What an earlier link handed over must be written: the log's end says what is asked for.
         state.wait(until: { $0.waiting == 0 }, { $0.failure = nil })
         let socket = try StreamSocket.connect(
             to: master.address, timeoutMilliseconds: configuration.connectMilliseconds)
         socket.setTimeout(SO_RCVTIMEO, milliseconds: configuration.heartbeatMilliseconds)
-        state.withLock { $0.socket = socket }
+        let isWanted = state.withLock { state in
+            let isWanted =
+                !state.isStopped && state.master?.address == master.address
+                && (following == nil || state.target == target)
+            if isWanted { state.socket = socket }
+            return isWanted
+        }
+        guard isWanted else { return }
         defer {
-            state.withLock { ($0.socket, $0.isFollowing) = (nil, false) }
+            state.withLockAndWake { ($0.socket, $0.isFollowing) = (nil, false) }
             state.wait(until: { $0.waiting == 0 }, { _ in })
             withExtendedLifetime(socket) {}
         }
-        if state.withLock({ $0.isStopped || $0.master?.address != master.address }) { return }
         guard let logStart = try admitted(master) else { return }
         let end = store.maximumLogOffset
-        if end == 0, let logStart = logStart.value { try report(~logStart, on: socket) }
-        try report(end, on: socket)
+        if let following {
+            let start = end == 0 ? logStart.value ?? 0 : end
+            try socket.send(
+                FollowerHello(replica: following.replica, epoch: following.epoch, start: start).encoded())
+        } else if end == 0, let logStart = logStart.value {
+            try report(~logStart, on: socket)
+        }
+        try report(reportable, on: socket)
         logger.info("following a master", metadata: ["master": "\(master.address)", "from": "\(end)"])
         whenLinked()
         state.withLock { $0.isFollowing = true }
+        reportFlushed()
+        try receive(from: socket, end: end)
+    }
+
+    /// Takes the log until the link fails.
+    private func receive(from socket: StreamSocket, end: Int64) throws {
         var stream = ReplicaStream(position: end == 0 ? nil : end)
         var silence = 0
         while true {
@@ -176,7 +262,7 @@ public final class ReplicationSlave: Sendable {
                 guard silence < configuration.silenceMilliseconds else {
                     throw LinkError(description: "the master said nothing for \(silence) ms")
                 }
-                try report(store.maximumLogOffset, on: socket)
+                try report(reportable, on: socket)
                 continue
             }
             if let failure = state.withLock({ $0.failure }) { throw failure }
@@ -185,6 +271,9 @@ public final class ReplicationSlave: Sendable {
             if let end = stream.position { state.withLock { $0.masterEnd = max($0.masterEnd, end) } }
         }
     }
+
+    /// What is said to be had.
+    private var reportable: Int64 { configuration.reportsFlushed ? store.flushedLogOffset : store.maximumLogOffset }
 
     /// Where an empty store begins.
     private struct LogStart { var value: Int64? }
@@ -221,7 +310,7 @@ public final class ReplicationSlave: Sendable {
         if let failure { throw failure }
         store.appendReplica(piece.bytes, at: piece.logOffset) { [self] result in
             switch result {
-            case .success(let end): try? report(end, on: socket)
+            case .success(let end): if !configuration.reportsFlushed { try? report(end, on: socket) }
             case .failure(let error):
                 socket.shut()
                 state.withLock { if $0.failure == nil { $0.failure = error } }
@@ -233,6 +322,7 @@ public final class ReplicationSlave: Sendable {
     private func report(_ offset: Int64, on socket: StreamSocket) throws(StreamSocket.Failure) {
         var buffer = ByteBuffer()
         buffer.writeInteger(offset)
+        lastReport.store(offset, ordering: .relaxed)
         try socket.send(buffer)
     }
 }

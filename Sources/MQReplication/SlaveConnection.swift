@@ -10,7 +10,9 @@ final class SlaveConnection: Sendable {
     private let store: MessageStore
     private let configuration: ReplicationMaster.Configuration
     private let logger: Logger
-    private let reported: @Sendable (Int64) -> Void
+    private let reported: @Sendable (Replica?, Int64) -> Void
+    /// Why whoever connected is not sent the log now; asked once, with what it says of itself.
+    private let objection: @Sendable (FollowerHello?) -> String?
     private let ended: @Sendable () -> Void
     private let peer: String
     /// Where the slave wants the log from, once it has said so; less than 0 before.
@@ -21,13 +23,17 @@ final class SlaveConnection: Sendable {
 
     private struct Start {
         var offset: Int64?
+        /// Who the slave is, if it has said so.
+        var replica: Replica?
         var isOver = false
     }
 
     init(
         _ socket: StreamSocket, store: MessageStore, configuration: ReplicationMaster.Configuration, logger: Logger,
-        reported: @escaping @Sendable (Int64) -> Void, ended: @escaping @Sendable () -> Void
+        objection: @escaping @Sendable (FollowerHello?) -> String?,
+        reported: @escaping @Sendable (Replica?, Int64) -> Void, ended: @escaping @Sendable () -> Void
     ) {
+        self.objection = objection
         self.socket = socket
         self.store = store
         self.configuration = configuration
@@ -91,30 +97,46 @@ final class SlaveConnection: Sendable {
             }
             // Each report says all that the ones before said.
             var last: Int64?
-            while let report = unread.readInteger(as: Int64.self) {
+            while let report = unread.getInteger(at: unread.readerIndex, as: Int64.self) {
+                if report == FollowerHello.mark, beginning.withLock({ $0.offset == nil }) {
+                    var rest = unread
+                    rest.moveReaderIndex(forwardBy: HAFrame.reportBytes)
+                    guard let hello = FollowerHello(after: &rest) else { break }
+                    unread = rest
+                    if let reason = begin(at: hello.start, hello) { return reason }
+                    continue
+                }
+                unread.moveReaderIndex(forwardBy: HAFrame.reportBytes)
                 if beginning.withLock({ $0.offset == nil }) {
-                    let end = store.maximumLogOffset
                     let start = HAFrame.start(
-                        report: report, logEnd: end, segmentBytes: store.configuration.segmentBytes)
-                    guard start <= end else {
-                        return "its log ends at \(start), and this master's at \(end)"
-                    }
-                    guard start >= store.minimumLogOffset else {
-                        return "it wants the log from \(start), which begins at \(store.minimumLogOffset) here; "
-                            + "empty its store to have it begin anew"
-                    }
-                    beginning.withLockAndWake { $0.offset = start }
+                        report: report, logEnd: store.maximumLogOffset, segmentBytes: store.configuration.segmentBytes)
+                    if let reason = begin(at: start, nil) { return reason }
                 }
                 if report >= 0 { last = report }
             }
             unread.discardReadBytes()
-            guard let last else { continue }
+            guard var last else { continue }
             guard last <= store.maximumLogOffset else {
                 return "it says to have \(last), and this master's log ends at \(store.maximumLogOffset)"
             }
+            // Two threads of a slave report: the smaller one of two may come later.
+            last = max(last, lastReport.load(ordering: .relaxed))
             lastReport.store(last, ordering: .relaxed)
-            reported(last)
+            reported(beginning.withLock { $0.replica }, last)
         }
+    }
+
+    /// Begins to send the log from a place; why not, when that cannot be.
+    private func begin(at start: Int64, _ hello: FollowerHello?) -> String? {
+        let end = store.maximumLogOffset
+        if let reason = objection(hello) { return reason }
+        guard start <= end else { return "its log ends at \(start), and this master's at \(end)" }
+        guard start >= store.minimumLogOffset else {
+            return "it wants the log from \(start), which begins at \(store.minimumLogOffset) here; "
+                + "empty its store to have it begin anew"
+        }
+        beginning.withLockAndWake { ($0.offset, $0.replica) = (start, hello?.replica) }
+        return nil
     }
 
     /// Sends the log until the slave is gone; says why it is, where that is news.

@@ -30,6 +30,8 @@ public struct StoreConfiguration: Sendable {
     /// Whether the next segment gets its blocks as soon as it is made, in the background (`warmMapedFileEnable`); else it
     /// is sparse, and takes space as it is written.
     public var allocatesAhead = false
+    /// Whether a synchronous store syncs what it copies from a master at once, and not at the interval: somebody counts on it.
+    public var syncsCopies = false
     /// How often the consume queues and the checkpoint are synced, in milliseconds.
     public var checkpointIntervalMilliseconds: Int64 = 1000
     /// How long a synchronous append waits for its sync before it is answered with a time-out, in milliseconds.

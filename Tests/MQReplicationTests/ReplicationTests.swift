@@ -71,7 +71,7 @@ import Testing
             body: ByteBuffer(string: body), properties: ByteBuffer(string: "TAGS\u{1}a\u{2}"))
     }
 
-    private func eventually(_ condition: () throws -> Bool) async throws -> Bool {
+    func eventually(_ condition: () throws -> Bool) async throws -> Bool {
         for _ in 0..<1000 {
             if try condition() { return true }
             try await Task.sleep(for: .milliseconds(10))

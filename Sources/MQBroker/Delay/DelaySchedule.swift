@@ -127,7 +127,7 @@ final class DelaySchedule: Sendable {
                 release(level, offset: next, due: 0)
                 return mayHaveMore ? deliverSoon() : ()
             }
-            context.store.append(drafts) { [self] result in
+            context.append(drafts) { [self] result in
                 switch result {
                 case .success(let receipt) where receipt.flush != .failed && receipt.flush != .timedOut:
                     release(level, offset: next, due: 0)

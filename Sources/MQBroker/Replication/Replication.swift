@@ -11,8 +11,12 @@ import SystemPackage
 /// A slave serves its log too, since its master may come back from a power cut with less of it.
 struct Replication: Sendable {
     let master: ReplicationMaster
-    /// There on a slave.
+    /// There on a slave, and on every broker of a group that may change its master.
     let slave: ReplicationSlave?
+    /// This broker in its group, where that may change its master: what it is there is the member's to say. Elsewhere the
+    /// configuration says it once and for all.
+    let member: GroupMember?
+    private let configured: (role: BrokerRole, id: Int64)
     /// Which epoch wrote which part of the log.
     let epochs: EpochRecord
     /// What was cut from the log, by this start and by earlier ones.
@@ -31,9 +35,25 @@ struct Replication: Sendable {
         settings.silenceMilliseconds = Int(configuration.haSilence.milliseconds)
         settings.batchBytes = configuration.haBatchBytes
         settings.furthestBehind = configuration.haFurthestBehind
-        master = ReplicationMaster(store: store, configuration: settings, logger: logger)
+        configured = (configuration.role, configuration.brokerID)
+        let member = opened.replica.map {
+            GroupMember(
+                configuration.failover, replica: $0, isFounder: configuration.role != .slave, store: store,
+                epochs: opened.epochs.table)
+        }
+        self.member = member
+        if configuration.failover.policy == .etcd {
+            // The group's in-sync set decides, however far behind it is.
+            (settings.answersBySet, settings.furthestBehind) = (true, .max)
+        }
+        let events = member.map { member in
+            FollowerEvents(
+                reported: { [weak member] in member?.tell(.follower($0, session: $1, reported: $2)) },
+                left: { [weak member] in member?.tell(.followerLeft($0, session: $1)) })
+        }
+        master = ReplicationMaster(store: store, configuration: settings, logger: logger, events: events)
         slave =
-            configuration.role == .slave
+            configuration.role == .slave || member != nil
             ? Self.follower(configuration, store: store, logger: logger) : nil
     }
 
@@ -44,10 +64,22 @@ struct Replication: Sendable {
         var settings = ReplicationSlave.Configuration()
         settings.heartbeatMilliseconds = Int(configuration.haHeartbeat.milliseconds)
         settings.silenceMilliseconds = Int(configuration.haSilence.milliseconds)
+        settings.reportsFlushed = store.configuration.syncsCopies
         return ReplicationSlave(store: store, configuration: settings, logger: logger)
     }
 
-    var isSlave: Bool { slave != nil }
+    /// Whether this broker takes no messages of its own now.
+    var isSlave: Bool { member.map { !$0.isMaster } ?? (slave != nil) }
+
+    /// The number under which nameservers are told of this broker: 0 while it is the master.
+    var announcedID: Int64 { member.map { $0.mayClaim ? 0 : $0.replica.id.number } ?? configured.id }
+
+    /// What this broker is now, by RocketMQ's names.
+    var role: BrokerRole {
+        guard let member else { return configured.role }
+        guard member.isMaster else { return .slave }
+        return member.settings.policy == .etcd ? .syncMaster : member.settings.roleWhenMaster
+    }
 
     /// Where the log is served, `host:port`; empty before it is.
     var address: String { served.address.withLock { $0 } }
@@ -76,7 +108,7 @@ struct Replication: Sendable {
             ("logEpoch", String(epochs.table.last.number)), ("cutBytes", String(cutBytes)),
             ("lastCut", cuts.last?.path.lastComponent?.string ?? ""),
         ]
-        if let slave {
+        if let slave, isSlave {
             return history + [
                 ("followsMaster", String(slave.isConnected)), ("masterAheadBytes", String(slave.lagBytes)),
                 ("slaves", slaves),

@@ -23,6 +23,8 @@ struct Siblings: Sendable {
         var master: LogSpan
         /// The epoch in which the sibling is the master; `nil` while it is not.
         var reign: Epoch?
+        /// Who it is, in a group that may change its master.
+        var replica: Replica?
         var segmentBytes: Int64
         /// Where the log is sent from.
         var address: SocketAddress
@@ -69,6 +71,7 @@ struct Siblings: Sendable {
         var log = Log(
             own: LogSpan(start: store.minimumLogOffset, end: store.maximumLogOffset, epochs: epochs.table),
             master: LogSpan(start: first.minOffset, end: first.maxOffset, epochs: table), reign: reign,
+            replica: first.replicaID.map { Replica(id: ReplicaID($0), incarnation: first.incarnation ?? 0) },
             segmentBytes: first.segmentBytes, address: try SocketAddress(ipAddress: place.host, port: place.port),
             isSame: true)
         let end = min(log.commonEnd, limit)
@@ -219,7 +222,9 @@ struct Siblings: Sendable {
             for await case let info? in group {
                 group.cancelAll()
                 let all = info.brokers[configuration.brokerName]?.addresses ?? [:]
-                return all.filter { $0.key != configuration.brokerID }
+                // In a group that may change its master, this broker may be listed under another number than its own.
+                let own = HostPort(host: configuration.brokerIP1, port: configuration.listenPort).description
+                return all.filter { $0.key != configuration.brokerID && $0.value != own }
             }
             return [:]
         }

@@ -1,4 +1,3 @@
-import MQReplication
 import MQStore
 import MQTransport
 import MQWire
@@ -7,7 +6,7 @@ import NIOPosix
 import Synchronization
 import SystemPackage
 
-/// Requests of tools and slaves about tables: topics (17, 21, 215), offsets (43, 45), groups (200, 201, 207), the log (21001).
+/// Requests of tools and slaves about tables: topics (17, 21, 215), offsets (43, 45), groups (200, 201, 207).
 struct AdminProcessor: RequestProcessor {
     let context: BrokerContext
     let delays: DelaySchedule
@@ -24,21 +23,6 @@ struct AdminProcessor: RequestProcessor {
         case .getAllDelayOffset: reply.send(request.response(.success, body: delays.json.encoded()))
         case .getAllSubscriptionGroups:
             reply.send(request.response(.success, body: context.groups.withLock { $0.json }.encoded()))
-        case .haLogSpan:
-            let header: LogSpanRequestHeader = try request.header()
-            context.answer(reply, on: context.lanes.tables) { [context] in
-                let store = context.store
-                let sum = try store.checksum(before: header.checkEnd, count: header.checkBytes)
-                let epochs = context.replication.epochs
-                let reign = epochs.reign
-                return request.response(
-                    .success,
-                    LogSpanResponseHeader(
-                        minOffset: store.minimumLogOffset, maxOffset: store.maximumLogOffset,
-                        segmentBytes: store.configuration.segmentBytes, haAddress: context.replication.address,
-                        checksum: sum, reignNumber: reign?.number, reignMark: reign?.mark),
-                    body: ByteBuffer(string: epochs.table.text))
-            }
         case .updateAndCreateSubscriptionGroup: try updateGroup(request, reply: reply)
         case .deleteSubscriptionGroup:
             let name = try request.extFields.required("groupName")

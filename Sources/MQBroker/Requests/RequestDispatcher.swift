@@ -1,3 +1,4 @@
+import MQReplication
 import MQStore
 import MQTransport
 import MQWire
@@ -67,6 +68,24 @@ final class RequestDispatcher: Sendable {
         }
     }
 
+    /// Whether a request has something stored, for which the group has to be there.
+    private static func isStored(_ code: RequestCode) -> Bool {
+        switch code {
+        case .sendMessage, .sendMessageV2, .sendBatchMessage, .consumerSendMessageBack, .endTransaction: true
+        default: false
+        }
+    }
+
+    /// Why a master stores nothing at this moment; nothing of the request was.
+    private static func remark(_ refusal: ReplicaSetMachine.Refusal) -> String {
+        switch refusal {
+        case .notMaster: "[NOT_MASTER]this broker is not the master of its group; send to its master"
+        case .leaseOver: "[LEASE_OVER]this broker cannot renew its lease, and another one may be the master soon"
+        case .tooFewInSync: "[IN_SYNC_REPLICAS_NOT_ENOUGH]too few brokers of the group are in sync"
+        case .handingOver: "[HANDING_OVER]another broker of the group becomes the master; ask for the route again"
+        }
+    }
+
     func handle(_ request: RemotingCommand, on connection: RemotingConnection, reply: RemotingReply) {
         // Whatever request names a group: it may become a topic's name, and that a folder's.
         for (field, name) in request.extFields.pairs
@@ -75,8 +94,14 @@ final class RequestDispatcher: Sendable {
             guard !name.isEmpty, let objection = GroupName.objection(to: name) else { continue }
             return reply.send(.systemError, remark: objection)
         }
-        if send.context.replication.isSlave, let refusal = Self.refusalOfSlave(request.requestCode) {
-            return reply.send(refusal.code, remark: refusal.remark)
+        if send.context.replication.isSlave {
+            if let refusal = Self.refusalOfSlave(request.requestCode) {
+                return reply.send(refusal.code, remark: refusal.remark)
+            }
+        } else if let member = send.context.replication.member, Self.isStored(request.requestCode),
+            let reason = member.refusal
+        {
+            return reply.send(.serviceNotAvailable, remark: Self.remark(reason))
         }
         do {
             switch request.requestCode {

@@ -173,7 +173,7 @@ struct SendProcessor: Sendable {
         let start = MonotonicClock.nanoseconds()
         let bytes = drafts.reduce(0) { $0 + $1.encodedSize }
         let lastBytes = Int64(drafts.last?.encodedSize ?? 0)
-        context.store.append(drafts, awaitsFlush: waits, isPatient: false, wakesWriter: isLast) {
+        context.append(drafts, awaitsFlush: waits, isPatient: false, wakesWriter: isLast) {
             [context, topic = drafts[0].topic] result in
             context.metrics.putLatency.recordNanoseconds(MonotonicClock.nanoseconds() - start)
             switch result {

@@ -1,4 +1,5 @@
 import Logging
+import MQReplication
 import MQStore
 import MQTransport
 import MQWire
@@ -75,7 +76,9 @@ struct SettingsProcessor: RequestProcessor {
         let live = context.live.withLock { $0 }
         return [
             ("brokerClusterName", settings.clusterName), ("brokerName", settings.brokerName),
-            ("brokerId", String(settings.brokerID)), ("brokerRole", settings.role.rawValue),
+            ("brokerId", String(context.replication.announcedID)),
+            ("brokerRole", context.replication.role.rawValue),
+            ("failoverPolicy", settings.failover.policy.rawValue),
             ("flushDiskType", settings.flushDiskType.rawValue), ("listenPort", String(settings.listenPort)),
             ("haListenPort", String(settings.haListenPort)), ("brokerIP1", settings.brokerIP1),
             ("brokerIP2", settings.brokerIP2), ("namesrvAddr", settings.nameservers.joined(separator: ";")),

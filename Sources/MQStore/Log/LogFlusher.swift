@@ -38,6 +38,8 @@ final class LogFlusher: Sendable {
         var writtenTo: Int64
         var timestamp: Int64
         var isClosed = false
+        /// Something was copied that is to be synced at once.
+        var isCopyWaiting = false
         /// A sync has failed: from then on nothing is promised, whatever a later sync says.
         var hasFailed = false
     }
@@ -109,6 +111,7 @@ final class LogFlusher: Sendable {
             backlog.add(waiting.count)
             state.withLockAndWake { state in
                 if !waiting.isEmpty { state.waiting.append(Group(waiters: waiting, since: since)) }
+                if waiters.isEmpty, configuration.syncsCopies { state.isCopyWaiting = true }
                 state.writtenTo = writtenTo
                 state.timestamp = timestamp
             }
@@ -168,7 +171,7 @@ final class LogFlusher: Sendable {
         while true {
             let isClosed = state.wait(
                 atMostMilliseconds: intervalMilliseconds.load(ordering: .relaxed),
-                until: { $0.isClosed || (isSync && !$0.waiting.isEmpty) }
+                until: { $0.isClosed || (isSync && (!$0.waiting.isEmpty || $0.isCopyWaiting)) }
             ) { $0.isClosed }
             if !isSync, !isClosed, mayWait(since: lastSync) { continue }
             let last = round()
@@ -221,6 +224,7 @@ final class LogFlusher: Sendable {
         let (target, timestamp, hasFailed) = state.withLock { state in
             swap(&state.waiting, &state.inFlight)
             state.waiting.removeAll(keepingCapacity: true)
+            state.isCopyWaiting = false
             return (state.writtenTo, state.timestamp, state.hasFailed)
         }
         var outcome = AppendReceipt.Flush.flushed

@@ -65,6 +65,10 @@ extension MessageStore {
         progress.wait(beyond: logOffset, atMostMilliseconds: atMostMilliseconds, orUntil: isOver)
     }
 
+    /// Has somebody told whenever the log goes on or more of it is synced, on the store's threads, which must not be blocked;
+    /// nobody with `nil`.
+    public func observeLog(_ told: (@Sendable () -> Void)?) { progress.observe(told) }
+
     /// Wakes all who wait for the log to go on.
     public func wakeLogWaiters() { progress.wakeWaiters() }
 }

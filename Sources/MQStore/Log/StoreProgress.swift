@@ -14,6 +14,8 @@ final class StoreProgress: Sendable {
     /// Threads that wait for the log to go on, as a slave's sender does.
     private let waiters = Atomic<Int>(0)
     private let growth = WaitableMutex(())
+    private let observer = Mutex<(@Sendable () -> Void)?>(nil)
+    private let isObserved = Atomic<Bool>(false)
 
     /// Begins at what recovery found; what a killed process left in the page cache is written, but not yet synced.
     init(logEnd: Int64, timestamp: Int64, flushedTo: Int64? = nil, flushedTimestamp: Int64? = nil) {
@@ -65,6 +67,18 @@ final class StoreProgress: Sendable {
         written.store(writtenOffset, ordering: .sequentiallyConsistent)
         if waiters.load(ordering: .sequentiallyConsistent) > 0 { wakeWaiters() }
         appended.wrappingAdd(records, ordering: .relaxed)
+        tellObserver()
+    }
+
+    /// Has somebody told, on the store's threads, whenever the log goes on or more of it is synced; nobody with `nil`.
+    func observe(_ told: (@Sendable () -> Void)?) {
+        observer.withLock { $0 = told }
+        isObserved.store(told != nil, ordering: .releasing)
+    }
+
+    private func tellObserver() {
+        guard isObserved.load(ordering: .acquiring) else { return }
+        observer.withLock { $0 }?()
     }
 
     /// Wakes all who wait for the log to go on.
@@ -85,5 +99,6 @@ final class StoreProgress: Sendable {
     func synced(to offset: Int64, timestamp: Int64) {
         flushedTime.store(timestamp, ordering: .releasing)
         flushed.store(offset, ordering: .releasing)
+        tellObserver()
     }
 }

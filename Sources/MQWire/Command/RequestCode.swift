@@ -60,6 +60,7 @@ public struct RequestCode: RawRepresentable, Hashable, Sendable, CustomStringCon
         (.resumeCheckHalfMessage, "RESUME_CHECK_HALF_MESSAGE"),
         (.getAllProducerInfo, "GET_ALL_PRODUCER_INFO"),
         (.deleteExpiredCommitLog, "DELETE_EXPIRED_COMMITLOG"), (.haLogSpan, "HA_LOG_SPAN"),
+        (.takeOver, "TAKE_OVER"), (.switchMaster, "SWITCH_MASTER"),
     ]
 
     /// The protocol's name and number, for logs and remarks.
@@ -230,4 +231,8 @@ extension RequestCode {
     public static let deleteExpiredCommitLog = RequestCode(rawValue: 329)
     /// Of ours alone: which log a master has, for a slave that wants all of it. RocketMQ's broker answers 3.
     public static let haLogSpan = RequestCode(rawValue: 21_001)
+    /// Of ours alone: a master leaves its place to the slave that is asked.
+    public static let takeOver = RequestCode(rawValue: 21_002)
+    /// Of ours alone: an operator wants another broker of a group to be its master.
+    public static let switchMaster = RequestCode(rawValue: 21_003)
 }

@@ -226,12 +226,18 @@ public struct LogSpanResponseHeader: CommandHeader, Equatable {
     public var reignNumber: Int64?
     /// That epoch's mark.
     public var reignMark: UInt64?
+    /// The broker's number in a group that may change its master; `nil` in one that may not.
+    public var replicaID: Int64?
+    /// Which store it is, see `Replica` of MQReplication.
+    public var incarnation: UInt64?
 
     /// A header with the given values.
     public init(
         minOffset: Int64, maxOffset: Int64, segmentBytes: Int64, haAddress: String, checksum: UInt32?,
-        reignNumber: Int64? = nil, reignMark: UInt64? = nil
+        reignNumber: Int64? = nil, reignMark: UInt64? = nil, replicaID: Int64? = nil, incarnation: UInt64? = nil
     ) {
+        self.replicaID = replicaID
+        self.incarnation = incarnation
         self.reignNumber = reignNumber
         self.reignMark = reignMark
         self.minOffset = minOffset
@@ -250,6 +256,8 @@ public struct LogSpanResponseHeader: CommandHeader, Equatable {
         checksum = try fields.optional("checksum", as: UInt32.self)
         reignNumber = try fields.optional("reignNumber", as: Int64.self)
         reignMark = try fields.optional("reignMark", as: UInt64.self)
+        replicaID = try fields.optional("replicaId", as: Int64.self)
+        incarnation = try fields.optional("incarnation", as: UInt64.self)
     }
 
     /// The fields as they go on the wire.
@@ -262,6 +270,57 @@ public struct LogSpanResponseHeader: CommandHeader, Equatable {
         if let checksum { fields.set("checksum", checksum) }
         if let reignNumber { fields.set("reignNumber", reignNumber) }
         if let reignMark { fields.set("reignMark", reignMark) }
+        if let replicaID { fields.set("replicaId", replicaID) }
+        if let incarnation { fields.set("incarnation", incarnation) }
+        return fields
+    }
+}
+
+/// The fields of request 21002: the epoch of the master that leaves its place to whoever is asked.
+public struct TakeOverRequestHeader: CommandHeader, Equatable {
+    /// Its number.
+    public var epochNumber: Int64
+    /// Its mark.
+    public var epochMark: UInt64
+
+    /// A header with the given values.
+    public init(epochNumber: Int64, epochMark: UInt64) {
+        self.epochNumber = epochNumber
+        self.epochMark = epochMark
+    }
+
+    /// Reads the fields.
+    public init(fields: ExtFields) throws(HeaderError) {
+        epochNumber = try fields.required("epochNumber", as: Int64.self)
+        epochMark = try fields.required("epochMark", as: UInt64.self)
+    }
+
+    /// The fields as they go on the wire.
+    public var fields: ExtFields {
+        var fields = ExtFields()
+        fields.set("epochNumber", epochNumber)
+        fields.set("epochMark", epochMark)
+        return fields
+    }
+}
+
+/// The field of request 21003: the number of the broker that is to be its group's master.
+public struct SwitchMasterRequestHeader: CommandHeader, Equatable {
+    /// Its number.
+    public var replicaID: Int64
+
+    /// A header with the given value.
+    public init(replicaID: Int64) { self.replicaID = replicaID }
+
+    /// Reads the field.
+    public init(fields: ExtFields) throws(HeaderError) {
+        replicaID = try fields.required("replicaId", as: Int64.self)
+    }
+
+    /// The field as it goes on the wire.
+    public var fields: ExtFields {
+        var fields = ExtFields()
+        fields.set("replicaId", replicaID)
         return fields
     }
 }
