@@ -80,12 +80,14 @@ let package = Package(
         .target(name: "CStorage", exclude: ["README.md"]),
         library("MQStore", ["CStorage", "MQWire", nioCore, system, logging]),
         library("MQReplication", ["MQStore", "MQWire", nioCore, logging]),
+        library("MQEtcd", ["MQWire", "MQTransport", nioCore, nioPosix, nioHTTP]),
         library("MQNameserver", ["MQWire", "MQTransport", nioCore, nioPosix, logging, system]),
         library("MQMetrics", [metrics, nioCore, nioPosix, nioHTTP]),
         library(
             "MQBroker",
             [
-                "MQWire", "MQTransport", "MQStore", "MQReplication", "MQMetrics", metrics, nioCore, nioPosix, logging,
+                "MQWire", "MQTransport", "MQStore", "MQReplication", "MQEtcd", "MQMetrics", metrics, nioCore, nioPosix,
+                logging,
                 system,
             ]),
         library("MQProgram", ["MQTransport", arguments, logging]),
@@ -147,11 +149,13 @@ let package = Package(
             ]),
         tests("MQStore", ["MQWire", nioCore, system], resources: [.copy("Fixtures")]),
         tests("MQMetrics", [metrics, nioCore, nioPosix]),
+        tests("MQEtcd", ["MQTransport", nioCore, nioPosix]),
         tests("MQNameserver", ["MQWire", "MQTransport", nioCore, nioPosix, logging, system]),
         tests(
             "MQBroker",
             [
-                "MQWire", "MQTransport", "MQStore", "MQNameserver", "MQClient", "mqbroker", "mqnamesrv", "mqadmin",
+                "MQWire", "MQTransport", "MQStore", "MQReplication", "MQEtcd", "MQNameserver", "MQClient", "mqbroker",
+                "mqnamesrv", "mqadmin",
                 metrics, nioCore,
                 nioPosix, logging, system,
             ]),

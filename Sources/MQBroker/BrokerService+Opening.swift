@@ -216,9 +216,18 @@ extension BrokerService {
         guard let member = context.replication.member, let slave = context.replication.slave else { return }
         let shell = GroupShell(
             context: context, member: member, slave: slave, siblings: siblings, tables: copy, client: client,
-            coordinator: nil, restart: { [weak self] cut in self?.rejoin(cut: cut) })
+            coordinator: coordinator(context, member), restart: { [weak self] cut in self?.rejoin(cut: cut) })
         context.group.withLock { $0 = shell }
         shell.start(on: group.next())
+    }
+
+    private func coordinator(_ context: BrokerContext, _ member: GroupMember) -> EtcdCoordinator? {
+        guard member.settings.policy == .etcd else { return nil }
+        return EtcdCoordinator(
+            member.settings,
+            prefix: GroupKeys.prefix(cluster: configuration.clusterName, name: configuration.brokerName),
+            me: member.replica.id, address: context.announcedAddress, directory: member.directory, group: group,
+            logger: logger)
     }
 }
 

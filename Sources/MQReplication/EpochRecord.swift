@@ -71,7 +71,8 @@ public final class EpochRecord: Sendable {
     /// - Throws: when it could not be written: nothing may be said to be of the epoch before ``saveIfUnsaved()`` goes well.
     public func begin(_ epoch: Epoch, span: Range<Int64>) throws(StoreError) {
         state.withLock { state in
-            guard epoch > state.table.last else { return }
+            // Begun before, and perhaps not written then.
+            guard epoch != state.table.last else { return }
             state.table.begin(epoch, at: span.upperBound)
             state.table.forget(before: span.lowerBound)
             state.isSaved = false

@@ -13,6 +13,7 @@ struct AdminCommand: AsyncParsableCommand {
                 subcommands: [
                     ClusterList.self, BrokerStatus.self, GetBrokerConfig.self, UpdateBrokerConfig.self,
                     WipeWritePermission.self, AddWritePermission.self,
+                    SwitchMaster.self,
                 ]),
             CommandGroup(
                 name: "Topics",

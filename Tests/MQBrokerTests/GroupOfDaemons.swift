@@ -91,9 +91,9 @@ final class GroupOfDaemons {
     }
 
     /// Sends a signal, and waits for the end where it is one.
-    func end(_ number: Int, _ number2: Int32) {
+    func end(_ number: Int, _ signal: Int32) {
         guard let process = processes[number] else { return }
-        kill(process.processIdentifier, number2)
+        kill(process.processIdentifier, signal)
         // One that is stopped ends as well.
         kill(process.processIdentifier, SIGCONT)
         process.waitUntilExit()
@@ -130,14 +130,20 @@ final class GroupOfDaemons {
         return (info.brokers["g"]?.addresses ?? [:]).compactMapValues { numbers[$0] }
     }
 
-    /// Sends a message; the answer's code, `nil` without one.
-    func send(_ body: String, to number: Int, timeout: Duration = .seconds(5)) async -> (ResponseCode, String)? {
+    /// Sends a message; the answer's code and remark, `nil` without one.
+    static func send(
+        _ body: String, at address: String, through client: RemotingClient, timeout: Duration = .seconds(5)
+    ) async -> (ResponseCode, String)? {
         let header = SendMessageRequestHeader(
             producerGroup: "PG", topic: "T", defaultTopic: "TBW102", defaultTopicQueueNums: 1, queueID: 0, sysFlag: 0,
             bornTimestamp: 1, flag: 0, properties: "", reconsumeTimes: 0)
         let request = RemotingCommand.request(.sendMessage, header, body: ByteBuffer(string: body))
-        guard let answer = try? await client.call(request, to: address(number), timeout: timeout) else { return nil }
+        guard let answer = try? await client.call(request, to: address, timeout: timeout) else { return nil }
         return (answer.responseCode, answer.remark ?? "")
+    }
+
+    func send(_ body: String, to number: Int) async -> (ResponseCode, String)? {
+        await Self.send(body, at: address(number), through: client)
     }
 
     /// Sends until it is acknowledged; whether that came about. Each attempt is a message of its own.

@@ -100,6 +100,25 @@ final class GroupMember: Sendable {
     /// The lease by which this broker serves.
     var lease: Lease? { core.withLock { $0.machine.lease } }
 
+    /// What is said of the group in a broker's runtime information.
+    var figures: [(String, String)] {
+        let (machine, time) = core.withLock { ($0.machine, now()) }
+        var figures = [
+            ("failoverPolicy", settings.policy.rawValue), ("replicaId", String(replica.id.number)),
+            ("groupRole", machine.role.name),
+            ("refusesWrites", machine.refusal(now: time)?.rawValue ?? ""),
+            ("masterEpoch", machine.status.reign.map { String($0.number) } ?? ""),
+        ]
+        guard let group = machine.group else { return figures }
+        let set = group.inSync.map { String($0.id.number) }.joined(separator: ",")
+        figures += [
+            ("groupEpoch", String(group.epoch.number)), ("groupMaster", group.master.map { String($0.number) } ?? ""),
+            ("inSyncReplicas", set), ("minInSyncReplicas", String(settings.minimumInSync)),
+            ("leaseMillisecondsLeft", String(machine.lease.map { max(0, $0.validUntil - time) } ?? 0)),
+        ]
+        return figures
+    }
+
     /// What this broker says of itself to a sibling: no less than it has sent to anybody.
     func status() -> ReplicaStatus {
         let (status, gives) = core.withLock { core in

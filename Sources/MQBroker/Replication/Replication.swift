@@ -104,10 +104,11 @@ struct Replication: Sendable {
     /// What is said of it in a broker's runtime information.
     var figures: [(String, String)] {
         let slaves = master.slaves.map { "\($0.address)=\($0.reportedOffset ?? -1)" }.joined(separator: ",")
-        let history = [
-            ("logEpoch", String(epochs.table.last.number)), ("cutBytes", String(cutBytes)),
-            ("lastCut", cuts.last?.path.lastComponent?.string ?? ""),
-        ]
+        let history =
+            [
+                ("logEpoch", String(epochs.table.last.number)), ("cutBytes", String(cutBytes)),
+                ("lastCut", cuts.last?.path.lastComponent?.string ?? ""),
+            ] + (member?.figures ?? [])
         if let slave, isSlave {
             return history + [
                 ("followsMaster", String(slave.isConnected)), ("masterAheadBytes", String(slave.lagBytes)),

@@ -36,6 +36,20 @@ extension MQAdmin {
         try await changePermission(.wipeWritePermission, ofBroker: name, countField: "wipeTopicCount")
     }
 
+    /// Has another broker of a group be its master, and nothing lost: the one that is the master stores nothing more until the other
+    /// has all of it, then leaves it its place.
+    ///
+    /// - Parameter id: the `brokerId` of the one that is to be the master, as its file has it.
+    public func switchMaster(ofBroker name: String, to id: Int64) async throws(MQClientError) {
+        guard let set = try await clusterInfo().brokers[name] else {
+            throw .invalid(reason: "no nameserver knows a broker '\(name)' (mqadmin clusterList names them)")
+        }
+        guard let master = set.masterAddress else {
+            throw .invalid(reason: "the brokers '\(name)' have no master at this moment")
+        }
+        _ = try await ask(.request(.switchMaster, SwitchMasterRequestHeader(replicaID: id)), of: master)
+    }
+
     /// Gives the write permission back to all topics of a broker, at every nameserver; gives how many each changed.
     public func addWritePermission(ofBroker name: String) async throws(MQClientError) -> [(String, Int64)] {
         try await changePermission(.addWritePermission, ofBroker: name, countField: "addTopicCount")

@@ -56,9 +56,11 @@ extension ReplicaSetMachine {
         if case .following = role { actions.append(.stopStreaming) }
         let number = nextRequest()
         asked = (number, now)
+        // A log that is older than its group has epochs of its own.
+        let last = max(group.epoch.number, log.epochs.last.number)
         role = .campaigning(
             Campaign(
-                expected: group.revision, epoch: Epoch(number: group.epoch.number + 1, mark: me.incarnation),
+                expected: group.revision, epoch: Epoch(number: last + 1, mark: me.incarnation),
                 inSync: inSync, grant: (number, now)))
         actions.append(.grantLease(number))
     }

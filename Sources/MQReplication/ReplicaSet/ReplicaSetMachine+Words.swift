@@ -15,6 +15,19 @@ extension ReplicaSetMachine {
         case promoting(Epoch)
         /// Takes messages. → waiting, joining
         case mastering(Reign)
+
+        /// What it is called in figures.
+        public var name: String {
+            switch self {
+            case .waiting: "waiting"
+            case .polling: "polling"
+            case .joining: "joining"
+            case .following: "following"
+            case .campaigning: "campaigning"
+            case .promoting: "promoting"
+            case .mastering: "mastering"
+            }
+        }
     }
 
     /// A question to all siblings.

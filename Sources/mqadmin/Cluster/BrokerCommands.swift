@@ -122,3 +122,32 @@ struct UpdateSubscriptionGroup: AsyncParsableCommand {
         }
     }
 }
+
+/// `mqadmin switchMaster`
+struct SwitchMaster: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "switchMaster", abstract: "Has another broker of a group be its master.",
+        discussion: """
+            The master stores nothing more until the other has all of its log, then leaves it its place: nothing is lost. It
+            needs a failoverPolicy.
+
+            Example: mqadmin switchMaster -n 127.0.0.1:9876 --broker-name broker-a --to 2
+            """)
+
+    @Option(name: .customLong("broker-name"), help: "The group: its brokers' brokerName.")
+    var name: String
+    @Option(name: .customLong("to"), help: "The brokerId of the one that is to be the master, as its file has it.")
+    var heir: Int64
+    @OptionGroup var target: AdminTarget
+
+    func run() async throws {
+        try await target.run { (admin, _) async throws(MQClientError) in
+            try await admin.switchMaster(ofBroker: name, to: heir)
+            if target.isForMachine {
+                print(JSONValue.object([JSONMember("master", .integer(heir))]).text)
+            } else {
+                print("broker \(heir) of \(name) becomes the master")
+            }
+        }
+    }
+}

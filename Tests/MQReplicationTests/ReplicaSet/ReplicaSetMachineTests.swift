@@ -30,6 +30,21 @@ import Testing
         return machine
     }
 
+    /// A store that was a fixed master's has epochs that the coordinator knows nothing of: the next one comes after them, too.
+    @Test func aGroupBeginsBehindItsFoundersEpochs() throws {
+        var table = EpochTable()
+        table.begin(Epoch(number: 5, mark: 9), at: 0)
+        var machine = Machine(
+            configuration: Self.configuration(), me: Self.me, log: LogSpan(end: 10, epochs: table), flushedEnd: 10,
+            now: 1000)
+        _ = machine.handle(.timer, now: 1000)
+        _ = machine.handle(.answered(1, .state(GroupState())), now: 1000)
+        let epoch = Epoch(number: 6, mark: 11)
+        #expect(
+            machine.handle(.answered(2, .leaseGranted(5)), now: 1100)
+                == [.campaign(3, lease: 5, expected: 0, epoch: epoch, inSync: [Self.me])])
+    }
+
     @Test func nothingIsAcknowledgedBeforeAllInSyncHaveIt() throws {
         var machine = try Self.master(inSync: [Self.me, Self.other])
         #expect(machine.handle(.log(end: 100, flushed: 0), now: 1200) == [])

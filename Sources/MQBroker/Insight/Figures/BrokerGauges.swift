@@ -68,7 +68,8 @@ struct BrokerGauges: Sendable {
         let master = context.replication.master
         slaves.record(master.slaves.count)
         // Without a slave nobody is behind, and the number of slaves says that nobody is there.
-        replicaBehind.record(context.replication.slave?.lagBytes ?? master.lagBytes ?? 0)
+        let behind = context.replication.isSlave ? context.replication.slave?.lagBytes : master.lagBytes
+        replicaBehind.record(behind ?? 0)
         replicaLate.record(master.lagMilliseconds ?? 0)
         writable.record(context.store.isWritable ? 1 : 0)
         upkeep.record(context.store.upkeepTrouble == nil ? 1 : 0)
