@@ -90,6 +90,8 @@ import Testing
     @Test func slowPullsStarveNobody() async throws {
         try await TestBroker.run {
             $0.pullQueueCapacity = 30
+            // They wait until the test has seen all else go on, however slow the machine is.
+            $0.pullWait = .seconds(300)
         } _: { (test: TestBroker) async throws in
             _ = try await test.send("T")
             let gate = DispatchSemaphore(value: 0)
