@@ -110,9 +110,10 @@ struct NetworkFaultTests {
             // One that says yes and does nothing is seen through, and what the others did is undone.
             let idle = try await Self.shell(
                 """
-                nsenter -t \(host.pid) -m sh -ec 'umount "$(command -v nft)"; printf "#!/bin/sh\\n" >/run/nft
+                # What is hidden is no program, and not found by name.
+                nsenter -t \(host.pid) -m sh -ec 'umount "$0"; printf "#!/bin/sh\\n" >/run/nft
                 chmod 755 /run/nft
-                mount --bind /run/nft "$(command -v nft)"'
+                mount --bind /run/nft "$0"' "$(command -v nft)"
                 """)
             try #require(idle.status == 0)
             let idling = try await rig.seatrial("fault", "apply", "isolate", "broker-a", "--ttl", "60")
