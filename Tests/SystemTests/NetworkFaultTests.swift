@@ -111,7 +111,7 @@ struct NetworkFaultTests {
             let idle = try await Self.shell(
                 """
                 # What is hidden is no program, and not found by name.
-                nsenter -t \(host.pid) -m sh -ec 'umount "$0"; printf "#!/bin/sh\\n" >/run/nft
+                nsenter -t \(host.pid) -m -p sh -ec 'umount "$0"; printf "#!/bin/sh\\n" >/run/nft
                 chmod 755 /run/nft
                 mount --bind /run/nft "$0"' "$(command -v nft)"
                 """)
