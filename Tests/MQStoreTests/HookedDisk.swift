@@ -6,6 +6,8 @@ import SystemPackage
 /// A simulated disk that lets the test do something just before a write, a change of a file's size, or a read.
 final class HookedDisk: StorageIO {
     private let disk: SimulatedDisk
+    /// How often something was read of the log.
+    let reads = Atomic(0)
     private let hook = Mutex<(@Sendable () throws -> Void)?>(nil)
     private let readHook = Mutex<(@Sendable () throws -> Void)?>(nil)
     private let counts = Mutex((readBytes: 0, resizes: 0))
@@ -65,6 +67,7 @@ final class HookedDisk: StorageIO {
         }
         func read(into target: UnsafeMutableRawBufferPointer, at offset: Int64) throws(StoreError) -> Int {
             disk.take(disk.readHook)
+            if path.string.contains("/commitlog/") { disk.reads.wrappingAdd(1, ordering: .relaxed) }
             let count = try file.read(into: target, at: offset)
             if path.string.contains("/consumequeue/") { disk.counts.withLock { $0.readBytes += count } }
             return count

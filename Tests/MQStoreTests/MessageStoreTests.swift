@@ -29,6 +29,37 @@ import Testing
         #expect(arrivals.withLock { $0.last?.maximumOffset } == 3)
     }
 
+    /// A topic's queues lie in the log by turns. Their records are read with one call as long as little lies between, and
+    /// come as if each had been read alone.
+    @Test func recordsNearEachOtherAreReadWithOneCall() async throws {
+        let hooked = HookedDisk(SimulatedDisk(seed: 5))
+        var configuration = StoreConfiguration(root: "/disk/store")
+        configuration.segmentBytes = 4 << 20
+        // The index reads the log as well.
+        configuration.indexesKeys = false
+        let store = try MessageStore(configuration: configuration, now: { 1 }, io: hooked)
+        defer { store.close() }
+        for round in 0..<40 {
+            for queue in 0..<3 as Range<Int32> {
+                try await store.append([message("t", queue, body: "\(queue)-\(round)")])
+            }
+            // Much lies between these and the next, now and then.
+            if round % 10 == 9 {
+                try await store.append([message("u", body: String(repeating: "x", count: 100_000))])
+            }
+        }
+        for queue in 0..<3 as Range<Int32> {
+            let before = hooked.reads.load(ordering: .relaxed)
+            let reading = try store.read(
+                QueueRequest(
+                    key: QueueKey(topic: "t", queueID: queue), offset: 0, maximumCount: 40, isWanted: { _ in true }))
+            let calls = hooked.reads.load(ordering: .relaxed) - before
+            let records = try #require(StoredRecord.readAll(reading.body))
+            #expect(records.map { String(buffer: $0.body) } == (0..<40).map { "\(queue)-\($0)" })
+            #expect(calls == 4, "\(calls) calls")
+        }
+    }
+
     @Test func everyWrongOffsetHasItsStatus() async throws {
         let fixture = try StoreFixture()
         let store = try fixture.open()

@@ -172,3 +172,34 @@ import Testing
         #expect(UniqueMessageID(first.description) == first && first.description.utf8.count == 32)
     }
 }
+
+/// What a broker does to most messages' properties without a list of them is what the list would come to.
+@Suite struct SplicedPropertiesTests {
+    @Test(arguments: [
+        "", "A\u{1}1", "A\u{1}1\u{2}", "WAIT\u{1}true\u{2}A\u{1}1", "A\u{1}1\u{2}WAIT\u{1}false\u{2}CLUSTER\u{1}x",
+        "WAITING\u{1}1\u{2}WAI\u{1}2\u{2}CLUSTER\u{1}\u{2}", "\u{2}\u{2}A\u{1}\u{2}\u{1}v\u{2}noname\u{2}B\u{1}2",
+        "KEYS\u{1}a b\u{2}UNIQ_KEY\u{1}7F00000100002A9F\u{2}WAIT\u{1}true\u{2}TAGS\u{1}t",
+        "V\u{1}a\u{1}b\u{2}W\u{1}ä\u{1F600}",
+    ])
+    func itIsWhatTheListWouldBe(_ text: String) {
+        var list = MessageProperties(text: text)
+        list["WAIT"] = nil
+        list["CLUSTER"] = nil
+        list["CLUSTER"] = "c1"
+        let spliced = MessageProperties.spliced(text, without: "WAIT", "CLUSTER", adding: "CLUSTER", "c1")
+        #expect(String(buffer: spliced) == list.text)
+        for name in ["A", "B", "WAIT", "KEYS"] {
+            #expect(MessageProperties(spliced)[name] == list[name])
+        }
+        #expect(MessageProperties.value(of: "WAIT", inText: text) == MessageProperties(text: text)["WAIT"])
+    }
+
+    @Test func anOffsetIDHasItsDigits() {
+        let four = RecordHost(address: [127, 0, 0, 1], port: 10911)
+        #expect(OffsetMessageID(host: four, logOffset: 0x1234_ABCD).description == "7F00000100002A9F000000001234ABCD")
+        let six = RecordHost(address: [0xFE, 0x80] + Array(repeating: 0, count: 13) + [9], port: 1)
+        let id = OffsetMessageID(host: six, logOffset: 255)
+        #expect(id.description == "FE800000000000000000000000000009" + "00000001" + "00000000000000FF")
+        #expect(OffsetMessageID(id.description) == id)
+    }
+}

@@ -103,6 +103,8 @@ final class PullProcessor: Sendable {
 
     /// The filter of a subscription, compiled once.
     private func compiled(_ expression: String?, _ type: String?) throws(MessageFilter.Objection) -> MessageFilter {
+        // What nearly every consumer wants needs neither the cache nor its lock.
+        if type == nil || type == "TAG", expression == nil || expression == "*" { return .tags(.all) }
         let result: Result<MessageFilter, MessageFilter.Objection> = filters.withLock { cache in
             do throws(MessageFilter.Objection) {
                 return .success(

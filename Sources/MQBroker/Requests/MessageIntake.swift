@@ -4,6 +4,14 @@ import NIOCore
 
 /// What happens to a message between its request and the store. Pure.
 enum MessageIntake {
+    /// Whether a message is stored for its own topic with the properties it came with, as nearly all are: no delay, no
+    /// half of a transaction, no retry.
+    static func staysWhereItGoes(_ header: SendMessageRequestHeader) -> Bool {
+        MessageProperties.value(of: "DELAY", inText: header.properties) == nil
+            && MessageProperties.value(of: "TRAN_MSG", inText: header.properties) == nil
+            && !header.topic.hasPrefix(SystemTopic.retryPrefix)
+    }
+
     /// Puts a message that asks for a delay aside: into the schedule topic, its real place in its properties.
     ///
     /// - Parameter properties: the message's properties; gains `REAL_TOPIC` and `REAL_QID`.

@@ -61,7 +61,8 @@ public struct SendMessageRequestHeader: CommandHeader, Equatable {
 
     /// Reads the header of any of the requests, by its code.
     public init(request: RemotingCommand) throws(HeaderError) {
-        if [.sendMessage, .sendReplyMessage].contains(request.requestCode) {
+        let code = request.requestCode
+        if code == .sendMessage || code == .sendReplyMessage {
             try self.init(fields: request.extFields, names: .long)
         } else {
             try self.init(shortFields: request.extFields)
@@ -94,6 +95,9 @@ public struct SendMessageRequestHeader: CommandHeader, Equatable {
             default: brokerName = value
             }
         }
+        // Looked at one by one only when one is missing.
+        let required = 1 << 1 | 1 << 4 | 1 << 6
+        guard seen & required != required else { return }
         for (place, name) in [(1, "b"), (4, "e"), (6, "g")] where seen & 1 << place == 0 {
             throw HeaderError(field: name, value: nil, expected: "a value")
         }

@@ -17,6 +17,20 @@ enum HexText {
         }
     }
 
+    /// The digits of one number, from a place on; gives the place behind them.
+    @inline(__always)
+    static func write(
+        _ value: UInt64, bytes: Int, to target: UnsafeMutableBufferPointer<UInt8>, at place: Int
+    ) -> Int {
+        var rest = value
+        for index in stride(from: place + 2 * bytes - 1, through: place, by: -1) {
+            let digit = UInt8(truncatingIfNeeded: rest) & 15
+            target[index] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "A") - 10 + digit
+            rest >>= 4
+        }
+        return place + 2 * bytes
+    }
+
     /// `nil` when the count is odd or a character is no digit; both cases are accepted.
     static func decode(_ text: String) -> [UInt8]? {
         let utf8 = Array(text.utf8)

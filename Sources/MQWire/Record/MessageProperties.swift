@@ -140,6 +140,54 @@ public struct MessageProperties: Sendable, Hashable, ExpressibleByDictionaryLite
         return name.withUTF8 { value(of: $0, in: encoded) }
     }
 
+    /// Finds one value in the text form; as ``value(of:in:)``.
+    public static func value(of name: StaticString, inText text: String) -> String? {
+        var text = text
+        return text.withUTF8 { utf8 in
+            let bytes = UnsafeRawBufferPointer(utf8)
+            return range(of: name, in: bytes).map { String(decoding: bytes[$0], as: UTF8.self) }
+        }
+    }
+
+    /// The encoded form of a text without some properties and with one more at its end: what a broker does to most
+    /// messages, without a list of them. Parts without a name or a value are left out, as from the list.
+    public static func spliced(
+        _ text: String, without first: StaticString, _ second: StaticString, adding name: StaticString, _ value: String
+    ) -> ByteBuffer {
+        var (text, value) = (text, value)
+        let capacity = text.utf8.count + name.utf8CodeUnitCount + value.utf8.count + 2
+        var buffer = ByteBuffer()
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: capacity) { target in
+            var writer = ByteWriter(target)
+            text.withUTF8 { utf8 in
+                let bytes = UnsafeRawBufferPointer(utf8)
+                var start = 0
+                while start < bytes.count {
+                    let end = end(ofEntryAt: start, in: bytes)
+                    defer { start = end + 1 }
+                    let entry = UnsafeRawBufferPointer(rebasing: bytes[start..<end])
+                    guard let middle = entry.firstIndex(of: nameSeparator), middle > 0, middle + 1 < entry.count,
+                        !isName(first, entry, middle), !isName(second, entry, middle)
+                    else { continue }
+                    if writer.count > 0 { writer.integer(entrySeparator) }
+                    writer.append(entry)
+                }
+            }
+            if writer.count > 0 { writer.integer(entrySeparator) }
+            name.withUTF8Buffer { writer.append(UnsafeRawBufferPointer($0)) }
+            writer.integer(nameSeparator)
+            value.withUTF8 { writer.append(UnsafeRawBufferPointer($0)) }
+            return writer.count
+        }
+        return buffer
+    }
+
+    private static func isName(_ name: StaticString, _ entry: UnsafeRawBufferPointer, _ length: Int) -> Bool {
+        guard name.utf8CodeUnitCount == length else { return false }
+        for index in 0..<length where entry[index] != name.utf8Start[index] { return false }
+        return true
+    }
+
     /// Where one value stands in the encoded form, for whoever needs no text of it; `nil` when there is none.
     public static func range(of name: StaticString, in encoded: UnsafeRawBufferPointer) -> Range<Int>? {
         name.withUTF8Buffer { place(of: $0, in: encoded) }

@@ -29,6 +29,11 @@ public struct OffsetMessageID: Sendable, Hashable, CustomStringConvertible {
 
     /// The hex digits.
     public var description: String {
-        HexText.encode(host.words + [(UInt64(UInt32(bitPattern: host.port)), 4), (UInt64(bitPattern: logOffset), 8)])
+        String(unsafeUninitializedCapacity: 56) { target in
+            // Each answer to a send has one: no list of its parts is made.
+            var place = host.writeAddressDigits(to: target)
+            place = HexText.write(UInt64(UInt32(bitPattern: host.port)), bytes: 4, to: target, at: place)
+            return HexText.write(UInt64(bitPattern: logOffset), bytes: 8, to: target, at: place)
+        }
     }
 }

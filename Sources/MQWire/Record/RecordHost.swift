@@ -57,8 +57,11 @@ public struct RecordHost: Sendable, Hashable, CustomStringConvertible {
     /// 127.0.0.1, port 0: what stands in where no address is known.
     public static let loopback = RecordHost(address: [127, 0, 0, 1], port: 0)
 
-    /// The address as numbers, with the bytes that each takes.
-    var words: [(value: UInt64, bytes: Int)] { isIPv6 ? [(high, 8), (low, 8)] : [(low, 4)] }
+    /// Writes the address in hexadecimal digits, of which there are 8 or 32; gives their number.
+    func writeAddressDigits(to target: UnsafeMutableBufferPointer<UInt8>) -> Int {
+        guard isIPv6 else { return HexText.write(low, bytes: 4, to: target, at: 0) }
+        return HexText.write(low, bytes: 8, to: target, at: HexText.write(high, bytes: 8, to: target, at: 0))
+    }
 
     /// How many bytes this host takes in a record: 8 or 20.
     public var encodedSize: Int { isIPv6 ? 20 : 8 }
