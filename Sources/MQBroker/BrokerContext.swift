@@ -186,7 +186,7 @@ final class BrokerContext: Sendable {
     }
 
     /// Counts messages that were stored for a topic.
-    func countPuts(_ topic: String, messages: Int, bytes: Int) {
+    func countPuts(_ topic: String, messages: Int, bytes: Int, tookNanoseconds: Int64) {
         metrics.puts.increment(by: messages)
         metrics.putBytes.increment(by: bytes)
         let time = uptime()
@@ -194,6 +194,7 @@ final class BrokerContext: Sendable {
             stats.add(.topicPutCount, topic, Int64(messages), now: time)
             stats.add(.topicPutBytes, topic, Int64(bytes), now: time)
             stats.add(.brokerPutCount, configuration.clusterName, Int64(messages), now: time)
+            stats.putTimes.add(nanoseconds: tookNanoseconds, now: time)
         }
     }
 

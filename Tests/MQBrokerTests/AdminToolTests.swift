@@ -102,6 +102,16 @@ import Testing
             for _ in 0..<100 where try cluster.admin("topicRoute", "-t", "orders").status != 0 {
                 try await Task.sleep(for: .milliseconds(50))
             }
+            let listed = try cluster.admin("topicRoute", "-t", "orders", "-l").output
+            #expect(listed.contains("{0=127.0.0.1:\(cluster.place.port)}") && listed.contains("Total:"), "\(listed)")
+            let broker = "127.0.0.1:\(cluster.place.port)"
+            let unit = try cluster.admin("updateTopic", "-b", broker, "-t", "unit", "-u", "true", "-s", "true")
+            #expect(unit.status == 0, "\(unit)")
+            let saved = try String(
+                contentsOf: cluster.place.root.appendingPathComponent("store/config/topics.json"), encoding: .utf8)
+            #expect(saved.contains(#""topicSysFlag":3"#), "\(saved)")
+            let nobody = try cluster.admin("consumerConnection", "-g", "nobody", "-b", broker)
+            #expect(nobody.errors.contains("nobody of group 'nobody' is online"), "\(nobody)")
             let route = try cluster.json("topicRoute", "-t", "orders").first
             #expect(route?["readQueues"] as? Int == 4 && route?["writeQueues"] as? Int == 3)
             #expect(try cluster.admin("topicList").output.contains("\norders\n"))

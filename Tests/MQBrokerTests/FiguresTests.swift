@@ -119,3 +119,24 @@ import Testing
         }
     }
 }
+
+@Suite struct PutTimesTests {
+    @Test func timesAreCountedBySpanAndShare() {
+        var times = PutTimes()
+        #expect(times.latency(share: 0.99) == 0)
+        for _ in 0..<98 { times.add(nanoseconds: 300_000, now: 1000) }
+        times.add(nanoseconds: 30_000_000, now: 1000)
+        times.add(nanoseconds: 20_000_000_000, now: 1000)
+        #expect(
+            times.distribution.hasPrefix("[<=0ms]:98 [0~10ms]:0 [10~50ms]:1 ")
+                && times.distribution.hasSuffix("[10s~]:1 "))
+        // Known to a fifth, and never said too small.
+        let (half, most) = (times.latency(share: 0.5), times.latency(share: 0.99))
+        #expect(half >= 0.3 && half < 0.38 && most >= 30 && most < 38)
+        #expect(times.latency(share: 1) >= 20_000)
+        times.turn(now: 61_000)
+        #expect(times.distribution.hasPrefix("[<=0ms]:0 ") && times.latency(share: 0.5) == half)
+        times.turn(now: 200_000)
+        #expect(times.latency(share: 0.5) == 0)
+    }
+}

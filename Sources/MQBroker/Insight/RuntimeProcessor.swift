@@ -51,20 +51,21 @@ struct RuntimeProcessor: RequestProcessor {
     /// What was sent and consumed: per second over about 10 s, 1 min and 10 min, and in all.
     private var rates: [(String, String)] {
         let now = context.uptime()
-        let (puts, gets) = context.stats.withLock {
+        let (puts, gets, times) = context.stats.withLock {
             (
                 $0[.brokerPutCount, context.configuration.clusterName],
-                $0[.brokerGetCount, context.configuration.clusterName]
+                $0[.brokerGetCount, context.configuration.clusterName], $0.putTimes
             )
         }
+        // Two digits behind the point, without a formatter.
+        func rounded(_ number: Double) -> String { "\(Double(Int64(number * 100)) / 100)" }
         func text(_ window: RateWindow?) -> String {
             guard let window else { return "0 0 0" }
             let rates = [
                 window.recentPerSecond(.minute, now: now), window.figures(.minute, now: now).perSecond,
                 window.recentPerSecond(.hour, now: now),
             ]
-            // Two digits behind the point, without a formatter.
-            return rates.map { "\(Double(Int64($0 * 100)) / 100)" }.joined(separator: " ")
+            return rates.map(rounded).joined(separator: " ")
         }
         let days = days.totals
         return [
@@ -75,6 +76,9 @@ struct RuntimeProcessor: RequestProcessor {
             ("msgPutTotalYesterdayMorning", String(days.puts.yesterdayMorning)),
             ("msgGetTotalTodayMorning", String(days.gets.todayMorning)),
             ("msgGetTotalYesterdayMorning", String(days.gets.yesterdayMorning)),
+            ("putMessageDistributeTime", times.distribution),
+            ("putLatency99", rounded(times.latency(share: 0.99))),
+            ("putLatency999", rounded(times.latency(share: 0.999))),
         ]
     }
 

@@ -91,12 +91,19 @@ struct SendProcessor: Sendable {
             bornHost: connection.remoteHost, storeHost: context.storeHost.withLock { $0 },
             reconsumeTimes: header.reconsumeTimes, body: body)
         if topic.filterType == "MULTI_TAG" { template.sysFlag.insert(.multipleTags) }
-        let properties = MessageProperties(text: header.properties)
-        let waits = properties[PropertyName.waitStoreMessageOK] != "false"
+        let waits = MessageProperties.value(of: "WAIT", inText: header.properties) != "false"
         if header.batch || request.requestCode == .sendBatchMessage {
-            try store(batch: body, template: template, outer: properties, waits: waits, reply: reply, isLast: isLast)
+            try store(
+                batch: body, template: template, outer: MessageProperties(text: header.properties), waits: waits,
+                reply: reply, isLast: isLast)
+        } else if MessageIntake.staysWhereItGoes(header) {
+            template.properties = MessageProperties.spliced(
+                header.properties, without: "WAIT", "CLUSTER", adding: "CLUSTER", context.configuration.clusterName)
+            append(template, queueID: template.queueID, waits: waits, reply: reply, isLast: isLast)
         } else {
-            store(template, properties: properties, header: header, waits: waits, reply: reply, isLast: isLast)
+            store(
+                template, properties: MessageProperties(text: header.properties), header: header, waits: waits,
+                reply: reply, isLast: isLast)
         }
     }
 
@@ -121,15 +128,16 @@ struct SendProcessor: Sendable {
             MessageIntake.applyDelay(topic: &draft.topic, queueID: &draft.queueID, properties: &properties)
         }
         draft.properties = properties.encoded
+        context.withTopics(topics) { [self, draft] isLater in
+            append(draft, queueID: queueID, waits: waits, reply: reply, isLast: isLast || isLater)
+        }
+    }
+
+    private func append(_ draft: RecordDraft, queueID: Int32, waits: Bool, reply: RemotingReply, isLast: Bool) {
         guard draft.properties.readableBytes <= MessageProperties.maximumEncodedBytes else {
             return Self.refuse(reply, .messageIllegal, "the properties have \(draft.properties.readableBytes) bytes")
         }
-        guard !topics.isEmpty else {
-            return append([draft], queueID: queueID, waits: waits, reply: reply, isLast: isLast)
-        }
-        context.withTopics(topics) { [self, draft] isLater in
-            append([draft], queueID: queueID, waits: waits, reply: reply, isLast: isLast || isLater)
-        }
+        append([draft], queueID: queueID, waits: waits, reply: reply, isLast: isLast)
     }
 
     /// A consumer that could not send a message back sends it itself; after the last retry it goes to the dead letters.
@@ -175,10 +183,12 @@ struct SendProcessor: Sendable {
         let lastBytes = Int64(drafts.last?.encodedSize ?? 0)
         context.append(drafts, awaitsFlush: waits, isPatient: false, wakesWriter: isLast) {
             [context, topic = drafts[0].topic] result in
-            context.metrics.putLatency.recordNanoseconds(MonotonicClock.nanoseconds() - start)
+            let took = MonotonicClock.nanoseconds() - start
+            context.metrics.putLatency.recordNanoseconds(took)
             switch result {
             case .success(let receipt):
-                context.countPuts(topic, messages: receipt.logOffsets.count, bytes: bytes)
+                context.countPuts(
+                    topic, messages: receipt.logOffsets.count, bytes: bytes, tookNanoseconds: took)
                 guard reply.isExpected else { return reply.send(.success) }
                 let ids = receipt.logOffsets.map { OffsetMessageID(host: host, logOffset: $0).description }
                 let fields = SendMessageResponseHeader(

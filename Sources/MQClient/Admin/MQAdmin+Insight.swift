@@ -114,8 +114,13 @@ extension MQAdmin {
     private static let retryPrefix = "%RETRY%"
 
     /// Who reads for a group, as the first master says that knows it; nil when none does.
-    public func consumers(of group: String) async throws(MQClientError) -> GroupMembers? {
-        for address in try await masterAddresses() {
+    ///
+    /// - Parameter broker: the address of the one broker that is asked; all masters in turn when `nil`.
+    public func consumers(
+        of group: String, on broker: String? = nil
+    ) async throws(MQClientError) -> GroupMembers? {
+        let addresses = if let broker { [broker] } else { try await masterAddresses() }
+        for address in addresses {
             let request = RemotingCommand.request(
                 .getConsumerConnectionList, ConsumerGroupRequestHeader(consumerGroup: group))
             let answer = try await client.call(request, to: address)

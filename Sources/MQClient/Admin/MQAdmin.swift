@@ -21,16 +21,18 @@ public struct MQAdmin: Sendable {
     ///
     /// - Parameter isOrdered: whether its order is configured; such a topic is not sent to a broker that lacks the write
     ///   permission.
+    /// - Parameter isUnit: whether it belongs to one unit of several (RocketMQ's unit mode).
+    /// - Parameter hasUnitReaders: whether readers of units subscribe to it.
     public func createTopic(
         _ name: String, readQueues: Int32, writeQueues: Int32, mayBeRead: Bool = true, mayBeWritten: Bool = true,
-        isOrdered: Bool = false, on brokerAddress: String
+        isOrdered: Bool = false, isUnit: Bool = false, hasUnitReaders: Bool = false, on brokerAddress: String
     ) async throws(MQClientError) {
         var permission: TopicPermission = []
         if mayBeRead { permission.insert(.read) }
         if mayBeWritten { permission.insert(.write) }
         let header = CreateTopicRequestHeader(
             topic: name, readQueueNums: readQueues, writeQueueNums: writeQueues, perm: permission.rawValue,
-            order: isOrdered)
+            topicSysFlag: (isUnit ? 1 : 0) | (hasUnitReaders ? 2 : 0), order: isOrdered)
         let answer = try await client.call(.request(.updateAndCreateTopic, header), to: brokerAddress)
         guard answer.responseCode == .success else { throw MQClientError(refusal: answer, by: brokerAddress) }
     }

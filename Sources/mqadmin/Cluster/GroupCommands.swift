@@ -83,11 +83,13 @@ struct ConsumerConnection: AsyncParsableCommand {
 
     @Option(name: [.customShort("g"), .customLong("consumerGroup")], help: "The consumer group.")
     var group: String
+    @Option(name: [.customShort("b"), .customLong("brokerAddr")], help: "As this broker knows it, host:port.")
+    var broker: String?
     @OptionGroup var target: AdminTarget
 
     func run() async throws {
         try await target.run { (admin, _) async throws(MQClientError) in
-            guard let members = try await admin.consumers(of: group) else {
+            guard let members = try await admin.consumers(of: group, on: broker) else {
                 throw .invalid(reason: "nobody of group '\(group)' is online")
             }
             if target.isForMachine {

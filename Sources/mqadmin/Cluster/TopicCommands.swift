@@ -48,15 +48,40 @@ struct TopicList: AsyncParsableCommand {
 struct TopicRouteCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "topicRoute", abstract: "Where a topic's queues are.",
-        discussion: "Example: mqadmin topicRoute -t orders")
+        discussion: """
+            Examples:
+              mqadmin topicRoute -t orders
+              mqadmin topicRoute -t orders -l
+            """)
 
     @Option(name: [.customShort("t"), .customLong("topic")], help: "The topic.")
     var topic: String
+    @Flag(name: [.customShort("l"), .customLong("list")], help: "A line for each broker's queues, and their sums.")
+    var isList = false
     @OptionGroup var target: AdminTarget
+
+    /// As RocketMQ's tool lists it.
+    private func list(_ route: TopicRoute) -> String {
+        var table = Columns("ClusterName", "BrokerName", "BrokerAddrs", "ReadQueue", "WriteQueue", "Perm")
+        for share in route.shares {
+            let set = route.brokers[share.brokerName]
+            let addresses = (set?.addresses ?? [:]).sorted { $0.key < $1.key }
+            let permission = (share.readQueues > 0 ? 4 : 0) | (share.writeQueues > 0 ? 2 : 0)
+            table.add(
+                set?.cluster ?? "", share.brokerName,
+                "{" + addresses.map { "\($0.key)=\($0.value)" }.joined(separator: ", ") + "}", "\(share.readQueues)",
+                "\(share.writeQueues)", "\(permission)")
+        }
+        table.add(
+            "Total:", "\(route.shares.count)", "", "\(route.shares.reduce(0) { $0 + $1.readQueues })",
+            "\(route.shares.reduce(0) { $0 + $1.writeQueues })", "")
+        return table.description
+    }
 
     func run() async throws {
         try await target.run { (admin, _) async throws(MQClientError) in
             let route = try await admin.topicRoute(topic)
+            if isList, !target.isForMachine { return print(list(route)) }
             var table = Columns("Broker Name", "Read Queues", "Write Queues", "BID", "Addr")
             var rows: [JSONValue] = []
             for share in route.shares {
@@ -130,6 +155,11 @@ struct UpdateTopic: AsyncParsableCommand {
     var permission: Int32 = 6
     @Option(name: [.customShort("o"), .customLong("order")], help: "Whether its order is configured: true or false.")
     var isOrdered = false
+    @Option(name: [.customShort("u"), .customLong("unit")], help: "Whether it belongs to one unit: true or false.")
+    var isUnit = false
+    @Option(
+        name: [.customShort("s"), .customLong("hasUnitSub")], help: "Whether units subscribe to it: true or false.")
+    var hasUnitReaders = false
     @OptionGroup var target: AdminTarget
 
     func validate() throws {
@@ -148,8 +178,8 @@ struct UpdateTopic: AsyncParsableCommand {
             for address in addresses {
                 try await admin.createTopic(
                     topic, readQueues: readQueues, writeQueues: writeQueues,
-                    mayBeRead: permission & 4 != 0, mayBeWritten: permission & 2 != 0, isOrdered: isOrdered, on: address
-                )
+                    mayBeRead: permission & 4 != 0, mayBeWritten: permission & 2 != 0, isOrdered: isOrdered,
+                    isUnit: isUnit, hasUnitReaders: hasUnitReaders, on: address)
             }
             let all = addresses.map { JSONValue.string($0) }
             print(

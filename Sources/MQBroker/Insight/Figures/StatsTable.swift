@@ -24,6 +24,8 @@ struct StatsTable: Sendable {
     static let limit = 100_000
 
     private var windows: [Key: RateWindow] = [:]
+    /// How long stores of messages took.
+    var putTimes = PutTimes()
 
     /// A group's key for a topic.
     static func key(topic: String, group: String) -> String { "\(topic)@\(group)" }
@@ -40,6 +42,7 @@ struct StatsTable: Sendable {
     /// Takes the samples that are due; to be called every ten seconds.
     mutating func sample(now: Int64) {
         for key in windows.keys { windows[key]?.sample(now: now) }
+        putTimes.turn(now: now)
     }
 
     /// What was counted; `nil` when it never was.
