@@ -10,7 +10,9 @@ import Synchronization
 
 /// What all request processors of one broker share.
 ///
-/// Tables are values under a lock each; no lock is held while another is taken, and none while the disk is touched.
+/// Tables are values under a lock each. Of these locks none is held while another is taken, while the disk is touched, or
+/// while a table is turned into JSON: requests take them on their event loops. The turn of a table's file and a
+/// transaction's table come before them.
 final class BrokerContext: Sendable {
     let configuration: BrokerConfiguration
     let store: MessageStore
@@ -131,17 +133,20 @@ final class BrokerContext: Sendable {
             defer { table.isDirty = false }
             return table.isDirty
         }
-        if offsetsChanged, !tables.offsets.save({ offsets.withLock { $0.json } }, logger: logger) {
+        if offsetsChanged, !tables.offsets.save({ copy(of: offsets).json }, logger: logger) {
             offsets.withLock { $0.isDirty = true }
         }
         let groupsChanged = groups.withLock { table in
             defer { table.isDirty = false }
             return table.isDirty
         }
-        if groupsChanged, !tables.groups.save({ groups.withLock { $0.json } }, logger: logger) {
+        if groupsChanged, !tables.groups.save({ copy(of: groups).json }, logger: logger) {
             groups.withLock { $0.isDirty = true }
         }
     }
+
+    /// A table as it is now, to be turned into JSON without its lock.
+    private func copy<Table: Sendable>(of table: borrowing Mutex<Table>) -> Table { table.withLock { $0 } }
 
     /// A topic with queues and without a configuration was made, and saving the table failed, or the table was copied before:
     /// its messages must stay within reach. The queues of deleted topics the store knows by itself.

@@ -58,8 +58,8 @@ import Testing
         try await TestBroker.run { test in
             _ = try await test.send("T", body: "first")
             async let held = test.pull("T", from: 1, holdMilliseconds: 15_000)
-            // The pull must be held before the message comes; a hold is not visible from outside.
-            try await Task.sleep(for: .milliseconds(300))
+            // Held before the message comes.
+            #expect(await eventually { test.broker.heldPulls == 1 })
             let start = ContinuousClock.now
             _ = try await test.send("T", body: "second")
             #expect(try await test.bodies(held) == ["second"])
@@ -73,7 +73,7 @@ import Testing
         try await TestBroker.run { test in
             _ = try await test.send("T", body: "first")
             async let held = test.pull("T", from: 1, holdMilliseconds: milliseconds)
-            try await Task.sleep(for: .milliseconds(100))
+            #expect(await eventually { test.broker.heldPulls == 1 })
             _ = try await test.send("T", body: "second")
             #expect(try await test.bodies(held) == ["second"])
         }
@@ -84,7 +84,7 @@ import Testing
             _ = try await test.send("T", body: "first")
             let start = ContinuousClock.now
             async let held = test.pull("T", from: 1, holdMilliseconds: 700, subscription: "A || B")
-            try await Task.sleep(for: .milliseconds(200))
+            #expect(await eventually { test.broker.heldPulls == 1 })
             _ = try await test.send("T", body: "other", properties: ["TAGS": "C"])
             let answer = try await held
             #expect(ContinuousClock.now - start >= .milliseconds(600))

@@ -289,7 +289,9 @@ import Testing
             // The broker says nothing: the time limit makes room.
             try await sender.value
             await pipeline.drain()
-            #expect(brokers[0].sends.count == 6 && outcomes.all.count == 6)
+            #expect(outcomes.all.count == 6)
+            // A busy broker may take one up only after its sender has given it up.
+            #expect(await eventually { brokers[0].sends.count == 6 })
             #expect(
                 outcomes.all.allSatisfy {
                     if case .failure(let error) = $0 { error.outcome == .unknown } else { false }

@@ -85,16 +85,12 @@ struct FilterCache: Sendable {
 
     private var filters: [String: MessageFilter] = [:]
 
-    mutating func filter(expression: String?, type: String?, allowsProperties: Bool) throws(MessageFilter.Objection)
-        -> MessageFilter
-    {
-        guard type == "SQL92", allowsProperties, let expression else {
-            return try MessageFilter(expression: expression, type: type, allowsProperties: allowsProperties)
-        }
-        if let known = filters[expression] { return known }
-        let made = try MessageFilter(expression: expression, type: type)
+    /// The filter of an expression in SQL92; `nil` when it is not known.
+    subscript(expression: String) -> MessageFilter? { filters[expression] }
+
+    /// Keeps a filter for the next pull.
+    mutating func keep(_ filter: MessageFilter, of expression: String) {
         if filters.count >= Self.limit { filters.removeAll() }
-        filters[expression] = made
-        return made
+        filters[expression] = filter
     }
 }

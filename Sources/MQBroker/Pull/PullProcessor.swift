@@ -105,15 +105,15 @@ final class PullProcessor: Sendable {
     private func compiled(_ expression: String?, _ type: String?) throws(MessageFilter.Objection) -> MessageFilter {
         // What nearly every consumer wants needs neither the cache nor its lock.
         if type == nil || type == "TAG", expression == nil || expression == "*" { return .tags(.all) }
-        let result: Result<MessageFilter, MessageFilter.Objection> = filters.withLock { cache in
-            do throws(MessageFilter.Objection) {
-                return .success(
-                    try cache.filter(
-                        expression: expression, type: type,
-                        allowsProperties: context.configuration.filtersByProperties))
-            } catch { return .failure(error) }
+        let allowsProperties = context.configuration.filtersByProperties
+        guard type == "SQL92", allowsProperties, let expression else {
+            return try MessageFilter(expression: expression, type: type, allowsProperties: allowsProperties)
         }
-        return try result.get()
+        if let known = filters.withLock({ $0[expression] }) { return known }
+        // Without the lock: one client's long expression must not hold up the pulls of others.
+        let made = try MessageFilter(expression: expression, type: type)
+        filters.withLock { $0.keep(made, of: expression) }
+        return made
     }
 
     // MARK: 2. Reading

@@ -19,10 +19,10 @@ struct AdminProcessor: RequestProcessor {
         case .getAllTopicConfig:
             reply.send(request.response(.success, body: context.topics.withLock { $0.table }.encoded()))
         case .getAllConsumerOffset:
-            reply.send(request.response(.success, body: context.offsets.withLock { $0.json }.encoded()))
+            reply.send(request.response(.success, body: context.offsets.withLock { $0 }.json.encoded()))
         case .getAllDelayOffset: reply.send(request.response(.success, body: delays.json.encoded()))
         case .getAllSubscriptionGroups:
-            reply.send(request.response(.success, body: context.groups.withLock { $0.json }.encoded()))
+            reply.send(request.response(.success, body: context.groups.withLock { $0 }.json.encoded()))
         case .updateAndCreateSubscriptionGroup: try updateGroup(request, reply: reply)
         case .deleteSubscriptionGroup:
             let name = try request.extFields.required("groupName")

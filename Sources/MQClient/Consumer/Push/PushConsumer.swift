@@ -124,9 +124,7 @@ public actor PushConsumer {
     }
 
     private func leave() async {
-        // All at once, and only then one after the other: their handlers end side by side.
-        for (_, task) in readers.values { task.cancel() }
-        for queue in Array(readers.keys) { await drop(queue) }
+        await drop(Array(readers.keys))
         await client.withdrawConsumer(configuration.group)
     }
 
@@ -143,7 +141,7 @@ public actor PushConsumer {
     // MARK: Shares
 
     private func rebalance(_ handler: @escaping QueueReader.Handler) async {
-        for queue in readers.keys where subscriptions[queue.topic] == nil { await drop(queue) }
+        await drop(readers.keys.filter { subscriptions[$0.topic] == nil })
         for subscription in subscriptions.values {
             guard !Task.isCancelled else { return }
             do throws(MQClientError) {
@@ -167,9 +165,11 @@ public actor PushConsumer {
             share = configuration.strategy.share(of: queues, among: members, for: client.clientID)
         }
         let wanted = Set(share)
-        for (queue, entry) in readers where queue.topic == subscription.topic {
-            if !wanted.contains(queue) || entry.reader.subscription != subscription { await drop(queue) }
+        let dropped = readers.filter { queue, entry in
+            queue.topic == subscription.topic
+                && (!wanted.contains(queue) || entry.reader.subscription != subscription)
         }
+        await drop(Array(dropped.keys))
         // Re-checked: it may be wanted otherwise by now, and then the next round, which is due, begins the queues.
         guard subscriptions[subscription.topic] == subscription else { return }
         let new = share.filter { readers[$0] == nil && !restarting.contains($0) }
@@ -207,6 +207,13 @@ public actor PushConsumer {
         logger.info("reading begins", metadata: ["group": "\(configuration.group)", "queue": "\(queue)"])
     }
 
+    /// Side by side: neither a slow handler nor a broker that does not answer holds up the other queues' last words.
+    private func drop(_ queues: [MessageQueue]) async {
+        await withDiscardingTaskGroup { group in
+            for queue in queues { group.addTask { await self.drop(queue) } }
+        }
+    }
+
     private func drop(_ queue: MessageQueue) async {
         guard let (reader, task) = readers.removeValue(forKey: queue) else { return }
         task.cancel()
@@ -220,8 +227,13 @@ public actor PushConsumer {
 
     // MARK: Offsets
 
+    /// Broker by broker side by side: one that does not answer holds up no other's offsets.
     private func commit() async {
-        for (reader, _) in readers.values { await commit(reader) }
+        await withDiscardingTaskGroup { group in
+            for readers in Dictionary(grouping: readers.values.map(\.reader), by: \.queue.brokerName).values {
+                group.addTask { for reader in readers { await self.commit(reader) } }
+            }
+        }
     }
 
     private func commit(_ reader: QueueReader, isDropped: Bool = false) async {
