@@ -22,7 +22,7 @@ extension Cluster {
         try await upload(to: host)
         let known = try await link.agent.daemons()
         var started: [String] = []
-        for role in [DaemonPlan.Role.nameserver, .broker] {
+        for role in DaemonPlan.Role.allCases {
             for daemon in plan.daemons where daemon.role == role && daemon.host.name == host.name {
                 let before = known.first { $0.name == daemon.name }
                 guard before?.wanted ?? true, before?.state ?? .exited == .exited else { continue }

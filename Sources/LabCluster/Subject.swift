@@ -10,6 +10,8 @@ public struct Subject: Sendable, Equatable {
     public var broker: FilePath
     /// Reads a broker's store without the broker; always ours.
     public var scanner: FilePath
+    /// etcd as this machine has it, for hosts that have none; nil when there is none here either.
+    public var etcd: FilePath?
 
     /// Our own daemons, from the folder in which they were built.
     /// - Throws: `.missingBinary` with the command that builds it.
@@ -18,7 +20,7 @@ public struct Subject: Sendable, Equatable {
             name: "seatrial",
             nameserver: try ProgramFile.require("mqnamesrv", in: folder),
             broker: try ProgramFile.require("mqbroker", in: folder),
-            scanner: try ProgramFile.require("mqadmin", in: folder))
+            scanner: try ProgramFile.require("mqadmin", in: folder), etcd: EtcdProgram.onController(beside: folder))
     }
 }
 

@@ -5,9 +5,15 @@ import LabInventory
 extension InventoryOptions {
     /// Which host runs what, for a mode and the hosts that the limit leaves.
     func plan(_ topology: Topology, in hosts: Inventory) throws -> DeploymentPlan {
-        try Placement.plan(
-            topology, nameservers: select("nameservers", of: hosts, needed: topology.nameservers, for: topology),
-            brokers: select("brokers", of: hosts, needed: topology.brokers.count, for: topology))
+        // Without hosts of its own etcd runs beside the nameservers.
+        let hasEtcdHosts = hosts.group("etcd") != nil
+        return try Placement.plan(
+            topology,
+            nameservers: select(
+                "nameservers", of: hosts,
+                needed: max(topology.nameservers, hasEtcdHosts ? 0 : topology.etcd), for: topology),
+            brokers: select("brokers", of: hosts, needed: topology.brokers.count, for: topology),
+            etcd: hasEtcdHosts ? select("etcd", of: hosts, needed: topology.etcd, for: topology) : nil)
     }
 
     /// The hosts of a group; too few are refused with the command that gets enough.
@@ -25,7 +31,8 @@ extension InventoryOptions {
         let there =
             limit.map { "--limit '\($0)' leaves \(found.count)" }
             ?? "there \(found.count == 1 ? "is" : "are") \(found.count)"
-        let enough = LocalHosts.count(nameservers: topology.nameservers, brokers: topology.brokers.count)
+        let enough = LocalHosts.count(
+            nameservers: max(topology.nameservers, topology.etcd), brokers: topology.brokers.count)
         let wayOut: String
         if limit != nil, try hosts.select(group, limit: nil).count >= needed {
             wayOut = "widen the limit"

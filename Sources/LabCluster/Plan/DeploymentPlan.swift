@@ -3,7 +3,7 @@ public import LabInventory
 /// What will be put where, decided before a host is touched. `description` is what `--dry-run` prints.
 public struct DeploymentPlan: Sendable {
     public var topology: Topology
-    /// In the order in which they start: nameservers first.
+    /// In the order in which they start: etcd, nameservers, brokers.
     public var daemons: [DaemonPlan]
 
     /// Hosts that have something to run, each once, in inventory order of first use.
@@ -22,28 +22,45 @@ public struct DeploymentPlan: Sendable {
 
 /// One daemon on one host.
 public struct DaemonPlan: Sendable {
-    public enum Role: String, Sendable { case nameserver, broker }
+    /// In the order in which they start.
+    public enum Role: String, Sendable, CaseIterable { case etcd, nameserver, broker }
 
-    /// `ns-1`, `broker-a`: unique in the cluster.
+    /// `etcd-1`, `ns-1`, `broker-a`: unique in the cluster.
     public var name: String
     public var role: Role
     public var host: InventoryHost
     /// Cluster-facing address.
     public var address: String
     public var port: Int
-    /// RocketMQ properties, sorted by key when written.
+    /// RocketMQ properties, or those of etcd's file; sorted by key when written.
     public var settings: [String: String]
 
     /// Everything of this daemon on its host: configuration, store, log.
     public var directory: String { "\(host.directory)/\(name)" }
-    public var configPath: String { "\(directory)/\(role.rawValue).properties" }
+    public var configPath: String { "\(directory)/\(role.configFile)" }
     public var storePath: String { "\(directory)/store" }
     public var logPath: String { "\(directory)/\(name).log" }
 
-    /// The `.properties` file, byte for byte.
+    /// The `.properties` file, or etcd's YAML, byte for byte.
     public var configText: String {
-        settings.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)\n" }.joined()
+        settings.sorted { $0.key < $1.key }.map { "\($0.key)\(role.separator)\($0.value)\n" }.joined()
     }
+
+    /// Whether it is one of a group's brokers, any of which may be the master.
+    public var isGroupMember: Bool {
+        role == .broker && settings["failoverPolicy"].map { $0.lowercased() != "none" } ?? false
+    }
+}
+
+extension DaemonPlan.Role {
+    /// The name of its configuration's file; tells the role of what is found on a host.
+    var configFile: String { self == .etcd ? "etcd.yaml" : "\(rawValue).properties" }
+
+    /// What names the configuration's file on its command line.
+    var configFlag: String { self == .etcd ? "--config-file" : "-c" }
+
+    /// Between key and value in its configuration.
+    var separator: String { self == .etcd ? ": " : "=" }
 }
 
 extension DeploymentPlan: CustomStringConvertible {

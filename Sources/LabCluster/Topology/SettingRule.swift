@@ -11,6 +11,10 @@ enum SettingRule: Sendable {
     static let known: [String: SettingRule] = [
         "brokerRole": .word(["ASYNC_MASTER", "SYNC_MASTER", "SLAVE"]),
         "flushDiskType": .word(["ASYNC_FLUSH", "SYNC_FLUSH"]),
+        // Ours; RocketMQ 4.9 has none.
+        "failoverPolicy": .word(["none", "heartbeat", "etcd"]),
+        "roleWhenMaster": .word(["ASYNC_MASTER", "SYNC_MASTER"]),
+        "minInSyncReplicas": .number(1...16), "leaseTimeMills": .number(2000...600_000),
         "autoCreateTopicEnable": .flag, "longPollingEnable": .flag, "messageIndexEnable": .flag,
         "checkCRCOnRead": .flag, "slaveReadEnable": .flag, "forceRegister": .flag,
         "brokerId": .number(0...Int64(Int32.max)),
@@ -27,7 +31,8 @@ enum SettingRule: Sendable {
     func complaint(_ value: String) -> String? {
         switch self {
         case .word(let words):
-            words.contains(value.uppercased()) ? nil : "'\(value)' is none of \(words.joined(separator: ", "))"
+            words.contains { $0.lowercased() == value.lowercased() }
+                ? nil : "'\(value)' is none of \(words.joined(separator: ", "))"
         case .flag:
             ["true", "false"].contains(value.lowercased()) ? nil : "'\(value)' is neither true nor false"
         case .number(let range):

@@ -13,6 +13,8 @@ public struct Topology: Sendable, Equatable, Decodable {
     public var cluster: String
     /// How many nameservers; at least 1.
     public var nameservers: Int
+    /// How many members the etcd of the cluster has, which its groups ask who their master is; 0 for no etcd.
+    public var etcd: Int
     public var brokers: [BrokerSpec]
     /// Settings of every broker; a broker's own win.
     public var settings: [String: String]
@@ -22,10 +24,15 @@ public struct Topology: Sendable, Equatable, Decodable {
         public var name: String
         /// The master that it is a slave of, by its name; nil for a master.
         public var slaveOf: String?
+        /// The group of brokers of which any may be the master, by its `brokerName`; its first one is the first master.
+        public var group: String?
         public var settings: [String: String]
 
+        /// RocketMQ's `brokerName`.
+        public var brokerName: String { group ?? slaveOf ?? name }
+
         enum CodingKeys: String, CodingKey {
-            case name, settings
+            case name, settings, group
             case slaveOf = "slave_of"
         }
 
@@ -33,11 +40,14 @@ public struct Topology: Sendable, Equatable, Decodable {
             let container = try decoder.container(keyedBy: CodingKeys.self)
             name = try container.decode(String.self, forKey: .name)
             slaveOf = try container.decodeIfPresent(String.self, forKey: .slaveOf)
+            group = try container.decodeIfPresent(String.self, forKey: .group)
             settings = try container.decodeIfPresent([String: String].self, forKey: .settings) ?? [:]
         }
     }
 
-    enum CodingKeys: String, CodingKey, CaseIterable { case mode, title, cluster, nameservers, brokers, settings }
+    enum CodingKeys: String, CodingKey, CaseIterable {
+        case mode, title, cluster, nameservers, etcd, brokers, settings
+    }
 
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
@@ -45,6 +55,7 @@ public struct Topology: Sendable, Equatable, Decodable {
         title = try container.decode(String.self, forKey: .title)
         cluster = try container.decode(String.self, forKey: .cluster)
         nameservers = try container.decode(Int.self, forKey: .nameservers)
+        etcd = try container.decodeIfPresent(Int.self, forKey: .etcd) ?? 0
         brokers = try container.decode([BrokerSpec].self, forKey: .brokers)
         settings = try container.decodeIfPresent([String: String].self, forKey: .settings) ?? [:]
     }
@@ -67,12 +78,12 @@ public struct Topology: Sendable, Equatable, Decodable {
         guard let topology else {
             throw ClusterError(.badTopology, "\(path): it is empty; see labs/modes/ for what belongs here")
         }
-        try topology.validate(path)
         for settings in [topology.settings] + topology.brokers.map(\.settings) {
             guard let mistake = SettingRule.firstMistake(in: settings) else { continue }
             let line = line(of: mistake.key, in: text).map { ":\($0)" } ?? ""
             throw ClusterError(.badTopology, "\(path)\(line): \(mistake.key): \(mistake.text)")
         }
+        try topology.validate(path)
         return topology
     }
 
@@ -82,9 +93,19 @@ public struct Topology: Sendable, Equatable, Decodable {
             .firstIndex { $0.drop { " -{,".contains($0) }.hasPrefix("\(key):") }.map { $0 + 1 }
     }
 
+    /// Settings of one broker: its own win over the mode's.
+    func settings(of broker: BrokerSpec) -> [String: String] {
+        settings.merging(broker.settings) { _, own in own }
+    }
+
     private func validate(_ path: FilePath) throws(ClusterError) {
         guard (1...Limits.nameservers).contains(nameservers) else {
             throw ClusterError(.badTopology, "\(path): nameservers: \(nameservers) (1 to \(Limits.nameservers))")
+        }
+        guard etcd == 0 || Limits.etcd.contains(etcd) else {
+            let known = Limits.etcd.map { "\($0)" }.joined(separator: ", ")
+            throw ClusterError(
+                .badTopology, "\(path): etcd: \(etcd) (\(known): one member more than those bears no failure more)")
         }
         guard (1...Limits.brokers).contains(brokers.count) else {
             throw ClusterError(.badTopology, "\(path): brokers: \(brokers.count) of them (1 to \(Limits.brokers))")
@@ -101,6 +122,44 @@ public struct Topology: Sendable, Equatable, Decodable {
                 "\(path): brokers: '\(broker.name)' is slave_of '\(master)', which is no master here "
                     + "(there are: \(masters.joined(separator: ", ")))")
         }
+        for broker in brokers { try validateGroup(of: broker, path) }
+    }
+
+    /// A group's brokers may change their master; who decides on it has to be there.
+    private func validateGroup(of broker: BrokerSpec, _ path: FilePath) throws(ClusterError) {
+        let policy = settings(of: broker)["failoverPolicy"]?.lowercased() ?? "none"
+        guard let group = broker.group else {
+            guard policy == "none" else {
+                throw ClusterError(
+                    .badTopology,
+                    "\(path): brokers: '\(broker.name)' has failoverPolicy \(policy) and no group; say 'group: NAME', the "
+                        + "same for each broker that may be the master")
+            }
+            return
+        }
+        guard broker.slaveOf == nil else {
+            throw ClusterError(
+                .badTopology,
+                "\(path): brokers: '\(broker.name)' is of group '\(group)' and slave_of '\(broker.slaveOf ?? "")'; a group "
+                    + "chooses its master (take one of them out)")
+        }
+        guard policy != "none" else {
+            throw ClusterError(
+                .badTopology,
+                "\(path): brokers: '\(broker.name)' is of group '\(group)', whose failoverPolicy is none; set it to etcd, or to "
+                    + "heartbeat")
+        }
+        guard policy != "etcd" || etcd > 0 || settings(of: broker)["etcdEndpoints"] != nil else {
+            throw ClusterError(
+                .badTopology,
+                "\(path): brokers: '\(broker.name)' has failoverPolicy etcd, and there is none; say 'etcd: 3' (its members), or "
+                    + "name one with etcdEndpoints")
+        }
+        if let other = brokers.first(where: { $0.group == nil && $0.brokerName == group }) {
+            throw ClusterError(
+                .badTopology,
+                "\(path): brokers: group '\(group)' has the name of broker '\(other.name)'; give it one of its own")
+        }
     }
 
     /// A lab's cluster, not a data centre: past these a mistyped number is likelier than an intention.
@@ -108,6 +167,8 @@ public struct Topology: Sendable, Equatable, Decodable {
         /// A mode's file is a page.
         static let fileBytes = 1 << 20
         static let nameservers = 9
+        /// A majority decides, so an even number has no use.
+        static let etcd = [1, 3, 5, 7]
         static let brokers = 99
     }
 }

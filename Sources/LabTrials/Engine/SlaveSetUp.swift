@@ -1,7 +1,8 @@
 import LabCluster
 import MQClient
 
-/// Waits until every slave of the plan follows its master: what a trial promises of copies begins there.
+/// Waits until every slave of the plan follows its master: what a trial promises of copies begins there. Groups that change their
+/// master are `GroupSetUp`'s.
 ///
 /// A broker of ours says so in its runtime information (`slaves`). One that does not say it, as Apache's, is believed.
 struct SlaveSetUp: Sendable {
@@ -12,7 +13,7 @@ struct SlaveSetUp: Sendable {
 
     func wait(on deployment: DeploymentPlan) async throws {
         let admin = MQAdmin(client: client)
-        let brokers = deployment.daemons.filter { $0.role == .broker }
+        let brokers = deployment.daemons.filter { $0.role == .broker && !$0.isGroupMember }
         let slaves = brokers.filter { $0.settings["brokerRole"] == "SLAVE" }
         let deadline = ContinuousClock.now + Self.timeout
         for master in brokers where master.settings["brokerRole"] != "SLAVE" {

@@ -13,7 +13,9 @@ struct TopicSetUp: Sendable {
 
     func create(on deployment: DeploymentPlan) async throws {
         let admin = MQAdmin(client: client)
-        for broker in deployment.daemons where broker.role == .broker && broker.settings["brokerId"] == "0" {
+        // A group's first master is whose role is no slave's.
+        let masters = deployment.daemons.filter { $0.role == .broker && $0.settings["brokerRole"] != "SLAVE" }
+        for broker in masters {
             do {
                 try await admin.createTopic(
                     topic.name, readQueues: Int32(topic.queues), writeQueues: Int32(topic.queues),
@@ -22,13 +24,12 @@ struct TopicSetUp: Sendable {
                 throw TrialError(.setUp, "topic '\(topic.name)' on '\(broker.name)': \(error)")
             }
         }
-        let masters = deployment.daemons.filter { $0.role == .broker && $0.settings["brokerId"] == "0" }.count
         let deadline = ContinuousClock.now + Self.routeTimeout
         for nameserver in deployment.nameserverAddresses {
-            guard try await isShown(by: nameserver, masters: masters, until: deadline) else {
+            guard try await isShown(by: nameserver, masters: masters.count, until: deadline) else {
                 throw TrialError(
                     .setUp,
-                    "topic '\(topic.name)': nameserver \(nameserver) shows no route to all \(masters) master(s) within "
+                    "topic '\(topic.name)': nameserver \(nameserver) shows no route to all \(masters.count) master(s) within "
                         + "\(Self.routeTimeout)")
             }
         }

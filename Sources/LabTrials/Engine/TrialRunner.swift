@@ -164,6 +164,11 @@ public struct TrialRunner: Sendable {
     }
 
     private func load(_ cluster: Cluster, _ client: MQConnection, _ recorder: HistoryRecorder) async throws {
+        let groups = GroupSetUp(setting.deployment)
+        if groups.isNeeded {
+            observe(.step("waiting for each group's master and its followers"))
+            try await groups.wait()
+        }
         observe(.step("creating topic '\(plan.topic.name)'"))
         try await TopicSetUp(topic: plan.topic, client: client).create(on: setting.deployment)
         if setting.deployment.daemons.contains(where: { $0.settings["brokerRole"] == "SLAVE" }) {
@@ -187,6 +192,10 @@ public struct TrialRunner: Sendable {
                 ).run()
                 // Nothing is judged under an open fault: what the plan left open is healed before the drain.
                 await faults.healAll()
+                if groups.isNeeded {
+                    observe(.step("waiting for each group to be whole again"))
+                    try await groups.wait()
+                }
                 observe(.step("draining: reading every queue to its end"))
             }
         } catch {

@@ -49,7 +49,15 @@ public struct MQAdmin: Sendable {
 
     /// All broker sets and clusters that the nameserver knows.
     public func clusterInfo() async throws(MQClientError) -> ClusterOverview {
-        let answer = try await client.askNameserver(.request(.getBrokerClusterInfo))
+        try Self.overview(try await client.askNameserver(.request(.getBrokerClusterInfo)))
+    }
+
+    /// The same as one nameserver has it: they know nothing of each other.
+    public func clusterInfo(of nameserver: String) async throws(MQClientError) -> ClusterOverview {
+        try Self.overview(try await client.call(.request(.getBrokerClusterInfo), to: nameserver))
+    }
+
+    private static func overview(_ answer: RemotingCommand) throws(MQClientError) -> ClusterOverview {
         guard answer.responseCode == .success else {
             throw .noNameserver(reason: "\(answer.responseCode): \(answer.remark ?? "")")
         }

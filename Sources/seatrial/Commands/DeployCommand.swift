@@ -12,6 +12,7 @@ struct DeployCommand: AsyncParsableCommand {
             Examples:
               seatrial deploy m1-async                   onto the hosts of 'hosts up'
               seatrial deploy m2-async -i hosts.yaml     onto your own machines
+              seatrial deploy m6-sync                    a group that changes its master, with its etcd
               seatrial deploy m1-sync --dry-run          print the plan, touch nothing
             """)
 
@@ -35,6 +36,11 @@ struct DeployCommand: AsyncParsableCommand {
         let fleet = cluster.fleet
         do {
             try await cluster.deploy { Terminal.progress($0) }
+            let groups = GroupSetUp(plan)
+            if groups.isNeeded {
+                Terminal.progress("waiting for each group's master and its followers")
+                try await groups.wait()
+            }
             try Task.checkCancellation()
         } catch {
             guard Task.isCancelled else {
