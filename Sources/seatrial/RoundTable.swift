@@ -10,10 +10,19 @@ struct RoundTable: Encodable {
         var ok: Int
         var delivered: Int
         var lost: Int
+        /// How long sending failed because of a fault, at most; absent where it did not end, or no fault was there.
+        var outageSeconds: Double?
         var seconds: Double
         var run: String
         /// Why it is no pass; nil where it is one.
         var why: String?
+        private var outage: String
+
+        enum CodingKeys: String, CodingKey {
+            case round, seed, verdict, ok, delivered, lost, seconds, run, why
+            case outageSeconds = "outage_seconds"
+        }
+
         init(_ round: Int, _ run: JudgedRun, seconds: Duration) {
             self.round = round
             seed = run.manifest.seed
@@ -21,6 +30,9 @@ struct RoundTable: Encodable {
             ok = run.verdict.counts.ok
             delivered = run.verdict.counts.deliveredValues
             lost = run.verdict.counts.lost
+            let longest = OutageFigures.longest(run.verdict)
+            outageSeconds = longest.flatMap { $0.isFinite ? ($0 * 1000).rounded() / 1000 : nil }
+            outage = longest.map { OutageFigures.text($0) } ?? "-"
             self.seconds = (seconds / .milliseconds(100)).rounded() / 10
             self.run = run.manifest.runID
             why = run.verdict.status == .pass ? nil : run.verdict.headline
@@ -32,13 +44,14 @@ struct RoundTable: Encodable {
             self.seed = seed
             verdict = VerdictStatus.error.rawValue
             (ok, delivered, lost) = (0, 0, 0)
+            outage = "-"
             self.seconds = (seconds / .milliseconds(100)).rounded() / 10
             self.run = run ?? ""
             why = "the round broke off: \(broken)"
         }
 
         var description: String {
-            let cells = ["\(round)", "\(seed)", verdict, "\(ok)", "\(delivered)", "\(lost)", "\(seconds)"]
+            let cells = ["\(round)", "\(seed)", verdict, "\(ok)", "\(delivered)", "\(lost)", outage, "\(seconds)"]
             return RoundTable.line(cells) + (why.map { run.isEmpty ? "  \($0)" : "  \($0); \(run)" } ?? "")
         }
     }
@@ -54,11 +67,18 @@ struct RoundTable: Encodable {
         var roundsWithLoss = 0
         var mostLost = 0
         var seconds = 0.0
+        /// The rounds' longest outages: the median, p99 and the longest; absent where one did not end.
+        var outageMedian: Double?
+        var outageP99: Double?
+        var outageLongest: Double?
 
         enum CodingKeys: String, CodingKey {
             case pass, fail, inconclusive, error, ok, lost, seconds
             case roundsWithLoss = "rounds_with_loss"
             case mostLost = "most_lost"
+            case outageMedian = "outage_p50_seconds"
+            case outageP99 = "outage_p99_seconds"
+            case outageLongest = "outage_longest_seconds"
         }
     }
 
@@ -87,7 +107,12 @@ struct RoundTable: Encodable {
     }
 
     var total: Summary {
-        rows.reduce(into: Summary()) { total, row in
+        var total = Summary()
+        func outage(_ percentile: Int) -> Double? {
+            judge.outages.seconds(percentile: percentile).flatMap { $0.isFinite ? ($0 * 1000).rounded() / 1000 : nil }
+        }
+        (total.outageMedian, total.outageP99, total.outageLongest) = (outage(50), outage(99), outage(100))
+        return rows.reduce(into: total) { total, row in
             switch VerdictStatus(rawValue: row.verdict) {
             case .pass: total.pass += 1
             case .fail: total.fail += 1
@@ -110,18 +135,26 @@ struct RoundTable: Encodable {
             total.lost == 0
             ? "none lost" : "\(total.lost) lost in \(Self.rounds(total.roundsWithLoss)), \(total.mostLost) at most"
         let count = rows.count == wanted ? Self.rounds(wanted) : "\(rows.count) of \(Self.rounds(wanted))"
+        let outages = judge.outages
+        let outage = outages.seconds.contains { $0 > 0 } ? "; outage \(Self.outage(outages))" : ""
         let complaint = judge.complaint.map { "\n\(judge.status.rawValue): \($0)" } ?? ""
         return
-            "\(plan): \(count) from seed \(firstSeed): \(total.pass) pass\(others); \(total.ok) acknowledged, \(loss); \(total.seconds) s\(complaint)"
+            "\(plan): \(count) from seed \(firstSeed): \(total.pass) pass\(others); \(total.ok) acknowledged, \(loss)\(outage); \(total.seconds) s\(complaint)"
     }
 
     private static func rounds(_ count: Int) -> String { count == 1 ? "1 round" : "\(count) rounds" }
 
-    static let header = line(["ROUND", "SEED", "VERDICT", "OK", "DELIVERED", "LOST", "SECONDS"])
+    private static func outage(_ figures: OutageFigures) -> String {
+        func text(_ percentile: Int) -> String { OutageFigures.text(figures.seconds(percentile: percentile) ?? 0) }
+        guard figures.seconds.count > 1 else { return "\(text(100)) s" }
+        return "\(text(50)) s at the median, \(text(99)) s at p99, \(text(100)) s at most"
+    }
+
+    static let header = line(["ROUND", "SEED", "VERDICT", "OK", "DELIVERED", "LOST", "OUTAGE", "SECONDS"])
 
     /// Columns of fixed width, since a line is printed before the next one is known.
     private static func line(_ cells: [String]) -> String {
-        let widths = [5, 8, 12, 8, 9, 6, 7]
+        let widths = [5, 8, 12, 8, 9, 6, 7, 7]
         return zip(cells, widths).map { $0 + String(repeating: " ", count: max(0, $1 - $0.count)) }
             .joined(separator: "  ")
     }

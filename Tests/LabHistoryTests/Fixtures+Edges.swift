@@ -114,6 +114,31 @@ extension Fixture {
             tale.scan([0, 1, 2], complete: false)
             tale.end()
         },
+        // A new master goes on without what its predecessor had alone and never acknowledged.
+        Fixture(name: "an unconfirmed message is cut, and its offset given out again", status: .pass, finds: [:]) {
+            tale in
+            tale.send(4, .weak, offset: 3)
+            tale.send(5, offset: 3)
+            tale.deliver(5, offset: 3)
+            tale.drain(reached: 4, max: 4)
+            tale.record(5, offset: 3)
+            tale.scan([0, 1, 2], unseen: 1)
+            tale.end()
+        },
+        // Whoever was given it has read a queue that went back.
+        Fixture(
+            name: "an unconfirmed message is cut that somebody had read", status: .fail,
+            finds: [.inconsistentOffset: 1, .recovered: 1]
+        ) { tale in
+            tale.send(4, .weak, offset: 3)
+            tale.deliver(4, offset: 3)
+            tale.send(5, offset: 3)
+            tale.deliver(5, offset: 3, assignment: 2)
+            tale.drain(reached: 4, max: 4)
+            tale.record(5, offset: 3)
+            tale.scan([0, 1, 2], unseen: 1)
+            tale.end()
+        },
         // The first came late: what was lost is the value that is seen last. (The place is known by the last who claimed
         // it, so that the scan counts the other as found anew, which is legal.)
         Fixture(

@@ -63,6 +63,18 @@ struct GroupDeploymentTests {
         }
     }
 
+    /// The trials of M6 that fit here: a master without power is replaced and nothing is lost, and one that is cut off refuses. The
+    /// others are in docs/rounds.md.
+    @Test(arguments: ["m6-master-power-loss", "m6-minority"]) func aGroupKeepsItsPromise(_ plan: String) async throws {
+        try await Rig.with(hosts: 8) { rig in
+            let run = try await rig.seatrial("trial", "run", "labs/trials/\(plan).yaml", "--seed", "11", "--json")
+            #expect(run.status == 0, "\(run)")
+            #expect(run.output.contains(/"not_shown"\s*:\s*\[\s*\]/), "\(run)")
+            let status = try await rig.seatrial("status")
+            #expect(!status.output.contains("daemon "), "daemons survived the run: \(status)")
+        }
+    }
+
     /// Nobody has an etcd: the way out is told, and `destroy` leaves nothing.
     @Test func aMissingEtcdIsTold() async throws {
         try await Rig.with(hosts: 8) { rig in

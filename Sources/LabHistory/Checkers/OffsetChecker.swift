@@ -5,7 +5,9 @@
 ///
 /// 1. *Inconsistent offset*: two sources name two values for one offset of a queue, at whatever times. Then
 ///    replicas diverged, two masters wrote, or offsets were given out again. Where loss is permitted, an offset that
-///    is given out again *because* its first value is gone from every log is part of that loss.
+///    is given out again *because* its first value is gone from every log is part of that loss. So is, whatever is permitted,
+///    one of a value that was only stored weakly, that nobody was given and that is gone from every log: a new master goes on
+///    without what was never acknowledged.
 /// 2. *Inconsistent offset*, too: a value was acknowledged at a place that the drain passed and every log was scanned
 ///    for, and it was delivered from another place only. The acknowledgement named a place that never held it.
 /// 3. *Duplicated*: a value is delivered again, from the same offset (redelivery) or from another (sent twice), or the
@@ -118,8 +120,9 @@ struct OffsetChecker: Checker {
     }
 
     private func inconsistencies(_ known: Known) -> [Finding] {
-        let forbidden = known.promises.lossAllowed ? conflicts.filter { !isExplained($0, known) } : conflicts
-        let count = known.promises.lossAllowed ? forbidden.count : conflictCount
+        let forbidden = conflicts.filter { !isExplained($0, known) }
+        let count =
+            known.promises.lossAllowed ? forbidden.count : conflictCount - (conflicts.count - forbidden.count)
         guard let first = forbidden.first, known.rules.has(.inconsistentOffset) else { return [] }
         return [
             Finding(
@@ -189,8 +192,12 @@ struct OffsetChecker: Checker {
     }
 
     private func isExplained(_ conflict: Conflict, _ known: Known) -> Bool {
-        guard known.rules.has(.lossExplainsReuse), known.run.allScanned(known.rules) else { return false }
-        return [conflict.earlier, conflict.later].contains { !known.ledger.flags(of: $0).contains(.scanned) }
+        guard known.run.allScanned(known.rules) else { return false }
+        let gone = [conflict.earlier, conflict.later].map { known.ledger.flags(of: $0) }
+            .filter { !$0.contains(.scanned) }
+        if known.promises.lossAllowed, known.rules.has(.lossExplainsReuse), !gone.isEmpty { return true }
+        return known.rules.has(.weakReuse)
+            && gone.contains { $0.contains(.weak) && !$0.contains(.ok) && !$0.contains(.delivered) }
     }
 
     private func witness(_ conflict: Conflict, _ known: Known) -> Witness {

@@ -12,7 +12,7 @@ package struct Rules: Sendable {
         case neverSent, otherRun, abortedRead, unknownMayHaveHappened, storedUnasked
         case corrupted, unreadable, damaged
         case duplicateOffset, duplicateDelivery, duplicateInLog, drainMakesNoDuplicate
-        case inconsistentOffset, lossExplainsReuse, misplaced
+        case inconsistentOffset, lossExplainsReuse, weakReuse, misplaced
         case nonMonotonicSend, concurrentSendsAreUnordered
         case pollSkip, backwardPoll, newAssignmentResets
         case outage

@@ -13,12 +13,14 @@ public struct GroupSetUp: Sendable {
     /// Names of the brokers of each group, in the plan's order.
     private let groups: [(name: String, members: [String])]
 
-    public init(_ deployment: DeploymentPlan) {
-        places = deployment.daemons.map {
+    public init(_ deployment: DeploymentPlan) { self.init(deployment.daemons) }
+
+    public init(_ daemons: [DaemonPlan]) {
+        places = daemons.map {
             ClusterView.Place(name: $0.name, host: $0.host.name, role: $0.role, address: "\($0.address):\($0.port)")
         }
         var groups: [(name: String, members: [String])] = []
-        for daemon in deployment.daemons where daemon.isGroupMember {
+        for daemon in daemons where daemon.isGroupMember {
             let name = daemon.settings["brokerName"] ?? daemon.name
             if let index = groups.firstIndex(where: { $0.name == name }) {
                 groups[index].members.append(daemon.name)

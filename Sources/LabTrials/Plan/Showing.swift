@@ -13,6 +13,8 @@ public enum Showing: String, Sendable, Equatable, Decodable, CaseIterable {
     case reading
     /// A send that began when every fault was over is acknowledged.
     case resumption
+    /// Sending fails because of a fault, and is acknowledged again while that fault is still there.
+    case takeover
 
     /// Whether a run showed it.
     public func isShown(by verdict: Verdict) -> Bool {
@@ -22,7 +24,15 @@ public enum Showing: String, Sendable, Equatable, Decodable, CaseIterable {
         case .refusal: counts.refusedUnderFault > 0
         case .reading: counts.deliveredUnderFault > 0
         case .resumption: counts.okAfterFaults > 0
+        case .takeover: verdict.outages.contains { Self.endsBeforeItsFault($0, in: verdict.timeline) }
         }
+    }
+
+    private static func endsBeforeItsFault(_ outage: Outage, in timeline: Timeline) -> Bool {
+        guard let end = outage.firstSuccessNanoseconds, outage.firstFailureNanoseconds != nil,
+            let fault = timeline.faults.first(where: { $0.name == outage.faultUID })
+        else { return false }
+        return fault.toNanoseconds.map { end < $0 } ?? true
     }
 
     /// As in "no round showed …".
@@ -32,6 +42,7 @@ public enum Showing: String, Sendable, Equatable, Decodable, CaseIterable {
         case .refusal: "a refused send under a fault"
         case .reading: "a message read under a fault"
         case .resumption: "an acknowledged send after the faults"
+        case .takeover: "an outage that ended before its fault"
         }
     }
 }

@@ -13,6 +13,7 @@ extension TrialPlan {
         static let drainSeconds = 1.0...24 * 3600.0
         static let phaseSeconds = 24.0 * 3600
         static let tailSeconds = 0.0...3600.0
+        static let outageSeconds = 0.0...3600.0
     }
 
     /// Refuses a plan that can't be run, before a host is touched.
@@ -31,6 +32,9 @@ extension TrialPlan {
                     .badPlan, "promises.tail_seconds: it bounds a loss that 'lost: none' forbids (take one of them out)"
                 )
             }
+        }
+        if let outage = promises.outageSeconds {
+            try check(Limits.outageSeconds, outage, "promises.outage_seconds")
         }
         if promises.mustShow.contains(.loss), promises.lost == .none {
             throw TrialError(

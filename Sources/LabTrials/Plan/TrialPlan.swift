@@ -131,6 +131,8 @@ public struct PromisePlan: Sendable, Equatable, Decodable {
     /// With `measured`: how long before its fault a lost message may have been acknowledged at most, which is what the
     /// flush interval and one flush take; nil for no bound in time.
     public var tailSeconds: Double?
+    /// How long sending may fail because of a fault: the longest outage of a round, at p99 over the rounds; nil for no bound.
+    public var outageSeconds: Double?
     /// What has to be seen in at least one round, for the rounds together to prove anything.
     public var mustShow: [Showing]
 
@@ -139,19 +141,24 @@ public struct PromisePlan: Sendable, Equatable, Decodable {
     enum CodingKeys: String, CodingKey {
         case lost
         case tailSeconds = "tail_seconds"
+        case outageSeconds = "outage_seconds"
         case mustShow = "must_show"
     }
 
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         lost = try container.decode(Loss.self, forKey: .lost)
+        outageSeconds = try container.decodeIfPresent(Double.self, forKey: .outageSeconds)
         tailSeconds = try container.decodeIfPresent(Double.self, forKey: .tailSeconds)
         mustShow = try container.decodeIfPresent([Showing].self, forKey: .mustShow) ?? []
     }
 
-    public init(lost: Loss, tailSeconds: Double? = nil, mustShow: [Showing] = []) {
+    public init(
+        lost: Loss, tailSeconds: Double? = nil, outageSeconds: Double? = nil, mustShow: [Showing] = []
+    ) {
         self.lost = lost
         self.tailSeconds = tailSeconds
+        self.outageSeconds = outageSeconds
         self.mustShow = mustShow
     }
 }

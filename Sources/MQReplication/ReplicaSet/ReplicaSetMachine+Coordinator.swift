@@ -77,7 +77,7 @@ extension ReplicaSetMachine {
             if let heir = group.heir, heir != me.id, let heirSince, now - heirSince < configuration.leaseMilliseconds {
                 return nil
             }
-            return group.inSync
+            return withoutSilentMaster(group)
         }
         guard group.inSync.contains(where: { $0.id == me.id }) else { return nil }
         for member in group.inSync where member.id != me.id {
@@ -85,6 +85,16 @@ extension ReplicaSetMachine {
             if status.log.isAhead(of: log) || (!log.isAhead(of: status.log) && member.id < me.id) { return nil }
         }
         return [me]
+    }
+
+    /// The in-sync set without the master whose lease ran out, as long as enough are left.
+    ///
+    /// It has been silent for a lease; waiting for it to lag as well would make every outage that much longer. Fewer members have no
+    /// less of what was acknowledged, and whoever is back is in again as soon as it has all. One that handed over is not silent.
+    private func withoutSilentMaster(_ group: GroupState) -> [Replica] {
+        // An epoch bears the mark of whoever began it.
+        let rest = group.inSync.filter { $0 == me || $0.incarnation != group.epoch.mark }
+        return group.heir == nil && rest.count >= configuration.minimum ? rest : group.inSync
     }
 
     /// A campaign's answer may be lost; the state tells what came of it. An earlier campaign may have made this broker the

@@ -45,6 +45,27 @@ import Testing
                 == [.campaign(3, lease: 5, expected: 0, epoch: epoch, inSync: [Self.me])])
     }
 
+    /// A master whose lease ran out is silent already: whoever takes its place does not wait for it to lag as well. It stays where too few
+    /// would be left without it, and where it handed over.
+    @Test func theNextMasterDoesNotWaitForTheOneBefore() throws {
+        let epoch = Epoch(number: 4, mark: Self.other.incarnation)
+        func campaign(_ set: [Replica], heir: ReplicaID? = nil) -> [Replica]? {
+            var machine = Machine(
+                configuration: Self.configuration(), me: Self.me, log: LogSpan(), flushedEnd: 0, now: 1000)
+            _ = machine.handle(.timer, now: 1000)
+            var state = GroupState(seenAt: 9, revision: 3, epoch: epoch, inSync: set)
+            state.heir = heir
+            _ = machine.handle(.answered(1, .state(state)), now: 1000)
+            for case .campaign(_, _, _, _, let inSync) in machine.handle(.answered(2, .leaseGranted(5)), now: 1100) {
+                return inSync
+            }
+            return nil
+        }
+        #expect(campaign([Self.me, Self.other, Self.third]) == [Self.me, Self.third])
+        #expect(campaign([Self.me, Self.other]) == [Self.me, Self.other])
+        #expect(campaign([Self.me, Self.other, Self.third], heir: Self.me.id) == [Self.me, Self.other, Self.third])
+    }
+
     @Test func nothingIsAcknowledgedBeforeAllInSyncHaveIt() throws {
         var machine = try Self.master(inSync: [Self.me, Self.other])
         #expect(machine.handle(.log(end: 100, flushed: 0), now: 1200) == [])
