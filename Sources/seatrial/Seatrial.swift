@@ -16,7 +16,8 @@ struct Seatrial: AsyncParsableCommand {
         version: SeatrialVersion.text,
         subcommands: [
             HostsCommand.self, InventoryCommand.self, TrustCommand.self, DeployCommand.self, StatusCommand.self,
-            DestroyCommand.self, UploadCommand.self, FaultCommand.self, LabCommand.self, TrialCommand.self,
+            StartCommand.self, StopCommand.self, RestartCommand.self, LogsCommand.self, DestroyCommand.self,
+            UploadCommand.self, FaultCommand.self, LabCommand.self, TrialCommand.self,
             GradeCommand.self,
             CheckCommand.self, RunsCommand.self,
         ])

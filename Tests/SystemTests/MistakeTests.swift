@@ -225,7 +225,8 @@ struct MistakeTests {
         "", "hosts", "hosts up", "hosts down", "hosts list", "hosts check", "inventory", "inventory list",
         "inventory graph", "trust", "deploy", "status", "destroy", "upload", "lab", "lab list", "lab show", "lab run",
         "grade", "check", "runs", "trial", "trial run", "hosts power", "hosts power off", "hosts power on",
-        "fault", "fault apply", "fault list", "fault revert", "fault heal", "fault catalogue",
+        "start", "stop", "restart", "logs", "fault", "fault apply", "fault list", "fault revert", "fault heal",
+        "fault catalogue",
     ])
     func everyCommandHelpsWithAnExample(_ command: String) async throws {
         let outcome = try await Program.run("seatrial", command.split(separator: " ").map(String.init) + ["--help"])

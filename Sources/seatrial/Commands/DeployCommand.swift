@@ -12,7 +12,7 @@ struct DeployCommand: AsyncParsableCommand {
             Examples:
               seatrial deploy m1-async                   onto the hosts of 'hosts up'
               seatrial deploy m2-async -i hosts.yaml     onto your own machines
-              seatrial deploy m6-sync                    a group that changes its master, with its etcd
+              seatrial deploy m6-sync                    a group, and its etcd
               seatrial deploy m1-sync --dry-run          print the plan, touch nothing
             """)
 

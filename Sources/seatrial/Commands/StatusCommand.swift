@@ -10,8 +10,9 @@ struct StatusCommand: AsyncParsableCommand {
         abstract: "What the lab has on the hosts now: daemons, roles, faults, unfinished runs.",
         usage: "seatrial status [<options>]",
         discussion: """
-            Where brokers run, a table says of each what it is, its epoch, its in-sync set, how far its log and its slaves are,
-            and what each nameserver says of it.
+            Where brokers run, a table says of each what it is, its epoch, its \
+            in-sync set, how far its log and its slaves are, and what each \
+            nameserver says of it.
 
             Examples:
               seatrial status -i hosts.yaml
