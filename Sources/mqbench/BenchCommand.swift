@@ -15,7 +15,9 @@ struct BenchCommand: AsyncParsableCommand {
             Example: mqbench produce -n 127.0.0.1:9876 --concurrency 64 --broker-pid $(pidof mqbroker)
             """,
         version: ProgramVersion.text,
-        subcommands: [ProduceCommand.self, ConsumeCommand.self, EchoCommand.self, StoreCommand.self])
+        subcommands: [
+            ProduceCommand.self, ConsumeCommand.self, HandoverCommand.self, EchoCommand.self, StoreCommand.self,
+        ])
 
     static func main() async { await ProgramLine.run(Self.self) }
 }
