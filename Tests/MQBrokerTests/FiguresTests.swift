@@ -81,6 +81,7 @@ import Testing
             for line in [
                 "mqbroker_put_messages_total 3\n", "mqbroker_get_messages_total 3\n", "mqbroker_put_seconds_count 3\n",
                 "mqbroker_queue_wait_seconds_count{queue=\"send\"} 3\n", "mqbroker_store_writable 1\n",
+                "mqbroker_master 1\n",
                 "mqbroker_queue_length{queue=\"pull\"} 0\n", "# TYPE mqbroker_flush_seconds histogram\n",
                 "mqbroker_page_cache_bytes{state=\"dirty\"}", "mqbroker_flush_behind_bytes",
             ] { #expect(text.contains(line), "\(line)") }

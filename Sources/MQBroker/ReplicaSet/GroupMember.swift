@@ -100,6 +100,11 @@ final class GroupMember: Sendable {
     /// The lease by which this broker serves.
     var lease: Lease? { core.withLock { $0.machine.lease } }
 
+    /// How long this broker may still acknowledge without another word of etcd; 0 without a lease.
+    var leaseMillisecondsLeft: Int64 {
+        core.withLock { core in core.machine.lease.map { max(0, $0.validUntil - now()) } ?? 0 }
+    }
+
     /// What is said of the group in a broker's runtime information.
     var figures: [(String, String)] {
         let (machine, time) = core.withLock { ($0.machine, now()) }

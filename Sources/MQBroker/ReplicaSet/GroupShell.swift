@@ -67,7 +67,13 @@ final class GroupShell: Sendable {
     /// Takes over the master's tables, where one is followed.
     func refreshTables() async {
         guard let id = followed.withLock({ $0 }), let address = member.directory.address(of: id) else { return }
-        await tables.refresh(from: address)
+        await tables.refresh(from: address) { [self] change in
+            // Held while the change is made: a promotion ends the following first.
+            try followed.withLock { now in
+                guard now == id else { throw TableCopy.Outdated() }
+                try change()
+            }
+        }
     }
 
     private func perform(_ action: ReplicaSetMachine.Action) async {

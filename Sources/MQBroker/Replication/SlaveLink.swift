@@ -80,18 +80,32 @@ struct TableCopy: Sendable {
 
     private static let timeout = Duration.seconds(3)
 
+    /// Makes one change of a table, or refuses it with ``Outdated``.
+    typealias Permit = @Sendable (_ change: () throws -> Void) throws -> Void
+
+    /// The other broker is followed no longer: what is here is this one's own, or another one's copy, and newer.
+    struct Outdated: Error {}
+
     /// What fails is logged, and tried again by whoever asks again.
-    func refresh(from address: String) async {
+    ///
+    /// - Parameter permit: is asked before each change, since an answer may be under way for seconds. While it makes the change, this
+    ///   broker must not become the master: an offset that was committed with it would go back.
+    func refresh(from address: String, permit: Permit = { change in try change() }) async {
         do {
             // The master's log went at least as far when it gave the table: what comes behind it may be of a new topic.
             let end = context.store.maximumLogOffset
-            try takeTopics(try await table(.getAllTopicConfig, at: address), logEnd: end)
-            try await settleDoubts(at: address)
+            let topics = try await table(.getAllTopicConfig, at: address)
+            try permit { try takeTopics(topics, logEnd: end) }
+            try await settleDoubts(at: address, permit)
             let offsets = ConsumerOffsetTable(json: try await table(.getAllConsumerOffset, at: address))
-            context.offsets.withLock { $0.replace(with: offsets) }
-            delays.replace(with: try await table(.getAllDelayOffset, at: address))
+            try permit { context.offsets.withLock { $0.replace(with: offsets) } }
+            let delays = try await table(.getAllDelayOffset, at: address)
+            try permit { self.delays.replace(with: delays) }
             let groups = SubscriptionGroupTable(json: try await table(.getAllSubscriptionGroups, at: address))
-            context.groups.withLock { $0.replace(with: groups) }
+            try permit { context.groups.withLock { $0.replace(with: groups) } }
+        } catch is Outdated {
+            context.logger.info(
+                "another broker's tables came too late to be taken over", metadata: ["broker": "\(address)"])
         } catch {
             context.logger.warning(
                 "another broker's tables could not be read", metadata: ["broker": "\(address)", "error": "\(error)"])
@@ -113,16 +127,18 @@ struct TableCopy: Sendable {
     }
 
     /// Asks whether topics were made anew of which the log alone cannot say so: then their queues end no later than here.
-    private func settleDoubts(at address: String) async throws {
+    private func settleDoubts(at address: String, _ permit: Permit) async throws {
         for (key, end) in context.store.doubtedBeginnings.prefix(Self.mostDoubts) {
             let question = RemotingCommand.request(
                 .getMaxOffset, QueueRequestHeader(topic: key.topic, queueID: key.queueID))
             let answer = try await client.call(question, to: address, timeout: Self.timeout)
             guard let theirs = answer.extFields["offset"].flatMap({ Int64($0) }), theirs <= end else { continue }
-            context.store.believeDoubts(of: key.topic) { [logger = context.logger] error in
-                logger.info(
-                    "a topic was made anew on the master",
-                    metadata: ["topic": "\(key.topic)", "error": "\(error.map { "\($0)" } ?? "none")"])
+            try permit {
+                context.store.believeDoubts(of: key.topic) { [logger = context.logger] error in
+                    logger.info(
+                        "a topic was made anew on the master",
+                        metadata: ["topic": "\(key.topic)", "error": "\(error.map { "\($0)" } ?? "none")"])
+                }
             }
         }
     }

@@ -18,6 +18,10 @@ struct BrokerGauges: Sendable {
     private let upkeep: Gauge
     private let cut: Gauge
     private let epoch: Gauge
+    private let isMaster: Gauge
+    private let takesWrites: Gauge
+    private let inSync: Gauge
+    private let lease: Gauge
     private let connections: Gauge
     private let held: Gauge
     private let openTransactions: Gauge
@@ -50,6 +54,10 @@ struct BrokerGauges: Sendable {
         upkeep = gauge("mqbroker_store_upkeep")
         cut = gauge("mqbroker_log_cut_bytes")
         epoch = gauge("mqbroker_log_epoch")
+        isMaster = gauge("mqbroker_master")
+        takesWrites = gauge("mqbroker_group_takes_writes")
+        inSync = gauge("mqbroker_in_sync_replicas")
+        lease = gauge("mqbroker_lease_left_milliseconds")
         connections = gauge("mqbroker_client_connections")
         held = gauge("mqbroker_held_pulls")
         self.openTransactions = gauge("mqbroker_open_transactions")
@@ -75,11 +83,23 @@ struct BrokerGauges: Sendable {
         upkeep.record(context.store.upkeepTrouble == nil ? 1 : 0)
         cut.record(context.replication.cutBytes)
         epoch.record(context.replication.epochs.table.last.number)
+        isMaster.record(context.replication.isSlave ? 0 : 1)
+        sampleGroup()
         connections.record(context.connections.withLock { $0.count })
         held.record(heldPulls())
         openTransactions.record(transactions())
         let memory = KernelFigures.memory
         for (gauge, field) in pages { if let bytes = memory[field] { gauge.record(bytes) } }
         if let ratio = KernelFigures.ioStall { stall.record(ratio) }
+    }
+
+    /// Of a group that may change its master; a fixed pair has no in-sync set and no lease.
+    private func sampleGroup() {
+        guard let member = context.replication.member else { return }
+        takesWrites.record(member.refusal == nil ? 1 : 0)
+        guard member.settings.policy == .etcd else { return }
+        // As this broker knows it: a follower hears of a change a moment later.
+        inSync.record(member.group?.inSync.count ?? 0)
+        lease.record(member.leaseMillisecondsLeft)
     }
 }
