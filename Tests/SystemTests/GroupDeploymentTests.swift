@@ -25,7 +25,11 @@ struct GroupDeploymentTests {
         try #require(hidden.status == 0, "\(hidden)")
     }
 
-    private static let etcdProcesses = ["-c", "pgrep -f '/srv/seatrial/etcd-[0-9]/etcd.yaml'"]
+    /// The members of etcd that run on a rig's hosts, and on no others of this machine.
+    private static func etcd(on rig: Rig) async throws -> String {
+        let looks = try await processes(of: rig).values.map { "pgrep --ns \($0) --nslist pid -f '/etcd.yaml'" }
+        return try await Program.run(at: "/bin/sh", ["-c", looks.joined(separator: "; ")]).output
+    }
 
     /// With an etcd of three, and of one that this machine has to send; `status` knows who is what, and nothing stays.
     @Test func aGroupIsDeployedShownAndRemoved() async throws {
@@ -44,8 +48,8 @@ struct GroupDeploymentTests {
             #expect(json.status == 0 && json.output.contains("\"inSync\" : ["), "\(json)")
             let destroyed = try await rig.seatrial("destroy")
             #expect(destroyed.status == 0, "\(destroyed)")
-            let left = try await Program.run(at: "/bin/sh", Self.etcdProcesses)
-            #expect(left.output.isEmpty, "etcd stays: \(left)")
+            let left = try await Self.etcd(on: rig)
+            #expect(left.isEmpty, "etcd stays: \(left)")
 
             // Neither host has it any more: the one of the mode's file is sent.
             for (_, process) in try await Self.processes(of: rig) { try await Self.hideEtcd(on: process) }
@@ -102,7 +106,7 @@ struct GroupDeploymentTests {
             ) { execution in
                 let deadline = ContinuousClock.now + .seconds(60)
                 while ContinuousClock.now < deadline {
-                    if try await !Program.run(at: "/bin/sh", Self.etcdProcesses).output.isEmpty { break }
+                    if try await !Self.etcd(on: rig).isEmpty { break }
                     try await Task.sleep(for: .milliseconds(10))
                 }
                 try execution.send(signal: .kill)
@@ -112,8 +116,8 @@ struct GroupDeploymentTests {
             #expect(status.output.contains("daemon etcd-"), "\(status)")
             let destroyed = try await rig.seatrial("destroy")
             #expect(destroyed.status == 0, "\(destroyed)")
-            let left = try await Program.run(at: "/bin/sh", Self.etcdProcesses)
-            #expect(left.output.isEmpty, "etcd stays: \(left)")
+            let left = try await Self.etcd(on: rig)
+            #expect(left.isEmpty, "etcd stays: \(left)")
             let after = try await rig.seatrial("status")
             #expect(!after.output.contains("daemon "), "\(after)")
         }
