@@ -46,8 +46,13 @@ extension ReplicaSetMachine {
     private mutating func compare(_ join: Join, with status: ReplicaStatus, _ now: Int64) {
         var join = join
         if join.takesBackTo == nil {
-            // It may not be the master yet, or no longer: the next answer tells.
-            guard let reign = status.reign, join.epoch == nil || join.epoch == reign else { return }
+            guard let reign = status.reign, join.epoch == nil || join.epoch == reign else {
+                // It may not be the master yet, or no longer: the next answer tells. Who was elected begins within moments, and
+                // acknowledges nothing before its followers are there.
+                join.retryAt = min(join.retryAt, now + configuration.promotionMilliseconds)
+                role = .joining(join)
+                return
+            }
             join.epoch = reign
             guard reign >= log.lastEpoch else {
                 // The newest epoch wins: a master that lost its store must not have its slaves throw theirs away.

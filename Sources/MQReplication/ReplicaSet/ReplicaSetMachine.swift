@@ -78,6 +78,8 @@ public struct ReplicaSetMachine: Sendable {
         public var lagMilliseconds: Int64 = 1500
         /// After how long something that was asked for is asked for again.
         public var retryMilliseconds: Int64 = 500
+        /// After how long a master that has not begun yet is asked again.
+        public var promotionMilliseconds: Int64 = 25
         /// For how long a nameserver's word counts.
         public var viewMilliseconds: Int64 = 2000
         /// How long a founder that can ask nobody waits before it serves alone.

@@ -66,6 +66,24 @@ import Testing
         #expect(campaign([Self.me, Self.other, Self.third], heir: Self.me.id) == [Self.me, Self.other, Self.third])
     }
 
+    /// Whoever asks a master that was elected a moment ago, and has not begun, asks again soon: nothing is acknowledged before it follows.
+    @Test func aMasterThatHasNotBegunIsAskedAgainSoon() {
+        var machine = Machine(
+            configuration: Self.configuration(), me: Self.me, log: LogSpan(), flushedEnd: 0, now: 1000)
+        _ = machine.handle(.timer, now: 1000)
+        let epoch = Epoch(number: 4, mark: Self.other.incarnation)
+        let state = GroupState(
+            seenAt: 9, revision: 3, epoch: epoch, master: Self.other.id, lease: 7, inSync: [Self.me, Self.other])
+        let asked = machine.handle(.answered(1, .state(state)), now: 1000)
+        guard case .ask(let number, Self.other.id)? = asked.first(where: { if case .ask = $0 { true } else { false } })
+        else { return #expect(Bool(false), "\(asked)") }
+        let early = ReplicaStatus(replica: Self.other, log: LogSpan(), reign: nil)
+        #expect(machine.handle(.status(early, to: number), now: 1010) == [])
+        #expect(machine.wakeAt == 1035)
+        let again = machine.handle(.timer, now: 1035)
+        #expect(again.contains { if case .ask(_, Self.other.id) = $0 { true } else { false } }, "\(again)")
+    }
+
     @Test func nothingIsAcknowledgedBeforeAllInSyncHaveIt() throws {
         var machine = try Self.master(inSync: [Self.me, Self.other])
         #expect(machine.handle(.log(end: 100, flushed: 0), now: 1200) == [])
