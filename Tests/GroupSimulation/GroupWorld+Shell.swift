@@ -31,7 +31,8 @@ extension GroupWorld {
             coordinator(number, .changeInSync(expected: expected, inSync: inSync))
         case .resign(let lease, let expected, let heir):
             coordinator(nil, .resign(lease: lease, expected: expected, heir: heir))
-        case .ask(let number, let id): send(.question(number), from: broker.index, to: Int(id.number), life: nil)
+        case .ask(let number, let id):
+            send(.question(number, life: broker.life), from: broker.index, to: Int(id.number))
         case .reconcile(let end, let epochs):
             broker.stream = nil
             closeLinks(broker)
@@ -216,7 +217,8 @@ extension GroupWorld {
         switch letter {
         case .answer(let number, let answer): tell(broker, .answered(number, answer))
         case .watch(let state): tell(broker, .group(state))
-        case .question(let number): send(.status(machine.status, to: number), from: broker.index, to: from)
+        case .question(let number, let life):
+            send(.status(machine.status, to: number), from: broker.index, to: from, life: life)
         case .status(let status, let number): tell(broker, .status(status, to: number))
         case .view(let view): tell(broker, .view(nameserver: from - schedule.brokers, view))
         case .takeOver(let epoch): tell(broker, .takeOver(epoch))

@@ -12,7 +12,8 @@ public final class GroupWorld {
         case toCoordinator(number: Int?, SimulatedCoordinator.Request)
         case answer(number: Int, ReplicaSetMachine.Answer)
         case watch(GroupState)
-        case question(Int)
+        /// `life` is the process that asks: the answer comes on its connection, and goes nowhere else.
+        case question(Int, life: Int)
         case status(ReplicaStatus, to: Int)
         case register(isMaster: Bool)
         case view(NameserverView)
