@@ -34,8 +34,8 @@ final class BrokerContext: Sendable {
     /// The address that records carry; its port is known once the broker listens.
     let storeHost: Mutex<RecordHost>
     let topics: Mutex<TopicTable>
-    /// Whether nameservers were last told that the store takes messages.
-    private let toldWritable = Atomic<Bool>(true)
+    /// What nameservers and the log were last told of the store.
+    private let toldWriting = Mutex(Writing.goesOn)
     private let toldUpkeep = Atomic<Bool>(true)
     /// Whether the last save of the topics failed.
     private let topicsUnsaved = Atomic<Bool>(false)
@@ -98,16 +98,29 @@ final class BrokerContext: Sendable {
     /// Whether the topics are on the disk as they are.
     var topicsAreSaved: Bool { !topicsUnsaved.load(ordering: .relaxed) }
 
-    /// Tells the nameservers when the store stops taking messages, and when it takes them again.
+    /// Whether the store takes messages, and whether that may change by itself.
+    private enum Writing { case goesOn, waits, isOver }
+
+    /// Tells the nameservers and the log when the store stops taking messages, and when it takes them again.
     func announceWritability() {
-        let isWritable = store.isWritable
-        guard toldWritable.exchange(isWritable, ordering: .relaxed) != isWritable else { return }
-        logger.warning(
-            "the store's state changed",
-            metadata: [
-                "writable": "\(isWritable)",
-                "failure": "\((store.writeFailure ?? store.writeTrouble).map { "\($0)" } ?? "none")",
-            ])
+        let failure = store.writeFailure
+        let writing: Writing = failure != nil ? .isOver : store.isWritable ? .goesOn : .waits
+        let before = toldWriting.withLock { told in
+            defer { told = writing }
+            return told
+        }
+        guard before != writing else { return }
+        let reason = (failure ?? store.writeTrouble).map { "\($0)" } ?? "none"
+        switch writing {
+        case .goesOn: logger.info("the store takes messages again")
+        case .waits:
+            logger.warning(
+                "the store takes no messages until the disk does", metadata: ["failure": "\(reason)"])
+        case .isOver:
+            logger.error("the store takes no messages until a restart", metadata: ["failure": "\(reason)"])
+        }
+        // From one refusal to another nothing changes for the nameservers.
+        guard before == .goesOn || writing == .goesOn else { return }
         let time = now()
         topics.withLock { $0.advanceVersion(nowMilliseconds: time) }
         registrations.withLock { $0 }?.request {}

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Logging
 import MQStore
 import MQTransport
 import MQWire
@@ -133,6 +134,30 @@ import Testing
             let pulled = try await test.pull("T", from: 0)
             #expect(try test.bodies(pulled).first == "first")
             #expect(try await test.send("T", body: "after").responseCode == .success)
+        }
+    }
+
+    /// Of a disk that takes no writes the log says so at once, and of a sync that fails meanwhile that only a restart helps.
+    @Test func whatIsFinalIsSaidAlsoAfterWhatIsNot() async throws {
+        let volume = try SmallVolume(mebibytes: 64)
+        let (disk, log) = (FaultyStorage(), RecordedLog())
+        func errors(_ text: String) -> [Logger.Level] {
+            log.lines.filter { $0.text.hasPrefix(text) }.map(\.level)
+        }
+        try await TestBroker.run(
+            {
+                $0.storeRoot = FilePath(volume.root.path)
+                // Long enough that the disk is in trouble before the first message is to be synced.
+                $0.flushIntervalMilliseconds = 8000
+            }, storage: disk, logger: log.logger
+        ) { test in
+            #expect(try await test.send("T", body: "not synced").responseCode == .success)
+            disk.refuseWrites(.ioError)
+            disk.failSyncs(1)
+            #expect(try await test.send("T", body: "refused").responseCode == .serviceNotAvailable)
+            #expect(await eventually { errors("the store takes no messages until the disk does") == [.warning] })
+            #expect(await eventually { errors("the store takes no messages until a restart") == [.error] })
+            disk.refuseWrites(nil)
         }
     }
 

@@ -1,5 +1,4 @@
 import Logging
-import Synchronization
 import Testing
 
 @testable import MQBroker
@@ -7,28 +6,10 @@ import Testing
 
 /// What an operator reads of a store's start and stop.
 @Suite struct StoreLogTests {
-    private final class Lines: Sendable { let all = Mutex<[(level: Logger.Level, text: String)]>([]) }
-
-    private struct Handler: LogHandler {
-        let lines: Lines
-        var metadata: Logger.Metadata = [:]
-        var logLevel = Logger.Level.trace
-
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { metadata[key] }
-            set { metadata[key] = newValue }
-        }
-
-        func log(event: LogEvent) {
-            let pairs = (event.metadata ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
-            lines.all.withLock { $0.append((event.level, "\(event.message) \(pairs.joined(separator: " "))")) }
-        }
-    }
-
     private func told(_ body: (StoreLog) -> Void) -> [(level: Logger.Level, text: String)] {
-        let lines = Lines()
-        body(StoreLog(logger: Logger(label: "test") { _ in Handler(lines: lines) }))
-        return lines.all.withLock { $0 }
+        let log = RecordedLog()
+        body(StoreLog(logger: log.logger))
+        return log.lines
     }
 
     @Test func aStartSaysWhatItFoundAndInWhichUnits() {

@@ -42,7 +42,7 @@ final class TestBroker: Sendable {
     /// Runs `body` with a broker; `configure` changes its settings before it starts.
     static func run(
         _ configure: (inout BrokerConfiguration) -> Void = { _ in }, storage: any StorageIO = SystemStorage(),
-        _ body: (TestBroker) async throws -> Void
+        logger: Logger = quiet, _ body: (TestBroker) async throws -> Void
     ) async throws {
         let root = FileManager.default.temporaryDirectory.appendingPathComponent("broker-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: root, withIntermediateDirectories: true)
@@ -60,7 +60,7 @@ final class TestBroker: Sendable {
         // On a busy machine the writer may get its turn late; tests of lateness set it anew.
         configuration.sendWait = .seconds(60)
         configure(&configuration)
-        let broker = BrokerService(configuration: configuration, group: group, logger: quiet, storage: storage)
+        let broker = BrokerService(configuration: configuration, group: group, logger: logger, storage: storage)
         let address = try await broker.start().hostPort
         let test = TestBroker(
             nameserver: nameserver, nameserverAddress: nameserverAddress, broker: broker, address: address,

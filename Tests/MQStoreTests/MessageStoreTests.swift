@@ -251,4 +251,23 @@ import Testing
                 "mappedFileSizeCommitLog to the size these were written with (the largest has \(size) bytes)") == true,
             "\(error as Any)")
     }
+
+    /// An editor's, or a file system check's: RocketMQ passes them over, too.
+    @Test func strayFilesAmongQueuesAreNoneOfOurs() async throws {
+        let fixture = try StoreFixture()
+        let store = try fixture.open()
+        _ = try await store.append([message("T", body: "m")])
+        store.close()
+        let queues = fixture.root.appending("consumequeue")
+        let places = [
+            queues.appending(".nfs0001"), queues.appending("T").appending("notes~"),
+            queues.appending("T").appending("0").appending("09223372036854774000"),
+            fixture.root.appending("commitlog").appending("09223372036854775807"),
+        ]
+        for place in places { try Data([1]).write(to: URL(fileURLWithPath: place.string)) }
+        let again = try fixture.open()
+        #expect(try again.bodies("T") == ["m"])
+        again.close()
+        #expect(try StoreScrubber(root: fixture.root).scrub { _ in }.findings == 0)
+    }
 }

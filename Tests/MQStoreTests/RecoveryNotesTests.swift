@@ -77,6 +77,22 @@ import Testing
         #expect(try open().store.recovery.lackingQueues.isEmpty)
     }
 
+    /// It is no end of the queue: what stood in it is in the log, and so is what follows.
+    @Test(arguments: [true, false], [0, 1, 21] as [Int64])
+    func aQueueFileThatIsTooShortIsMadeAnew(cleanly: Bool, bytes: Int64) throws {
+        let store = try open()
+        send(30, to: store, topic: "a")
+        let before = try store.store.bodies("a")
+        send(40, to: store, topic: "b", bytes: 60_000)
+        stop(store, cleanly: cleanly)
+        try disk.open(try queueFiles("a")[1], .write).resize(to: bytes)
+        let again = try open()
+        #expect(try again.store.bodies("a") == before)
+        #expect(again.store.recovery.lackingQueues == [QueueKey(topic: "a", queueID: 0)])
+        stop(again, cleanly: true)
+        #expect(try open().store.recovery.lackingQueues.isEmpty)
+    }
+
     /// Whose messages are all too old: the log says nothing of them any more, and offsets are not given twice.
     @Test(arguments: [true, false], [0, 1])
     func aQueueWithoutMessagesGoesOnCounting(cleanly: Bool, lost: Int) throws {

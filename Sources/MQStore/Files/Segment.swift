@@ -26,10 +26,16 @@ final class Segment: Sendable {
         return String(repeating: "0", count: 20 - digits.utf8.count) + digits
     }
 
-    /// The offset that a file name of 20 digits says; `nil` for other names.
+    /// The offset that a file name of 20 digits says; `nil` for other names, and for what no store has come to.
     static func baseOffset(ofName name: String) -> Int64? {
-        name.utf8.count == 20 && name.utf8.allSatisfy { $0 >= 48 && $0 <= 57 } ? Int64(name) : nil
+        guard name.utf8.count == 20, name.utf8.allSatisfy({ $0 >= 48 && $0 <= 57 }), let offset = Int64(name),
+            offset <= largestBase
+        else { return nil }
+        return offset
     }
+
+    /// Four exabytes: that and a segment, or an entry's place of it, fits a number.
+    private static let largestBase: Int64 = 1 << 62
 
     /// Opens the file, and makes it when it is missing; ``extend()`` brings it to `size`.
     init(

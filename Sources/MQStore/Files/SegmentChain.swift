@@ -99,6 +99,9 @@ final class SegmentChain: Sendable {
     /// The first file that is missing between others, until ``extend()``.
     var firstMissing: FilePath? { missing.withLock { $0.first }.map { directory.appending(Segment.name($0)) } }
 
+    /// Whether a file between others was found too short: what it lacked is lost, and is no end of anything.
+    var hasShortMiddle: Bool { segments.withLock { $0.dropLast().contains(where: \.isShort) } }
+
     /// Whether files were found before a gap.
     var hasStrays: Bool { strays.withLock { !$0.isEmpty } }
 

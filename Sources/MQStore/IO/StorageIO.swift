@@ -7,7 +7,7 @@ package import SystemPackage
 package protocol StorageIO: Sendable {
     /// Opens a file; the name of one that is made is durable after ``syncDirectory(_:)`` of its directory.
     func open(_ path: FilePath, _ access: StorageAccess) throws(StoreError) -> any StorageFile
-    /// The names in a directory, sorted; none when it does not exist.
+    /// The names in a directory, sorted; none when it does not exist, or is a file.
     func names(in path: FilePath) throws(StoreError) -> [String]
     /// Makes a directory and what is missing above it; gives the directories that a sync would have to cover.
     func createDirectory(_ path: FilePath) throws(StoreError) -> [FilePath]

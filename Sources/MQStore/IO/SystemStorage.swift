@@ -14,7 +14,7 @@ package struct SystemStorage: StorageIO {
 
     package func names(in path: FilePath) throws(StoreError) -> [String] {
         guard let stream = opendir(path.string) else {
-            if errno == ENOENT { return [] }
+            if errno == ENOENT || errno == ENOTDIR { return [] }
             throw .system("opendir", path, Errno(rawValue: errno))
         }
         defer { closedir(stream) }

@@ -46,9 +46,10 @@ final class ConsumeQueue: Sendable {
             guard error.code == .unreadable else { throw error }
             lose()
         }
+        if chain.hasShortMiddle { lose() }
     }
 
-    /// Whether the queue has to be made anew: a file between others is gone, or one cannot be read. What there is of it is
+    /// Whether the queue has to be made anew: a file between others is gone or too short, or one cannot be read. What there is of it is
     /// not looked at.
     var isLost: Bool { lost.load(ordering: .relaxed) || chain.hasStrays }
 
