@@ -31,8 +31,10 @@ public final class EpochRecord: Sendable {
             guard let saved = EpochTable(text: String(decoding: bytes, as: UTF8.self)) else {
                 throw StoreError(
                     .layout, path: file.path,
-                    message: "the table of epochs is damaged; copy that of another broker of this name here, or remove "
-                        + "this store to have it copied anew")
+                    message:
+                        "the table of epochs is damaged. A broker without others of its name begins a new one when "
+                        + "this file is moved away; in a group, copy that of another broker of the name here, or "
+                        + "remove this store to have it copied anew")
             }
             table = saved
         }

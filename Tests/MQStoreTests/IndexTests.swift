@@ -1,6 +1,7 @@
 import Foundation
 import MQWire
 import NIOCore
+import Synchronization
 import SystemPackage
 import Testing
 
@@ -33,6 +34,28 @@ import Testing
         #expect(JavaStringHash.hash("polygenelubricants") == .min)
         #expect(IndexLayout.hash(topic: "T", key: "k") == abs(JavaStringHash.hash("T#k")))
         #expect(IndexLayout(slotCount: 5_000_000, entryCount: 20_000_000).fileBytes == 420_000_040)
+    }
+
+    /// A clock that was set back must not be counted through: searchers wait meanwhile.
+    @Test(arguments: [10, 400 * 86_400_000] as [Int64]) func namesGoOnWhenTheClockIsSetBack(_ back: Int64) throws {
+        let fixture = try StoreFixture()
+        let layout = IndexLayout(slotCount: 7, entryCount: 20)
+        let clock = Mutex<(time: Int64, looks: Int)>((1_790_000_000_000, 0))
+        let index = try MessageIndex(
+            directory: fixture.root.appending("index"), layout: layout, logEnd: 0, io: SystemStorage(),
+            isGap: { _, _ in false },
+            now: {
+                clock.withLock { clock in
+                    clock.looks += 1
+                    return clock.time
+                }
+            })
+        _ = try index.add()
+        clock.withLock { $0 = ($0.time - back, 0) }
+        _ = try index.add()
+        let names = index.all.compactMap { $0.path.lastComponent?.string }
+        #expect(names.count == 2 && names[0] < names[1])
+        #expect(clock.withLock { $0.looks } <= 2)
     }
 
     /// The same messages give the same hashes and places as in the index file that Apache's broker wrote.

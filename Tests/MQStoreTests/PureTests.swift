@@ -76,6 +76,30 @@ import Testing
         #expect(code(DelayLevels.topic, ["DELAY": "99"]) == 10_000 + 7_200_000)
     }
 
+    /// RocketMQ goes on to dispatch at the end of a queue's last entry: that of a lost message must lie in the log.
+    @Test func aLostPlaceEndsWhereItsMessageWouldHaveBegun() {
+        func written(_ entry: QueueEntry) -> ByteBuffer {
+            var buffer = ByteBuffer()
+            entry.write(to: &buffer)
+            return buffer
+        }
+        for logOffset in [0, 1, 91, 1 << 40, .max] as [Int64] {
+            let blank = QueueEntry.blank(before: logOffset)
+            var bytes = written(blank)
+            let (offset, size) = (bytes.getInteger(at: 0, as: Int64.self), bytes.getInteger(at: 8, as: Int32.self))
+            if logOffset > 0 { #expect(offset == logOffset - 1 && size == 1) }
+            #expect(QueueEntry(from: &bytes) == blank && blank.isBlank)
+        }
+        // RocketMQ's own, and what stores of ours held before.
+        var theirs = ByteBuffer()
+        theirs.writeMultipleIntegers(Int64(700), Int32.max, Int64(0))
+        #expect(QueueEntry(from: &theirs) == .blank(before: 700))
+        // A message of a tag is none, however short its entry says that it is.
+        var rotten = ByteBuffer()
+        rotten.writeMultipleIntegers(Int64(700), Int32(1), Int64(7))
+        #expect(QueueEntry(from: &rotten)?.isBlank == false)
+    }
+
     /// Found by the fuzzer: a record's header has no sum, and its damage ended the broker at each start.
     @Test func damagedTimesAndOffsetsEndAtTheLargestNumber() {
         let properties = ByteBuffer(string: (["DELAY": "2"] as MessageProperties).text)

@@ -333,6 +333,33 @@ import Testing
         #expect(first < before.safeTimestamp - margin && after.safeTimestamp == first + margin)
     }
 
+    /// The last sync that was noted lies in the segment that is gone: its zeros end nothing.
+    @Test(arguments: ["a short file", "no file"]) func whatIsBehindALostSegmentStays(bad: String) async throws {
+        let fixture = try StoreFixture()
+        let store = try fixture.open(.sync)
+        defer { store.close() }
+        for index in 0..<80 {
+            try await store.append([message("t", body: "m\(index)" + String(repeating: "x", count: 100_000))])
+        }
+        let before = try store.bodies("t")
+        let crashed = try fixture.crashed()
+        let second = crashed.root.appending("commitlog").appending(Segment.name(1 << 20)).string
+        if bad == "no file" {
+            try FileManager.default.removeItem(atPath: second)
+        } else {
+            #expect(truncate(second, 200_000) == 0)
+        }
+        try? FileManager.default.removeItem(atPath: crashed.root.appending("checkpoint").string)
+        let ends = QueueEnds(
+            logStart: 0, logEndBefore: 0, logEnd: (1 << 20) + 300_000,
+            entries: [.init(key: Self.first, start: 0, end: 12)])
+        try Data(ends.bytes).write(to: URL(fileURLWithPath: crashed.root.appending("queueEnds").string))
+        let again = try crashed.open(.sync)
+        defer { again.close() }
+        #expect(again.recovery.logEnd == store.maximumLogOffset && again.recovery.letGoRecords == 0)
+        #expect(try again.bodies("t").last == before.last && again.maximumOffset(of: Self.first) == 80)
+    }
+
     /// A checkpoint is lost after a kill, and a piece in the middle of the log went bad or is gone: what stands behind it
     /// was synced once, or may have been, and stays.
     @Test(arguments: [true, false], ["a hole", "a short file", "no file"])

@@ -236,6 +236,6 @@ final class Segment: Sendable {
         return isChanged
     }
 
-    /// The unit in which a file has blocks or none.
-    private static let pageBytes: Int64 = 4096
+    /// The smallest unit in which a file has blocks or none: XFS's; ext4's are 1,024 bytes on a small disk, mostly 4,096.
+    private static let pageBytes: Int64 = 512
 }

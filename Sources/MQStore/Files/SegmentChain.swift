@@ -20,6 +20,9 @@ final class SegmentChain: Sendable {
     private let strays: Mutex<[FilePath]>
     /// The bases of files that are missing between others.
     private let missing: Mutex<[Int64]>
+    /// The end of the last file between others that was missing, or cut short, at the start; 0 when none was. No power cut
+    /// does that to a file with others behind it: its zeros are damage, and no end of anything.
+    let lostEnd: Int64
 
     /// What to do about a file that is missing between others.
     enum GapPolicy {
@@ -81,6 +84,8 @@ final class SegmentChain: Sendable {
             found.append(
                 try Segment(directory: directory, baseOffset: base, size: segmentBytes, io: io, places: places))
         }
+        let cutShort = found.dropLast().filter { $0.isShort && $0.foundBytes > 0 }.map(\.endOffset)
+        lostEnd = max(missing.max().map { $0 + segmentBytes } ?? 0, cutShort.max() ?? 0)
         segments = Mutex(found)
         self.strays = Mutex(strays)
         self.missing = Mutex(missing)

@@ -84,15 +84,19 @@ final class MessageIndex: Sendable {
     /// Gives a full file's memory back, once it is sealed.
     func releaseLast() { all.last?.release() }
 
-    private func add() throws(StoreError) -> IndexFile {
+    /// So many milliseconds are counted through to find a name: it takes a moment, and searchers wait.
+    private static let shortLag: Int64 = 100
+
+    /// Makes the next file.
+    func add() throws(StoreError) -> IndexFile {
         let last = all.last?.path.lastComponent?.string
         var time = now()
         var name = Self.name(time)
-        // Names sort by their age, whatever the clock does.
+        // Names sort by their age, whatever the clock does: a little behind the last one it catches up, else the last counts.
+        if let last, last > Self.name(time + Self.shortLag) { name = Self.successor(last) }
         while let last, name <= last {
             time += 1
             name = Self.name(time)
-            if time > now() + 60_000 { name = Self.successor(last) }
         }
         let path = directory.appending(name)
         do throws(StoreError) {

@@ -18,8 +18,11 @@ public struct QueueEntry: Sendable, Hashable {
 
     /// The size that says that the message of this place is lost or damaged, and never to be served.
     ///
-    /// RocketMQ writes it into the places before a queue's first message (`ConsumeQueue.fillPreBlank`).
-    static let blankSize = Int32.max
+    /// RocketMQ writes it into the places before a queue's first message (`ConsumeQueue.fillPreBlank`), but never into a last
+    /// one: the end of the last entry is where it goes on to dispatch the log (`DefaultMessageStore.start`), and that of this
+    /// one lies 2 GiB behind. Ours has one byte on the disk, the last before `logOffset`: no record is so short.
+    private static let blankSize = Int32.max
+    private static let shortBlankSize: Int32 = 1
 
     /// The place of a message that is lost, before the record at `logOffset`.
     static func blank(before logOffset: Int64) -> QueueEntry {
@@ -55,11 +58,19 @@ public struct QueueEntry: Sendable, Hashable {
     init?(from buffer: inout ByteBuffer) {
         guard let (offset, size, code) = buffer.readMultipleIntegers(as: (Int64, Int32, Int64).self), size > 0
         else { return nil }
-        self.init(logOffset: offset, size: size, tagCode: code)
+        if size == Self.shortBlankSize, code == 0, offset >= 0, offset < .max {
+            self = .blank(before: offset + 1)
+        } else {
+            self.init(logOffset: offset, size: size, tagCode: code)
+        }
     }
 
     func write(to buffer: inout ByteBuffer) {
-        buffer.writeMultipleIntegers(logOffset, size, tagCode)
+        if isBlank, tagCode == 0, logOffset > 0 {
+            buffer.writeMultipleIntegers(logOffset - 1, Self.shortBlankSize, tagCode)
+        } else {
+            buffer.writeMultipleIntegers(logOffset, size, tagCode)
+        }
     }
 
     /// What a consume queue stores for a message's filter.

@@ -130,8 +130,10 @@ struct Recovery {
     /// synced, and a hole is damage: to end the log there could take acknowledged messages.
     private func past(vouchedTo vouched: Int64) -> LogSurvey.Past {
         if wasCleanStop { return .stopped }
-        if let synced = notes.syncedTo { return .died(syncedTo: max(synced, vouched)) }
-        return notes.checkpoint != nil && vouched > log.firstOffset ? .died(syncedTo: vouched) : .unknown
+        // What lies before a file that was lost is as old as that, and was synced with it.
+        let known = max(vouched, log.lostEnd)
+        if let synced = notes.syncedTo { return .died(syncedTo: max(synced, known)) }
+        return notes.checkpoint != nil && vouched > log.firstOffset ? .died(syncedTo: known) : .unknown
     }
 
     /// The queues that lost their last entries.

@@ -17,7 +17,7 @@ import SystemPackage
 /// 5. *Lost names.* Making, removing and renaming reach the disk in order, of those since a sync of their directory a
 ///    beginning that chance decides; a file whose name is lost is lost, synced or not.
 /// 6. *A kill* keeps the cache. A write that was under way is done up to some byte.
-/// 7. *No space.* A write that needs a block when none is left is done up to there, and fails. Blocks of 4096 bytes.
+/// 7. *No space.* A write that needs a block when none is left is done up to there, and fails. Blocks of 1,024 bytes, as ext4 has them on a small disk.
 /// 8. *Write errors.* A write may fail after any part of it was done.
 /// 9. *Read errors.* A read may fail; asked again soon, the file is read.
 /// 10. *Name errors.* Making, removing and renaming may fail, with nothing done, and so may the question whether there is
@@ -38,7 +38,7 @@ import SystemPackage
 /// is lost with the power.
 final class SimulatedDisk: StorageIO {
     static let sectorBytes = 512
-    static let blockBytes = 4096
+    static let blockBytes = 1024
 
     /// What is on the disk besides names.
     struct Inode: Sendable {
