@@ -205,7 +205,8 @@ public struct BrokerConfiguration: Sendable {
         settings.accept("mapedFileSizeCommitLog", as: "mappedFileSizeCommitLog")
         settings.accept("mapedFileSizeConsumeQueue", as: "mappedFileSizeConsumeQueue")
         segmentBytes = try settings.integer(
-            "mappedFileSizeCommitLog", in: StoreConfiguration.minimumSegmentBytes...(1 << 31), default: segmentBytes)
+            "mappedFileSizeCommitLog", in: StoreConfiguration.minimumSegmentBytes...Int64(Int32.max),
+            default: segmentBytes)
         queueFileBytes = try settings.integer("mappedFileSizeConsumeQueue", in: 20...(1 << 30), default: queueFileBytes)
         if queueFileBytes % 20 != 0 {
             throw settings.bad("mappedFileSizeConsumeQueue", accepted: "a multiple of 20, the size of an entry")

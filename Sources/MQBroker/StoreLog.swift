@@ -37,6 +37,11 @@ struct StoreLog {
                 "queues had lost entries; they are made anew from the log, as far as it reaches",
                 metadata: ["queues": "\(recovery.lackingQueues)"])
         }
+        if !recovery.lostPieces.isEmpty {
+            logger.error(
+                "files of the log were missing or cut short; the messages that were in them are gone",
+                metadata: ["bytes": "\(recovery.lostPieces)"])
+        }
         if !recovery.unreadablePlaces.isEmpty {
             logger.error(
                 "the disk cannot read places of the log, and should be replaced",

@@ -256,6 +256,9 @@ public final class MessageStore: Sendable {
         writer.change(topic, .delete(before: end), done: completion)
     }
 
+    /// Which topics were deleted, and where the log ended at that moment: a slave does the same at the same places.
+    public var deletedTopics: [String: Int64] { progress.deletedTopics }
+
     /// The queues of which a master's log said that they begin anew, where that may be one flipped bit, with the offsets
     /// at which they end here. A master whose queue does not end behind that has made the topic anew.
     public var doubtedBeginnings: [QueueKey: Int64] { progress.doubtedBeginnings }

@@ -59,7 +59,12 @@ struct BrokerCommand: AsyncParsableCommand {
 
         var logger = Logger(label: "mqbroker", factory: { StreamLogHandler.standardError(label: $0) })
         logger.logLevel = logLevel.level
-        logger.info("files that may be open", metadata: ["limit": "\(files)"])
+        logger.info(
+            "the broker starts",
+            metadata: [
+                "flush": "\(configuration.flushDiskType.rawValue)", "role": "\(configuration.role.rawValue)",
+                "segmentBytes": "\(configuration.segmentBytes)", "openFilesAtMost": "\(files)",
+            ])
         let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.threads)
         let service = BrokerService(
             configuration: configuration, group: group, logger: logger, serverSecurity: serverSecurity,

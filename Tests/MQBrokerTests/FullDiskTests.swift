@@ -150,7 +150,7 @@ import Testing
                 // Long enough that the disk is in trouble before the first message is to be synced.
                 $0.flushIntervalMilliseconds = 8000
             }, storage: disk, logger: log.logger
-        ) { test in
+        ) { (test: TestBroker) async throws in
             #expect(try await test.send("T", body: "not synced").responseCode == .success)
             disk.refuseWrites(.ioError)
             disk.failSyncs(1)

@@ -189,7 +189,7 @@ import Testing
         var refusal: StoreError?
         for _ in 0..<2 {
             do { _ = try open() } catch let error as StoreError { refusal = error }
-            #expect(refusal?.code == .layout && refusal?.path == path)
+            #expect(refusal?.code == .broken && refusal?.path == path)
             #expect(refusal?.message.contains("/disk/store/checkpoint") == true)
             #expect(disk.has(configuration().abortMarker) != cleanly && disk.has(path) != wholly)
         }

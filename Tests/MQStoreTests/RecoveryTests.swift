@@ -358,6 +358,8 @@ import Testing
         defer { again.close() }
         #expect(again.recovery.logEnd == store.maximumLogOffset && again.recovery.letGoRecords == 0)
         #expect(try again.bodies("t").last == before.last && again.maximumOffset(of: Self.first) == 80)
+        let lost = bad == "no file" ? (1 << 20)..<(2 << 20) : (1 << 20) + 200_000..<(2 << 20)
+        #expect(again.recovery.lostPieces == [Int64(lost.lowerBound)..<Int64(lost.upperBound)])
     }
 
     /// A checkpoint is lost after a kill, and a piece in the middle of the log went bad or is gone: what stands behind it

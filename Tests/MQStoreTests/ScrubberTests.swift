@@ -341,6 +341,6 @@ import Testing
         let error = #expect(throws: StoreError.self) {
             _ = try StoreScrubber(root: fixture.root.appending("checkpoint")).scrub { _ in }
         }
-        #expect(error?.cause == .notDirectory)
+        #expect(error?.code == .noStore)
     }
 }

@@ -96,6 +96,7 @@ struct TableCopy: Sendable {
             let end = context.store.maximumLogOffset
             let topics = try await table(.getAllTopicConfig, at: address)
             try permit { try takeTopics(topics, logEnd: end) }
+            try await takeDeletions(at: address, logEnd: end, permit)
             try await settleDoubts(at: address, permit)
             let offsets = ConsumerOffsetTable(json: try await table(.getAllConsumerOffset, at: address))
             try permit { context.offsets.withLock { $0.replace(with: offsets) } }
@@ -122,6 +123,33 @@ struct TableCopy: Sendable {
                 logger.info(
                     "a topic is gone from the master",
                     metadata: ["topic": "\(topic)", "error": "\(error.map { "\($0)" } ?? "none")"])
+            }
+        }
+    }
+
+    /// Deletes what the master deleted, at the same places of the log. RocketMQ's master does not tell them, and the log's
+    /// numbers have to do.
+    ///
+    /// - Parameter logEnd: where the log ended before the question: what was found of a deletion behind it is newer than the
+    ///   answer.
+    private func takeDeletions(at address: String, logEnd: Int64, _ permit: Permit) async throws {
+        let answer = try await client.call(.request(.getDeletedTopics), to: address, timeout: Self.timeout)
+        guard answer.responseCode == .success else { return }
+        let table = try TextTable(json: JSONValue(parsing: answer.body ?? ByteBuffer()))
+        let (start, known) = (context.store.minimumLogOffset, context.store.deletedTopics)
+        for (topic, text) in table.texts.sorted(by: { $0.key < $1.key }) {
+            guard let offset = Int64(text), offset > start, offset <= logEnd, known[topic] ?? 0 <= logEnd,
+                known[topic] != offset
+            else { continue }
+            try permit {
+                context.store.deleteTopic(topic, before: offset) { [logger = context.logger] error in
+                    logger.info(
+                        "a topic was deleted on the master",
+                        metadata: [
+                            "topic": "\(topic)", "logEnd": "\(offset)",
+                            "error": "\(error.map { "\($0)" } ?? "none")",
+                        ])
+                }
             }
         }
     }

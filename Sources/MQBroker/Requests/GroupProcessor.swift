@@ -5,8 +5,8 @@ import MQWire
 import NIOCore
 import Synchronization
 
-/// Requests of ours among the brokers of one name: what one has of the log (21001), that a slave take over (21002), and an
-/// operator's wish for another master (21003).
+/// Requests of ours among the brokers of one name: what one has of the log (21001), that a slave take over (21002), an
+/// operator's wish for another master (21003), and which topics were deleted where in the log (21004).
 struct GroupProcessor: RequestProcessor {
     let context: BrokerContext
 
@@ -27,6 +27,9 @@ struct GroupProcessor: RequestProcessor {
             shell.switchMaster(to: ReplicaID(header.replicaID)) { refusal in
                 if let refusal { reply.send(.systemError, remark: refusal) } else { reply.send(.success) }
             }
+        case .getDeletedTopics:
+            let table = TextTable(context.store.deletedTopics.mapValues { String($0) })
+            reply.send(request.response(.success, body: table.encoded()))
         default: return false
         }
         return true

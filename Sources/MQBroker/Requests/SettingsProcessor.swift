@@ -89,6 +89,8 @@ struct SettingsProcessor: RequestProcessor {
             ("flushIntervalCommitLog", String(live.flushIntervalMilliseconds)),
             ("syncFlushTimeout", String(settings.syncFlushTimeoutMilliseconds)),
             ("fileReservedTime", String(settings.retention.keptMilliseconds / 3_600_000)),
+            ("deleteWhen", settings.retention.hours.sorted().map { String($0) }.joined(separator: ";")),
+            ("diskMaxUsedSpaceRatio", String(Int((settings.retention.usedRatioLimit * 100).rounded()))),
             ("cleanFileForciblyEnable", String(settings.retention.forcedRatio != nil)),
             ("checkCRCOnRead", String(settings.checksOnRead)),
             ("flushCommitLogLeastPages", String(settings.flushLeastPages)),

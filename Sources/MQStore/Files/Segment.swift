@@ -49,8 +49,7 @@ final class Segment: Sendable {
         guard foundBytes <= size else {
             throw StoreError(
                 .layout, path: file.path,
-                message: "the file has \(foundBytes) bytes, and segments are set to \(size); "
-                    + "set the segment size it was written with, or move it away")
+                message: "the file has \(foundBytes) bytes, and files of its kind are set to \(size)")
         }
     }
 

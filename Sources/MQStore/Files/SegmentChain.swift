@@ -22,7 +22,9 @@ final class SegmentChain: Sendable {
     private let missing: Mutex<[Int64]>
     /// The end of the last file between others that was missing, or cut short, at the start; 0 when none was. No power cut
     /// does that to a file with others behind it: its zeros are damage, and no end of anything.
-    let lostEnd: Int64
+    var lostEnd: Int64 { lostPieces.last?.upperBound ?? 0 }
+    /// These files, or what they lacked, in their order.
+    let lostPieces: [Range<Int64>]
 
     /// What to do about a file that is missing between others.
     enum GapPolicy {
@@ -81,11 +83,18 @@ final class SegmentChain: Sendable {
                             + "put it back, or \(advice)")
                 }
             }
-            found.append(
-                try Segment(directory: directory, baseOffset: base, size: segmentBytes, io: io, places: places))
+            do throws(StoreError) {
+                found.append(
+                    try Segment(directory: directory, baseOffset: base, size: segmentBytes, io: io, places: places))
+            } catch {
+                guard error.code == .layout else { throw error }
+                let advice = try advice()
+                throw StoreError(.layout, path: error.path, message: "\(error.message); \(advice)")
+            }
         }
-        let cutShort = found.dropLast().filter { $0.isShort && $0.foundBytes > 0 }.map(\.endOffset)
-        lostEnd = max(missing.max().map { $0 + segmentBytes } ?? 0, cutShort.max() ?? 0)
+        let cutShort = found.dropLast().filter { $0.isShort && $0.foundBytes > 0 }
+            .map { $0.baseOffset + $0.foundBytes..<$0.endOffset }
+        lostPieces = (missing.map { $0..<$0 + segmentBytes } + cutShort).sorted { $0.lowerBound < $1.lowerBound }
         segments = Mutex(found)
         self.strays = Mutex(strays)
         self.missing = Mutex(missing)
@@ -97,15 +106,14 @@ final class SegmentChain: Sendable {
         for name in try io.names(in: directory) where Segment.baseOffset(ofName: name) != nil {
             size = max(size, try io.open(directory.appending(name), .read).size())
         }
-        return "set mappedFileSizeCommitLog to the size these were written with (the largest has \(size) bytes), "
-            + "or move them away"
+        return "set mappedFileSizeCommitLog to the size these were written with (the largest has \(size) bytes)"
     }
 
     /// The first file that is missing between others, until ``extend()``.
     var firstMissing: FilePath? { missing.withLock { $0.first }.map { directory.appending(Segment.name($0)) } }
 
-    /// Whether a file between others was found too short: what it lacked is lost, and is no end of anything.
-    var hasShortMiddle: Bool { segments.withLock { $0.dropLast().contains(where: \.isShort) } }
+    /// The end of the last file between others that was found too short; `nil` when none was.
+    var shortMiddleEnd: Int64? { segments.withLock { $0.dropLast().last(where: \.isShort)?.endOffset } }
 
     /// Whether files were found before a gap.
     var hasStrays: Bool { strays.withLock { !$0.isEmpty } }

@@ -75,38 +75,30 @@ extension LogWriteLoop {
         }
         // The master's order, whatever one header says: a time that went bad is over with the next record.
         lastTimestamp = record.storeTimestamp
+        try enqueue(record, isSound: isSound)
+        _ = assigner.place(nil, bytes: bytes.readableBytes)
+        staging.writeImmutableBuffer(bytes)
+    }
+
+    /// Gives a record of the log its place in its queue, if it has one.
+    private func enqueue(_ record: StoredRecord, isSound: Bool) throws(StoreError) {
         guard let key = Recovery.queue(of: record),
             QueueRebuild.isPossible(record.queueOffset, before: record.logOffset)
-        else {
-            places.passOver()
-            _ = assigner.place(nil, bytes: bytes.readableBytes)
-            staging.writeImmutableBuffer(bytes)
-            return
-        }
+        else { return places.passOver() }
+        var entry = QueueEntry.blank(before: record.logOffset)
         if isSound {
-            let entry = QueueEntry(record, delayLevelMilliseconds: configuration.delayLevelMilliseconds)
-            guard try prepare(key, for: entry, at: record.queueOffset) else {
-                _ = assigner.place(nil, bytes: bytes.readableBytes)
-                staging.writeImmutableBuffer(bytes)
-                return
+            entry = QueueEntry(record, delayLevelMilliseconds: configuration.delayLevelMilliseconds)
+            guard try prepare(key, for: entry, at: record.queueOffset) else { return }
+        } else {
+            // What a damaged record says of its queue moves nothing; it only leaves the place empty that was to be the next.
+            guard queues.queue(key) != nil, assigner.nextQueueOffset(of: key) == record.queueOffset else {
+                return places.passOver()
             }
-            let queue = try openQueue(key)
-            let placement = assigner.place(key, bytes: bytes.readableBytes)
-            staging.writeImmutableBuffer(bytes)
-            add(entry, to: queue, at: placement.queueOffset)
-            return
-        }
-        // What a damaged record says of its queue moves nothing; it only leaves the place empty that was to be the next.
-        guard queues.queue(key) != nil, assigner.nextQueueOffset(of: key) == record.queueOffset else {
-            places.passOver()
-            _ = assigner.place(nil, bytes: bytes.readableBytes)
-            staging.writeImmutableBuffer(bytes)
-            return
         }
         let queue = try openQueue(key)
-        let placement = assigner.place(key, bytes: bytes.readableBytes)
-        staging.writeImmutableBuffer(bytes)
-        add(.blank(before: record.logOffset), to: queue, at: placement.queueOffset)
+        let place = assigner.nextQueueOffset(of: key)
+        add(entry, to: queue, at: place)
+        assigner.expect(place + 1, of: key)
     }
 
     /// Sees to it that the queue's next place is the record's; `false` when it is in no queue for now.
@@ -163,18 +155,41 @@ extension LogWriteLoop {
         return nil
     }
 
-    /// Forgets a topic that was deleted while the log ended at `start`, and keeps what came since.
+    /// Forgets a topic that was deleted while the log ended at `start`, and makes its queues anew from what the log has of it
+    /// since: exact, whatever was believed of its records when they came.
     func delete(topic: String, keepingFrom start: Int64) -> StoreError? {
         do throws(StoreError) {
             if let error = commit() { throw error }
-            let since = places.beginnings(of: topic).filter { $0.entry.logOffset >= start }
-            try makeAnew(topic, from: start, since)
+            places.forget(topic: topic)
+            if let error = delete(topic: topic, before: start) { throw error }
+            try enqueueAll(of: topic, from: max(start, log.firstOffset))
             if let error = commit() { throw error }
-        } catch { return error }
-        places.forget(topic: topic)
+        } catch {
+            // Whoever asks again finds that it is not done.
+            progress.setDeletedTopics(deleted.table.offsets.filter { $0.key != topic })
+            return error
+        }
         tellDoubts()
         return nil
     }
+
+    private func enqueueAll(of topic: String, from start: Int64) throws(StoreError) {
+        var survey = LogSurvey(log.source, from: start, past: .stopped)
+        var count = 0
+        while true {
+            switch try survey.next() {
+            case .record(let record) where record.topic == topic: try enqueue(record, isSound: true)
+            case .damage(_, let record?) where record.topic == topic: try enqueue(record, isSound: false)
+            case .record, .damage: continue
+            case .end: return
+            }
+            count += 1
+            if count % Self.enqueuedAtOnce == 0, let error = commit() { throw error }
+        }
+    }
+
+    /// So many entries are gathered before they are written.
+    private static let enqueuedAtOnce = 4096
 
     /// Lets others see which queues' beginnings are doubted, and what is in them.
     func tellDoubts() {

@@ -27,7 +27,7 @@ final class LogWriteLoop {
     // nothing that they call comes back here.
     @exclusivity(unchecked) var assigner: OffsetAssigner
     var lastTimestamp: Int64
-    private var deleted: DeletedTopicsFile
+    private(set) var deleted: DeletedTopicsFile
     private let onUnsafe: @Sendable (StoreError) -> Void
     private let meters: StoreMeters
     /// The error for which nothing is written any more.
@@ -118,6 +118,7 @@ final class LogWriteLoop {
         self.now = now
         self.arrivals = arrivals
         run = Run(start: assigner.logOffset)
+        progress.setDeletedTopics(deleted.table.offsets)
         tellDoubts()
     }
 
@@ -164,6 +165,7 @@ final class LogWriteLoop {
             // What is forgotten must be gone for good: a power cut could bring the queues' files back.
             if deleted.forgetsAny(logStart: log.durableStart) { try queues.syncNames() }
             try deleted.delete(topic, logStart: log.durableStart, logEnd: logEnd)
+            progress.setDeletedTopics(deleted.table.offsets)
             assigner.forget(topic: topic)
             try queues.remove(topic: topic)
             return nil

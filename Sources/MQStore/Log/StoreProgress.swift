@@ -10,6 +10,7 @@ final class StoreProgress: Sendable {
     private let lastTrouble = Mutex<StoreError?>(nil)
     private let remains = Atomic<Bool>(false)
     private let doubted = Mutex<[QueueKey: Int64]>([:])
+    private let deletions = Mutex<[String: Int64]>([:])
     private let appended = Atomic<Int>(0)
     /// Threads that wait for the log to go on, as a slave's sender does.
     private let waiters = Atomic<Int>(0)
@@ -59,6 +60,12 @@ final class StoreProgress: Sendable {
 
     /// Called by the writer.
     func setDoubted(_ beginnings: [QueueKey: Int64]) { doubted.withLock { $0 = beginnings } }
+
+    /// Which topics were deleted, and where the log ended at that moment.
+    var deletedTopics: [String: Int64] { deletions.withLock { $0 } }
+
+    /// Called by the writer; without those that were not carried out to their end.
+    func setDeletedTopics(_ table: [String: Int64]) { deletions.withLock { $0 = table } }
 
     /// Called by the writer when a run became visible.
     func published(writtenOffset: Int64, timestamp: Int64, records: Int) {

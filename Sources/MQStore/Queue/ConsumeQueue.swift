@@ -10,6 +10,8 @@ final class ConsumeQueue: Sendable {
     let key: QueueKey
     let chain: SegmentChain
     let derivation: EntryDerivation
+    /// The place behind a file between others that was found too short; `nil` when none was.
+    let shortMiddleEnd: Int64?
     private let maximum: Atomic<Int64>
     private let minimum: Atomic<Int64>
     /// The bytes of the queue's files that changed since the last sync.
@@ -39,17 +41,20 @@ final class ConsumeQueue: Sendable {
         self.derivation = derivation
         chain = try SegmentChain(
             directory: directory, segmentBytes: entriesPerFile * QueueEntry.encodedSize, io: io, names: names,
-            gaps: .passOver, advice: "move the queue's folder away, and it is made anew from the log")
+            gaps: .passOver,
+            advice:
+                "set mappedFileSizeConsumeQueue to the size these were written with, or move the queue's folder away, and "
+                + "it is made anew from the log")
+        shortMiddleEnd = chain.shortMiddleEnd.map { $0 / QueueEntry.encodedSize }
         maximum = Atomic(0)
         minimum = Atomic(0)
         do throws(StoreError) { try findEnds(entriesPerFile: entriesPerFile) } catch {
             guard error.code == .unreadable else { throw error }
             lose()
         }
-        if chain.hasShortMiddle { lose() }
     }
 
-    /// Whether the queue has to be made anew: a file between others is gone or too short, or one cannot be read. What there is of it is
+    /// Whether the queue has to be made anew: a file between others is gone, or one cannot be read. What there is of it is
     /// not looked at.
     var isLost: Bool { lost.load(ordering: .relaxed) || chain.hasStrays }
 

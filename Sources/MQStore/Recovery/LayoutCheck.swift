@@ -68,7 +68,7 @@ struct LayoutCheck {
 
     private func missing(_ path: FilePath, _ what: String, _ end: Int64) -> StoreError {
         StoreError(
-            .layout, path: path,
+            .broken, path: path,
             message: "\(what): the log went on to byte \(end), all of it synced, and acknowledged messages are gone. "
                 + "Put the file back, or remove \(configuration.checkpointFile) to go on without them: "
                 + "their queue offsets are not given again")

@@ -94,7 +94,7 @@ struct Recovery {
             // What is cut comes anew, to the same places: a place that was given up for lost must not stand in its way.
             for queue in queues.all { try queue.forget(fromLogOffset: cut) }
         }
-        var lacking = headlessQueues()
+        var lacking = try headlessQueues()
         let early = Set(endlessQueues().map(\.key))
         var outcome =
             try lacking.isEmpty ? walkFromEnd(shortened: early) : walkAll(vouchedTo: beginning().distrusted ?? 0)
@@ -113,6 +113,7 @@ struct Recovery {
         }
         outcome.report.lackingQueues = lacking
         outcome.report.unreadablePlaces = log.places.ranges
+        outcome.report.lostPieces = lostBeginning() + log.lostPieces
         if !wasCleanStop {
             outcome.flushedTo = min(max(outcome.flushedTo, notes.syncedTo ?? 0), outcome.report.logEnd)
             let unsure = outcome.flushedTo..<outcome.report.logEnd
@@ -136,16 +137,37 @@ struct Recovery {
         return notes.checkpoint != nil && vouched > log.firstOffset ? .died(syncedTo: known) : .unknown
     }
 
+    /// What a clean stop left at the log's beginning and is not there. After a crash retention may have taken it.
+    private func lostBeginning() -> [Range<Int64>] {
+        guard wasCleanStop, let start = notes.queueEnds?.logStart, start < log.firstOffset else { return [] }
+        return [start..<log.firstOffset]
+    }
+
     /// The queues that lost their last entries.
     private func endlessQueues() -> [QueueEnds.Entry] {
         notes.queueEnds?.lacking(in: queues, deleted, logStart: log.firstOffset) ?? []
     }
 
     /// The queues that lost what is before others, their first files or some in the middle.
-    private func headlessQueues() -> [QueueKey] {
+    private func headlessQueues() throws -> [QueueKey] {
+        try loseShortened()
         let beheaded = notes.queueEnds?.beheaded(in: queues, deleted, logStart: log.firstOffset) ?? []
         return Set(beheaded.map(\.key) + queues.all.filter(\.isLost).map(\.key))
             .sorted { ($0.topic, $0.queueID) < ($1.topic, $1.queueID) }
+    }
+
+    /// A queue's file between others that is too short lost what was in it; one that a power cut kept short has nothing
+    /// behind it that was synced, and what it lacks comes with the walk.
+    private func loseShortened() throws {
+        let shortened = queues.all.filter { $0.shortMiddleEnd != nil && !$0.isLost }
+        guard !shortened.isEmpty else { return }
+        let distrusted = try beginning().distrusted ?? .max
+        for queue in shortened {
+            guard let place = queue.shortMiddleEnd, let next = try queue.entries(from: place, count: 1).first,
+                next.logOffset < distrusted
+            else { continue }
+            queue.lose()
+        }
     }
 
     /// Where a walk begins that need not be whole, and from where on entries are distrusted: `nil` after a clean stop.

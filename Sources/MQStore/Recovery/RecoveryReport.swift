@@ -33,6 +33,9 @@ public struct RecoveryReport: Sendable, Hashable {
     /// Places of the log that the disk could not read. What stood there is damaged, and the places are left as they are.
     public var unreadablePlaces: [Range<Int64>] = []
 
+    /// Bytes of the log of which the files were missing, or had lost their ends, at this start: what was in them is gone.
+    public var lostPieces: [Range<Int64>] = []
+
     init(wasCleanStop: Bool, walkedFrom: Int64, logEnd: Int64) {
         self.wasCleanStop = wasCleanStop
         self.walkedFrom = walkedFrom

@@ -61,6 +61,7 @@ public struct RequestCode: RawRepresentable, Hashable, Sendable, CustomStringCon
         (.getAllProducerInfo, "GET_ALL_PRODUCER_INFO"),
         (.deleteExpiredCommitLog, "DELETE_EXPIRED_COMMITLOG"), (.haLogSpan, "HA_LOG_SPAN"),
         (.takeOver, "TAKE_OVER"), (.switchMaster, "SWITCH_MASTER"),
+        (.getDeletedTopics, "GET_DELETED_TOPICS"),
     ]
 
     /// The protocol's name and number, for logs and remarks.
@@ -235,4 +236,6 @@ extension RequestCode {
     public static let takeOver = RequestCode(rawValue: 21_002)
     /// Of ours alone: an operator wants another broker of a group to be its master.
     public static let switchMaster = RequestCode(rawValue: 21_003)
+    /// Of ours alone: which topics a master deleted, and where its log ended then.
+    public static let getDeletedTopics = RequestCode(rawValue: 21_004)
 }

@@ -13,7 +13,9 @@ struct ScrubStore: ParsableCommand {
             read. What an earlier recovery found lost is listed, and is no damage.
 
             Damaged entries of queues or of the index: stop the broker, move that file (below consumequeue/TOPIC/QUEUE or \
-            index) away and start it again; it is made anew from the log.
+            index) away and start it again; it is made anew from the log. Keep it, though: where a record and its entry say \
+            different things, the record may be what went bad. A record's sum is RocketMQ's and covers its body alone: of \
+            what stands before the body only that is looked at which queues and index say, too.
             """)
 
     @Option(help: "The broker's storePathRootDir.")

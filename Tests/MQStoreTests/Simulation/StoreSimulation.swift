@@ -145,7 +145,7 @@ struct StoreSimulation {
             } catch {
                 trace("start \(starts) ended: \(error)")
                 if error is Violation { throw error }
-                if let path = away, (error as? StoreError)?.code == .layout {
+                if let path = away, (error as? StoreError)?.code == .broken {
                     meet(.lostSegment)
                     disk.lift()
                     disk.move(Self.safe, to: path)
