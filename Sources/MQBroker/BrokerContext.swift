@@ -242,7 +242,7 @@ final class BrokerContext: Sendable {
     /// broker is the master: all that is stored goes through here.
     func append(
         _ drafts: [RecordDraft], awaitsFlush: Bool = true, isPatient: Bool = true, wakesWriter: Bool = true,
-        completion: @escaping @Sendable (Result<AppendReceipt, StoreError>) -> Void
+        completion: @escaping @Sendable (AppendOutcome) -> Void
     ) {
         guard let gate = replication.member?.gate else {
             return store.append(
@@ -250,7 +250,7 @@ final class BrokerContext: Sendable {
                 completion: completion)
         }
         guard gate.enter() else {
-            return completion(.failure(StoreError(.closed, message: "this broker is not the master now")))
+            return completion(.refused(StoreError(.closed, message: "this broker is not the master now")))
         }
         store.append(drafts, awaitsFlush: awaitsFlush, isPatient: isPatient, wakesWriter: wakesWriter) {
             // Who is answered later than now waits for the group by then, and hears of its end.
@@ -262,13 +262,16 @@ final class BrokerContext: Sendable {
     /// Stores what a request came to; the code says, as a send's does, whether what the configuration promises was kept.
     func store(_ drafts: [RecordDraft], then done: @escaping @Sendable (Result<ResponseCode, StoreError>) -> Void) {
         let lastBytes = Int64(drafts.last?.encodedSize ?? 0)
-        append(drafts) { [self] result in
-            switch result {
-            case .success(let receipt):
+        append(drafts) { [self] outcome in
+            func answer(_ receipt: AppendReceipt, isConfirmed: Bool) {
                 awaitCopy(of: (receipt.logOffsets.last ?? 0) + lastBytes, isWanted: true) { copy in
-                    done(.success(StoreAnswers.code(for: receipt.flush, copy: copy)))
+                    done(.success(StoreAnswers.code(isConfirmed: isConfirmed, copy: copy)))
                 }
-            case .failure(let error): done(.failure(error))
+            }
+            switch outcome {
+            case .stored(let receipt): answer(receipt, isConfirmed: true)
+            case .unconfirmed(let receipt, _): answer(receipt, isConfirmed: false)
+            case .refused(let error): done(.failure(error))
             }
         }
     }

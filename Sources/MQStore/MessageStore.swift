@@ -199,7 +199,7 @@ public final class MessageStore: Sendable {
     ///     calls ``wakeWriter()`` at its end: one waking for all, and one write.
     public func append(
         _ drafts: [RecordDraft], awaitsFlush: Bool = true, isPatient: Bool = true, wakesWriter: Bool = true,
-        completion: @escaping @Sendable (Result<AppendReceipt, StoreError>) -> Void
+        completion: @escaping @Sendable (AppendOutcome) -> Void
     ) {
         precondition(!drafts.isEmpty, "nothing to append")
         let bytes = drafts.reduce(0) { $0 + $1.encodedSize }

@@ -39,7 +39,7 @@ import Testing
                 topic: "t", queueID: 0, bornTimestamp: 1, bornHost: .loopback, storeHost: .loopback,
                 body: ByteBuffer(string: "m\(index)"), properties: ByteBuffer())
             _ = try await withCheckedThrowingContinuation { continuation in
-                store.append([draft]) { continuation.resume(with: $0) }
+                store.append([draft]) { continuation.resume(with: $0.result) }
             }
         }
     }

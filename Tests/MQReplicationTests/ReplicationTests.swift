@@ -60,7 +60,7 @@ import Testing
         for index in range {
             let draft = draft("t", Int32(index % 3), "m\(index)" + String(repeating: "x", count: size))
             _ = try await withCheckedThrowingContinuation { continuation in
-                store.append([draft]) { continuation.resume(with: $0) }
+                store.append([draft]) { continuation.resume(with: $0.result) }
             }
         }
     }

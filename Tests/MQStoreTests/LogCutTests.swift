@@ -19,7 +19,7 @@ import Testing
             topic: "t", queueID: 0, bornTimestamp: 1, bornHost: .loopback, storeHost: .loopback,
             body: ByteBuffer(string: body), properties: ByteBuffer())
         let receipt = try await withCheckedThrowingContinuation { continuation in
-            store.append([draft]) { continuation.resume(with: $0) }
+            store.append([draft]) { continuation.resume(with: $0.result) }
         }
         return try #require(receipt.logOffsets.first)
     }

@@ -10,17 +10,19 @@ import Testing
 /// The flusher with a sync that obeys the test: no real disk is as slow or as broken on demand.
 @Suite struct LogFlusherTests {
     private final class Answers: Sendable {
-        private let outcomes = Mutex<[AppendReceipt.Flush]>([])
-        var all: [AppendReceipt.Flush] { outcomes.withLock { $0 } }
+        private let outcomes = Mutex<[AppendOutcome]>([])
+        var all: [AppendOutcome] { outcomes.withLock { $0 } }
+
+        static func isSynced(_ outcome: AppendOutcome) -> Bool {
+            if case .stored(let receipt) = outcome { receipt.durability == .synced } else { false }
+        }
 
         func waiter() -> LogFlusher.Waiter {
             let append = Append(
                 drafts: [], awaitsFlush: true,
-                completion: { [self] result in
-                    if case .success(let receipt) = result { outcomes.withLock { $0.append(receipt.flush) } }
-                }, bytes: 0)
+                completion: { [self] outcome in outcomes.withLock { $0.append(outcome) } }, bytes: 0)
             return .init(
-                append: append, receipt: .init(logOffsets: [], queueOffset: 0, storeTimestamp: 0, flush: .notAwaited))
+                append: append, receipt: .init(logOffsets: [], queueOffset: 0, storeTimestamp: 0))
         }
 
         /// Waits for that many answers; the deadline only bounds a failure.
@@ -40,6 +42,19 @@ import Testing
         return configuration
     }
 
+    /// Who asks for no more than a result hears success of nothing that a power cut may take.
+    @Test func whatIsUnconfirmedIsNoSuccess() {
+        let receipt = AppendReceipt(logOffsets: [0], queueOffset: 0, storeTimestamp: 0)
+        let failed = StoreError(.inputOutput, path: "/log", message: "fdatasync")
+        for doubt in [AppendOutcome.Doubt.timedOut, .syncFailed(failed)] {
+            guard case .failure(let error) = AppendOutcome.unconfirmed(receipt, doubt).result else {
+                Issue.record("\(doubt) is a success")
+                continue
+            }
+            #expect(error.code == .uncertain, "\(doubt)")
+        }
+    }
+
     /// The writer syncs the log's files too, and the kernel tells of a failure once: whoever met it, nobody is promised
     /// anything afterwards.
     @Test func aSyncThatFailedElsewhereIsNotFollowedByAPromise() {
@@ -55,7 +70,7 @@ import Testing
         }
         flusher.round()
         #expect(answers.wait(for: 1))
-        #expect(answers.all.allSatisfy { if case .failed = $0 { true } else { false } })
+        #expect(answers.all.allSatisfy { if case .unconfirmed(_, .syncFailed) = $0 { true } else { false } })
         #expect(progress.flushedOffset == 0 && flusher.hasFailed && failures.withLock { $0 } == 1)
     }
 
@@ -76,7 +91,7 @@ import Testing
         gate.signal()
         gate.signal()
         #expect(answers.wait(for: 9))
-        #expect(answers.all.allSatisfy { if case .flushed = $0 { true } else { false } })
+        #expect(answers.all.allSatisfy(Answers.isSynced))
         #expect(ranges.withLock { $0 } == [0..<100, 100..<900])
         flusher.stop()
     }
@@ -103,7 +118,7 @@ import Testing
         gate.signal()
         flusher.stop()
         #expect(answers.all.count == 1)
-        #expect(answers.all.allSatisfy { if case .timedOut = $0 { true } else { false } })
+        #expect(answers.all.allSatisfy { if case .unconfirmed(_, .timedOut) = $0 { true } else { false } })
     }
 
     @Test func aFailedSyncIsSaidToThoseItCoveredAndIsFinal() {
@@ -123,7 +138,7 @@ import Testing
         #expect(answers.wait(for: 1))
         flusher.add([answers.waiter()], writtenTo: 200, timestamp: 0)
         #expect(answers.wait(for: 2))
-        #expect(answers.all.allSatisfy { if case .failed = $0 { true } else { false } })
+        #expect(answers.all.allSatisfy { if case .unconfirmed(_, .syncFailed) = $0 { true } else { false } })
         #expect(progress.flushedOffset == 0)
         flusher.stop()
         #expect(failures.withLock { $0.first?.code } == .inputOutput)
@@ -152,7 +167,7 @@ import Testing
         gate.signal()
         flusher.stop()
         #expect(answers.all.count == 3)
-        #expect(answers.all.allSatisfy { if case .timedOut = $0 { true } else { false } })
+        #expect(answers.all.allSatisfy { if case .unconfirmed(_, .timedOut) = $0 { true } else { false } })
     }
 
     @Test func onlySoManyMayWaitForAHungDisk() {
@@ -166,8 +181,8 @@ import Testing
             writer.submit(
                 Append(
                     drafts: [], awaitsFlush: true,
-                    completion: { result in
-                        if case .failure(let error) = result { refusals.withLock { $0.append(error.code) } }
+                    completion: { outcome in
+                        if case .refused(let error) = outcome { refusals.withLock { $0.append(error.code) } }
                     }, bytes: 0), wakes: true)
         }
         submit()

@@ -20,7 +20,7 @@ import Testing
         let first = try await store.append([message("t", body: "a"), message("t", body: "b")])
         let second = try await store.append([message("t", body: "c", properties: ["TAGS": "x"])])
         #expect(first.queueOffset == 0 && first.logOffsets.count == 2 && second.queueOffset == 2)
-        #expect(first.flush == .notAwaited && first.storeTimestamp == now)
+        #expect(first.durability == .written && first.storeTimestamp == now)
         #expect(try store.bodies("t") == ["a", "b", "c"])
         #expect(try store.record(atLogOffset: second.logOffsets[0]).map { String(buffer: $0.body) } == "c")
         #expect(try store.record(atLogOffset: second.logOffsets[0] + 1) == nil)
@@ -91,7 +91,7 @@ import Testing
             }
             return try await group.reduce(into: []) { $0.append($1) }
         }
-        #expect(receipts.allSatisfy { $0.flush == .flushed })
+        #expect(receipts.allSatisfy { $0.durability == .synced })
         #expect(Set(receipts.map { $0.logOffsets[0] }).count == 2000)
         for queue in Int32(0)...1 {
             let numbers = try store.bodies("t", queue).compactMap { $0.split(separator: "|").first.flatMap { Int($0) } }

@@ -79,7 +79,7 @@ extension MessageStore {
     @discardableResult
     func append(_ drafts: [RecordDraft]) async throws -> AppendReceipt {
         try await withCheckedThrowingContinuation { continuation in
-            append(drafts) { result in continuation.resume(with: result) }
+            append(drafts) { outcome in continuation.resume(with: outcome.result) }
         }
     }
 

@@ -127,14 +127,14 @@ final class DelaySchedule: Sendable {
                 release(level, offset: next, due: 0)
                 return mayHaveMore ? deliverSoon() : ()
             }
-            context.append(drafts) { [self] result in
-                switch result {
-                case .success(let receipt) where receipt.flush != .failed && receipt.flush != .timedOut:
+            context.append(drafts) { [self] outcome in
+                switch outcome {
+                case .stored:
                     release(level, offset: next, due: 0)
                     // On a disk thread, behind what waits for one: this is the log's writer, or its flusher.
                     if mayHaveMore { deliverSoon() }
                 // Not known to be on the disk: better twice than not at all.
-                case .success, .failure: release(level, offset: offset, due: now + Self.retryMilliseconds)
+                case .unconfirmed, .refused: release(level, offset: offset, due: now + Self.retryMilliseconds)
                 }
             }
         } catch {

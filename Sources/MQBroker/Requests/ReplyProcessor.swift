@@ -73,8 +73,8 @@ struct ReplyProcessor: Sendable {
             reconsumeTimes: header.reconsumeTimes, body: body)
         draft.properties = ByteBuffer(string: properties.text)
         guard draft.properties.readableBytes <= MessageProperties.maximumEncodedBytes else { return }
-        context.append([draft], awaitsFlush: false) { [context] result in
-            guard case .failure(let error) = result else { return }
+        context.append([draft], awaitsFlush: false) { [context] outcome in
+            guard case .failure(let error) = outcome.result else { return }
             context.logger.warning("a reply was not stored", metadata: ["error": "\(error)"])
         }
     }

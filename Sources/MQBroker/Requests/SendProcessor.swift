@@ -182,11 +182,10 @@ struct SendProcessor: Sendable {
         let bytes = drafts.reduce(0) { $0 + $1.encodedSize }
         let lastBytes = Int64(drafts.last?.encodedSize ?? 0)
         context.append(drafts, awaitsFlush: waits, isPatient: false, wakesWriter: isLast) {
-            [context, topic = drafts[0].topic] result in
+            [context, topic = drafts[0].topic] outcome in
             let took = MonotonicClock.nanoseconds() - start
             context.metrics.putLatency.recordNanoseconds(took)
-            switch result {
-            case .success(let receipt):
+            func answer(_ receipt: AppendReceipt, isConfirmed: Bool) {
                 context.countPuts(
                     topic, messages: receipt.logOffsets.count, bytes: bytes, tookNanoseconds: took)
                 guard reply.isExpected else { return reply.send(.success) }
@@ -197,12 +196,16 @@ struct SendProcessor: Sendable {
                 ).fields
                 let end = (receipt.logOffsets.last ?? 0) + lastBytes
                 context.awaitCopy(of: end, isWanted: waits) { copy in
-                    let code = StoreAnswers.code(for: receipt.flush, copy: copy)
+                    let code = StoreAnswers.code(isConfirmed: isConfirmed, copy: copy)
                     reply.send(
                         RemotingCommand(
                             code: code.rawValue, remark: StoreAnswers.remark(for: code), extFields: fields))
                 }
-            case .failure(let error):
+            }
+            switch outcome {
+            case .stored(let receipt): answer(receipt, isConfirmed: true)
+            case .unconfirmed(let receipt, _): answer(receipt, isConfirmed: false)
+            case .refused(let error):
                 context.metrics.putFailures.increment()
                 if error.code == .overloaded { context.metrics.busy.increment() }
                 Self.refuse(reply, StoreAnswers.code(for: error), "\(error)")

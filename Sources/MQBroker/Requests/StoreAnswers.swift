@@ -18,12 +18,14 @@ enum StoreAnswers {
     }
 
     /// The code for a message that was stored, and whether what the broker's configuration promises was kept.
-    static func code(for flush: AppendReceipt.Flush, copy: ReplicationMaster.Outcome) -> ResponseCode {
-        switch (flush, copy) {
-        case (.timedOut, _), (.failed, _): .flushDiskTimeout
-        case (_, .copied): .success
-        case (_, .timedOut): .flushSlaveTimeout
-        case (_, .unavailable): .slaveNotAvailable
+    ///
+    /// - Parameter isConfirmed: whether the disk has it, where it was waited for.
+    static func code(isConfirmed: Bool, copy: ReplicationMaster.Outcome) -> ResponseCode {
+        guard isConfirmed else { return .flushDiskTimeout }
+        switch copy {
+        case .copied: return .success
+        case .timedOut: return .flushSlaveTimeout
+        case .unavailable: return .slaveNotAvailable
         }
     }
 

@@ -4,7 +4,7 @@ import MQWire
 struct Append: Sendable {
     var drafts: [RecordDraft]
     var awaitsFlush: Bool
-    var completion: @Sendable (Result<AppendReceipt, StoreError>) -> Void
+    var completion: @Sendable (AppendOutcome) -> Void
     /// The bytes it holds in memory until it is written.
     var bytes: Int
     /// When it began to wait for the writer, nanoseconds on the store's monotonic clock.
@@ -14,17 +14,46 @@ struct Append: Sendable {
 }
 
 /// What became of messages that were appended.
-public struct AppendReceipt: Sendable {
-    /// Whether what was written is also on the disk.
-    public enum Flush: Sendable {
-        /// The policy is asynchronous, or the sender did not want to wait.
-        case notAwaited
-        /// A sync covered the messages.
-        case flushed
-        /// No sync covered them in time; they may reach the disk yet.
+public enum AppendOutcome: Sendable {
+    /// They are in the log, and on the disk as far as the policy and their sender asked for it.
+    case stored(AppendReceipt)
+    /// They are in the log and are served, but what they waited for did not come: a power cut may take them.
+    case unconfirmed(AppendReceipt, Doubt)
+    /// They are not stored, or nobody knows (`uncertain`).
+    case refused(StoreError)
+
+    /// Why it is not known whether the disk has what was written.
+    public enum Doubt: Sendable {
+        /// No sync covered it in time; it may reach the disk yet.
         case timedOut
-        /// The sync that covered them failed; what the disk holds is unknown.
-        case failed
+        /// The sync that covered it failed; what the disk holds is unknown for good.
+        case syncFailed(StoreError)
+    }
+
+    /// The receipt of what is stored as it was asked for; all else is an error, and `uncertain` what is unconfirmed.
+    public var result: Result<AppendReceipt, StoreError> {
+        switch self {
+        case .stored(let receipt): .success(receipt)
+        case .unconfirmed(_, .timedOut):
+            .failure(StoreError(.uncertain, message: "it is written, and no sync covered it in time"))
+        case .unconfirmed(_, .syncFailed(let error)):
+            .failure(
+                StoreError(
+                    .uncertain, path: error.path, message: "it is written, and its sync failed: \(error.message)",
+                    cause: error.cause))
+        case .refused(let error): .failure(error)
+        }
+    }
+}
+
+/// Where messages that were appended are.
+public struct AppendReceipt: Sendable {
+    /// How sure it is that they stay.
+    public enum Durability: Sendable {
+        /// They are in the log: the policy is asynchronous, or the sender did not want to wait.
+        case written
+        /// A sync covered them.
+        case synced
     }
 
     /// Each record's position in the log, in the order of the drafts, in bytes.
@@ -33,8 +62,8 @@ public struct AppendReceipt: Sendable {
     public var queueOffset: Int64
     /// When they were stored, milliseconds since 1970.
     public var storeTimestamp: Int64
-    /// Whether they are on the disk.
-    public var flush: Flush
+    /// Whether they are known to be on the disk.
+    public var durability = Durability.written
 }
 
 /// Positions in the log; a single one, as nearly every append has, takes no memory of its own.

@@ -40,8 +40,8 @@ final class LogFlusher: Sendable {
         var isClosed = false
         /// Something was copied that is to be synced at once.
         var isCopyWaiting = false
-        /// A sync has failed: from then on nothing is promised, whatever a later sync says.
-        var hasFailed = false
+        /// Why a sync has failed: from then on nothing is promised, whatever a later sync says.
+        var failure: StoreError?
     }
 
     private let configuration: StoreConfiguration
@@ -99,7 +99,7 @@ final class LogFlusher: Sendable {
     var waiters: Int { backlog.count }
 
     /// Whether a sync has failed.
-    var hasFailed: Bool { state.withLock { $0.hasFailed } }
+    var hasFailed: Bool { state.withLock { $0.failure != nil } }
 
     /// Takes appends that are written; answers at once those that need not wait.
     func add(_ waiters: [Waiter], writtenTo: Int64, timestamp: Int64) {
@@ -121,7 +121,7 @@ final class LogFlusher: Sendable {
                 state.timestamp = timestamp
             }
         }
-        Self.answer(answered, .notAwaited)
+        for waiter in answered { waiter.append.completion(.stored(waiter.receipt)) }
     }
 
     /// Answers those who wait longer than they should, in the round that is being synced and in the next one.
@@ -135,7 +135,7 @@ final class LogFlusher: Sendable {
             state.waiting.removeFirst(late.count)
             return early + late
         }
-        for group in overdue { answer(group, .timedOut) }
+        for group in overdue { answer(group) { .unconfirmed($0, .timedOut) } }
     }
 
     /// Syncs a file of the log. Once that has failed, every sync of the log fails with the same error.
@@ -181,7 +181,7 @@ final class LogFlusher: Sendable {
                 continue
             }
             // After a failed sync another one proves nothing.
-            if state.withLock({ $0.hasFailed || ($0.waiting.isEmpty && $0.writtenTo <= progress.flushedOffset) }) {
+            if state.withLock({ $0.failure != nil || ($0.waiting.isEmpty && $0.writtenTo <= progress.flushedOffset) }) {
                 return
             }
         }
@@ -221,16 +221,13 @@ final class LogFlusher: Sendable {
     @discardableResult
     func round() -> Round {
         var round = Round()
-        let (target, timestamp, hasFailed) = state.withLock { state in
+        var (target, timestamp, failure) = state.withLock { state in
             swap(&state.waiting, &state.inFlight)
             state.waiting.removeAll(keepingCapacity: true)
             state.isCopyWaiting = false
-            return (state.writtenTo, state.timestamp, state.hasFailed)
+            return (state.writtenTo, state.timestamp, state.failure)
         }
-        var outcome = AppendReceipt.Flush.flushed
-        if hasFailed {
-            outcome = .failed
-        } else if target > progress.flushedOffset {
+        if failure == nil, target > progress.flushedOffset {
             let start = MonotonicClock.nanoseconds()
             do throws(StoreError) {
                 try StoreMeters.timed(meters.synced) { () throws(StoreError) in
@@ -239,8 +236,8 @@ final class LogFlusher: Sendable {
                 progress.synced(to: target, timestamp: timestamp)
             } catch {
                 // After a failed sync the kernel may call the lost pages clean: a later sync proves nothing.
-                outcome = .failed
-                state.withLock { $0.hasFailed = true }
+                failure = error
+                state.withLock { $0.failure = error }
                 onFailure(error)
             }
             round.syncNanoseconds = MonotonicClock.nanoseconds() - start
@@ -251,21 +248,18 @@ final class LogFlusher: Sendable {
         }
         for group in covered {
             round.answered += group.waiters.count
-            answer(group, outcome)
+            answer(group) { receipt in
+                if let failure { return .unconfirmed(receipt, .syncFailed(failure)) }
+                var synced = receipt
+                synced.durability = .synced
+                return .stored(synced)
+            }
         }
         return round
     }
 
-    private func answer(_ group: Group, _ flush: AppendReceipt.Flush) {
+    private func answer(_ group: Group, with outcome: (AppendReceipt) -> AppendOutcome) {
         backlog.add(-group.waiters.count)
-        Self.answer(group.waiters, flush)
-    }
-
-    private static func answer(_ waiters: [Waiter], _ flush: AppendReceipt.Flush) {
-        for waiter in waiters {
-            var receipt = waiter.receipt
-            receipt.flush = flush
-            waiter.append.completion(.success(receipt))
-        }
+        for waiter in group.waiters { waiter.append.completion(outcome(waiter.receipt)) }
     }
 }

@@ -130,7 +130,7 @@ final class LogWriteLoop {
         for append in batch {
             // What was just encoded is still in the processor's cache: larger pieces are read from memory again.
             if staging.readableBytes >= Self.usualRunBytes { _ = commit() }
-            if let refusal { append.completion(.failure(refusal)) } else { place(append) }
+            if let refusal { append.completion(.refused(refusal)) } else { place(append) }
         }
         _ = commit()
         flusher.add(
@@ -150,7 +150,7 @@ final class LogWriteLoop {
                 .uncertain, path: error.path, message: "a part of the batch is stored, and then: \(error.message)",
                 cause: error.cause)
         }
-        append.completion(.failure(error))
+        append.completion(.refused(error))
     }
 
     /// Forgets a topic's queues; first notes durably that its records up to here are dead.
@@ -173,7 +173,7 @@ final class LogWriteLoop {
     }
 
     private func place(_ append: Append) {
-        var receipt = AppendReceipt(logOffsets: [], queueOffset: 0, storeTimestamp: lastTimestamp, flush: .notAwaited)
+        var receipt = AppendReceipt(logOffsets: [], queueOffset: 0, storeTimestamp: lastTimestamp)
         do throws(StoreError) {
             if append.drafts.count == 1 {
                 let draft = append.drafts[0]

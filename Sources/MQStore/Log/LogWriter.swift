@@ -76,7 +76,7 @@ final class LogWriter: Sendable {
         append.since = now()
         let refusal: StoreError? =
             wakes ? inbox.withLockAndWake { admit(append, &$0) } : inbox.withLock { admit(append, &$0) }
-        if let refusal { append.completion(.failure(refusal)) }
+        if let refusal { append.completion(.refused(refusal)) }
         if !wakes { isWakeOwed.store(true, ordering: .releasing) }
     }
 
@@ -152,7 +152,7 @@ final class LogWriter: Sendable {
         }
         for append in overdue {
             guard let error = lateness(append, now: time) else { continue }
-            append.completion(.failure(error))
+            append.completion(.refused(error))
         }
     }
 
@@ -202,7 +202,7 @@ final class LogWriter: Sendable {
             return taken
         }
         if let refusal {
-            for append in appends { append.completion(.failure(refusal)) }
+            for append in appends { append.completion(.refused(refusal)) }
             for piece in pieces { piece.completion(.failure(refusal)) }
         } else {
             machine.copy(pieces)
@@ -212,7 +212,7 @@ final class LogWriter: Sendable {
             if let first = appends.first, lateness(since: first.since, now: time) != nil {
                 machine.write(appends.filter { lateness($0, now: time) == nil })
                 for append in appends {
-                    if let error = lateness(append, now: time) { append.completion(.failure(error)) }
+                    if let error = lateness(append, now: time) { append.completion(.refused(error)) }
                 }
             } else {
                 machine.write(appends)

@@ -97,15 +97,23 @@ struct Ledger {
         var unanswered: [Int] = []
         for id in pending {
             guard var message = sent[id] else { continue }
-            guard let result = message.answer.result else {
+            guard let outcome = message.answer.outcome else {
                 unanswered.append(id)
                 continue
             }
-            switch result {
-            case .failure(let error):
+            switch outcome {
+            case .refused(let error):
                 met.insert((error.code == .uncertain ? SimulationEvent.uncertain : .refused).rawValue)
                 if error.code != .uncertain, message.state == .unknown, message.isWhole { message.state = .refused }
-            case .success(let receipt): objection = take(receipt, for: id, &message) ?? objection
+            case .stored(let receipt):
+                if receipt.durability == .synced { met.insert(SimulationEvent.flushed.rawValue) }
+                objection = take(receipt, for: id, &message) ?? objection
+            case .unconfirmed(let receipt, .timedOut):
+                met.insert(SimulationEvent.timedOut.rawValue)
+                objection = take(receipt, for: id, &message) ?? objection
+            case .unconfirmed(let receipt, .syncFailed):
+                met.insert(SimulationEvent.syncFailed.rawValue)
+                objection = take(receipt, for: id, &message) ?? objection
             }
             sent[id] = message
         }
@@ -124,14 +132,8 @@ struct Ledger {
         damaged.remove(offset)
         message.place = (offset, receipt.queueOffset + Int64(message.index))
         message.bytes = Int64(message.draft.encodedSize)
-        switch receipt.flush {
-        case .flushed: met.insert(SimulationEvent.flushed.rawValue)
-        case .timedOut: met.insert(SimulationEvent.timedOut.rawValue)
-        case .failed: met.insert(SimulationEvent.syncFailed.rawValue)
-        case .notAwaited: break
-        }
         guard message.state == .unknown else { return nil }
-        if case .flushed = receipt.flush { message.state = .synced } else { message.state = .written }
+        message.state = receipt.durability == .synced ? .synced : .written
         return occupy(id, message)
     }
 

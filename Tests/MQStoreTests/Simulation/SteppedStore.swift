@@ -52,9 +52,10 @@ final class SteppedStore {
 
     /// What an append came to; `nil` while it waits.
     final class Answer: Sendable {
-        private let stored = Mutex<Result<AppendReceipt, StoreError>?>(nil)
-        var result: Result<AppendReceipt, StoreError>? { stored.withLock { $0 } }
-        func set(_ result: Result<AppendReceipt, StoreError>) { stored.withLock { $0 = result } }
+        private let answered = Mutex<AppendOutcome?>(nil)
+        var outcome: AppendOutcome? { answered.withLock { $0 } }
+        var result: Result<AppendReceipt, StoreError>? { outcome?.result }
+        func set(_ outcome: AppendOutcome) { answered.withLock { $0 = outcome } }
     }
 }
 
