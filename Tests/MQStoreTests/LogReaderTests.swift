@@ -101,7 +101,7 @@ import Testing
             } nextData: { offset throws(StoreError) in
                 offset < Int64((count + 1) * size) ? offset : nil
             }
-            var survey = LogSurvey(source, from: 0, past: .unknown)
+            var survey = LogSurvey(source, from: 0, past: .unknown(syncedTo: 0))
             var damaged = 0
             while true {
                 switch try survey.next() {

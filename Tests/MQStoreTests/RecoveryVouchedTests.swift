@@ -212,7 +212,7 @@ import Testing
         _ = try StoreScrubber(root: fixture.root).scrub { found.append($0) }
         #expect(
             found == [
-                .missingEnd(logOffset: offset, syncedTimestamp: 1_700_000_000_000),
+                .damagedPlace(offset..<end),
                 .missingQueueEnd(topic: "t", queueID: 0, queueOffsets: 2..<3),
             ])
     }

@@ -123,9 +123,15 @@ import Testing
         var half = message("t", body: "half")
         half.sysFlag.insert(.transactionPrepared)
         let receipt = try await store.append([half])
+        let end = store.maximumLogOffset
         store.close()
         #expect(try scrubbed(fixture).1.isEmpty)
         try fixture.overwrite([UInt8](repeating: 0, count: 200), at: UInt64(receipt.logOffsets[0]))
+        #expect(try scrubbed(fixture).1 == [.damagedPlace(receipt.logOffsets[0]..<end)])
+        // As RocketMQ writes it.
+        let checkpoint = try #require(FileHandle(forUpdatingAtPath: fixture.root.appending("checkpoint").string))
+        try checkpoint.truncate(atOffset: UInt64(Checkpoint.encodedSize))
+        try checkpoint.close()
         #expect(
             try scrubbed(fixture).1 == [
                 .missingEnd(logOffset: receipt.logOffsets[0], syncedTimestamp: 1_700_000_005_000)
@@ -321,6 +327,48 @@ import Testing
         let lost = known.reduce(0) { if case .lostMessages(_, _, let places) = $1 { $0 + places.count } else { $0 } }
         #expect(lost == later.lostMessages, "\(known)")
         #expect(later.findings == known.count - known.count { if case .lostMessages = $0 { true } else { false } })
+    }
+
+    /// What was synced is no torn tail, whether its head is left or nothing, and a start says the same.
+    @Test(arguments: [88, 0]) func aDamagedLastRecordIsJudgedAsByAStart(firstByte: Int64) async throws {
+        let fixture = try StoreFixture()
+        let store = try fixture.open()
+        var last: Int64 = 0
+        for index in 0..<50 {
+            last = try await store.append([message("t", body: "m\(index)" + String(repeating: "x", count: 100))])
+                .logOffsets[0]
+        }
+        let end = store.maximumLogOffset
+        store.close()
+        try Data().write(to: URL(fileURLWithPath: fixture.root.appending("abort").string))
+        let zeros = [UInt8](repeating: 0, count: Int(end - last - firstByte))
+        try fixture.overwrite(zeros, at: UInt64(last + firstByte))
+        let expected = StoreScrubber.Finding.damagedPlace(last..<end)
+        let (before, findings) = try scrubbed(fixture)
+        #expect(findings == [expected] && before.logEnd == end)
+        let again = try fixture.open()
+        #expect(again.recovery.damagedOffsets == [last] && again.recovery.logEnd == end)
+        #expect(again.recovery.tornReason == nil)
+        again.close()
+        let (after, known) = try scrubbed(fixture)
+        #expect(known.contains(expected) && after.findings == 1 && after.logEnd == end, "\(known)")
+    }
+
+    /// A file in the middle that lost its end is one damaged place, and what is behind it is looked at.
+    @Test func aShortSegmentIsOneDamagedPlace() async throws {
+        let (fixture, _) = try await filled()
+        let segment: Int64 = 1 << 20
+        let path = fixture.root.appending("commitlog").appending(Segment.name(segment)).string
+        let file = try #require(FileHandle(forUpdatingAtPath: path))
+        try file.truncate(atOffset: 500_000)
+        try file.close()
+        let (summary, findings) = try scrubbed(fixture)
+        guard case .damagedPlace(let place)? = findings.first else {
+            Issue.record("\(findings)")
+            return
+        }
+        #expect(findings.count == 1 && place.upperBound == 2 * segment && place.contains(segment + 500_000))
+        #expect(summary.logEnd > 2 * segment)
     }
 
     /// Elsewhere everything beside the log would seem to be missing.

@@ -116,7 +116,11 @@ struct LogReader {
             offset = max(offset, data - Int64(RecordLayout.blankSize))
             let end = segmentEnd(of: offset)
             let window = try source.fetch(offset, Int(min(Int64(Self.windowBytes), end - offset)))
-            if window.readableBytes == 0 { return nil }
+            if window.readableBytes == 0 {
+                // A file that lost its end; the next one may be whole.
+                offset = end
+                continue
+            }
             for candidate in Self.magics(in: window) where try isRecord(at: offset + Int64(candidate)) {
                 return offset + Int64(candidate)
             }

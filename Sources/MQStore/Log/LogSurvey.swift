@@ -19,8 +19,8 @@ struct LogSurvey {
         /// Its process or machine died. Up to the offset it was synced: what is bad before is damage, and a piece that
         /// was never written behind ends it.
         case died(syncedTo: Int64)
-        /// Nothing: it is not known what was synced, or somebody may be writing it.
-        case unknown
+        /// It is not known what was synced behind the offset, or somebody may be writing it.
+        case unknown(syncedTo: Int64)
     }
 
     /// What the walk meets, in the log's order.
@@ -140,8 +140,7 @@ struct LogSurvey {
         let wholeTo: Int64
         switch past {
         case .stopped: wholeTo = .max
-        case .died(let synced): wholeTo = synced
-        case .unknown: return
+        case .died(let synced), .unknown(let synced): wholeTo = synced
         }
         var kept = 0
         while kept < suspects.count, suspects[kept].range.lowerBound == soundEnd, suspects[kept].isRecord,

@@ -134,7 +134,7 @@ struct Recovery {
         // What lies before a file that was lost is as old as that, and was synced with it.
         let known = max(vouched, log.lostEnd)
         if let synced = notes.syncedTo { return .died(syncedTo: max(synced, known)) }
-        return notes.checkpoint != nil && vouched > log.firstOffset ? .died(syncedTo: known) : .unknown
+        return notes.checkpoint != nil && vouched > log.firstOffset ? .died(syncedTo: known) : .unknown(syncedTo: 0)
     }
 
     /// What a clean stop left at the log's beginning and is not there. After a crash retention may have taken it.

@@ -1,4 +1,3 @@
-import Glibc
 import NIOCore
 import SystemPackage
 
@@ -18,6 +17,7 @@ import SystemPackage
 struct IndexScrub {
     private let root: FilePath
     private let io: any StorageIO
+    private let pause: ScrubPause
     private let slotCount: Int?
     /// Places of the log that are damaged or gone, which is said already.
     private let lost: [Range<Int64>]
@@ -27,15 +27,17 @@ struct IndexScrub {
     /// The files whose shape is not known.
     private(set) var unreadFiles = 0
 
-    /// How long the second look at a file waits, in microseconds.
-    private static let pauseMicroseconds: UInt32 = 200_000
+    /// How long the second look at a file waits.
+    private static let pauseBeforeSecond = Duration.milliseconds(200)
     /// So many pieces of a file are named apart; what is behind them becomes one.
     private static let pieceLimit = 1000
 
     /// - Parameter slotCount: the slots of a file, where they are not a fourth of its entries.
     init(
-        root: FilePath, io: any StorageIO, slotCount: Int?, end: StoreScanner.End, scanner: StoreScanner
+        root: FilePath, io: any StorageIO, slotCount: Int?, end: StoreScanner.End, scanner: StoreScanner,
+        pause: @escaping ScrubPause
     ) throws(StoreError) {
+        self.pause = pause
         self.root = root
         self.io = io
         self.slotCount = slotCount
@@ -61,7 +63,7 @@ struct IndexScrub {
             if look.findings.isEmpty { entries += look.sound } else { suspects.append(name) }
         }
         if suspects.isEmpty { return }
-        usleep(Self.pauseMicroseconds)
+        pause(Self.pauseBeforeSecond)
         let now = try self.names()
         let log = try scanner.openLog()
         for name in suspects where now.contains(name) {

@@ -69,6 +69,9 @@ struct LogFiles {
     /// The offset of the first byte there is.
     var beginning: Int64 { stretches.first?.start ?? 0 }
 
+    /// The offset of the first byte behind the files.
+    var end: Int64 { stretches.last?.files.last.map { $0.base + $0.size } ?? 0 }
+
     /// Where files are missing between others.
     var gaps: [Range<Int64>] {
         zip(stretches, stretches.dropFirst()).compactMap { before, after in

@@ -1,4 +1,3 @@
-import Glibc
 import MQWire
 import NIOCore
 import SystemPackage
@@ -28,6 +27,7 @@ struct QueueScrub {
 
     private let root: FilePath
     private let io: any StorageIO
+    private let pause: ScrubPause
     private let unreadable: UnreadableFiles
     private let topics: ConfiguredTopics
     private var deleted: DeletedTopics
@@ -46,12 +46,15 @@ struct QueueScrub {
     private static let openLimit = 256
     /// The records of a suspect that are looked at again; of more the damage is past doubt.
     private static let recordLimit = 4096
-    /// How long the last look at what is suspect waits, in microseconds: a run of the writer's is through by then.
-    private static let pauseMicroseconds: UInt32 = 200_000
+    /// How long the last look at what is suspect waits: a run of the writer's is through by then.
+    private static let pauseBeforeLast = Duration.milliseconds(200)
     /// The longest delay of a message that is not taken for rot, in milliseconds: ten years.
     private static let longestDelay: Int64 = 10 * 365 * 86_400_000
 
-    init(root: FilePath, io: any StorageIO, unreadable: UnreadableFiles) throws(StoreError) {
+    init(
+        root: FilePath, io: any StorageIO, unreadable: UnreadableFiles, pause: @escaping ScrubPause
+    ) throws(StoreError) {
+        self.pause = pause
         self.unreadable = unreadable
         self.root = root
         self.io = io
@@ -238,7 +241,7 @@ struct QueueScrub {
 
     private mutating func settle(_ scanner: StoreScanner, _ tell: (StoreScrubber.Finding) -> Void) throws {
         guard !suspects.isEmpty || !endless.isEmpty || !beginnings.isEmpty else { return }
-        usleep(Self.pauseMicroseconds)
+        pause(Self.pauseBeforeLast)
         deleted = try Self.deletedTopics(root, io)
         let log = try scanner.openLog().source
         for suspect in beginnings {

@@ -1,4 +1,3 @@
-import Glibc
 public import MQWire
 import NIOCore
 public import SystemPackage
@@ -35,10 +34,11 @@ public struct StoreScanner: Sendable {
     private let directory: FilePath
     private let io: any StorageIO
 
-    /// How often a tail that looks torn is looked at again while nothing of it changes, and the pause before each, in
-    /// microseconds.
+    private let pause: ScrubPause
+
+    /// How often a tail that looks torn is looked at again while nothing of it changes, and the pause before each.
     private static let tailRetries = 5
-    private static let tailPauseMicroseconds: UInt32 = 20_000
+    private static let tailPause = Duration.milliseconds(20)
     /// How often a tail is looked at that goes on growing: then it is alive, and not torn.
     private static let liveTailLooks = 100
 
@@ -46,7 +46,8 @@ public struct StoreScanner: Sendable {
     /// cut from a log (``LogCut``).
     public init(root: FilePath) { self.init(root: root, io: SystemStorage()) }
 
-    init(root: FilePath, io: any StorageIO) {
+    init(root: FilePath, io: any StorageIO, pause: @escaping ScrubPause = MachinePause.sleep) {
+        self.pause = pause
         self.io = io
         // Where it cannot be told the attempt to open it will say why.
         let hasLog = (try? io.exists(root.appending("commitlog"))) ?? true
@@ -56,30 +57,48 @@ public struct StoreScanner: Sendable {
     /// Hands every record to `body`, in the log's order, and says where the log ends.
     ///
     /// - Throws: ``StoreError`` when there is no segment or a file cannot be read.
-    public func scan(_ body: (Found) throws -> Void) throws -> End {
+    public func scan(_ body: (Found) throws -> Void) throws -> End { try scan(syncedTo: 0, body) }
+
+    /// The same for a log that is known to have been whole up to here: what cannot be read of that is damage, and no torn
+    /// tail, as a start judges it, too.
+    func scan(syncedTo synced: Int64, _ body: (Found) throws -> Void) throws -> End {
         let files = try openLog()
         let beginning = try LogCut.range(of: directory, io: io)?.lowerBound ?? files.beginning
         var end = End(logOffset: beginning, records: 0, tornReason: nil, damaged: [], missing: files.gaps)
         let walks = files.walks
         for walk in walks.dropLast() {
-            try Self.walk(walk.source, &end, body)
+            try Self.walk(walk.source, syncedTo: synced, &end, body)
             if end.logOffset < walk.end { end.damaged.append(end.logOffset..<walk.end) }
             end.logOffset = files.gaps.first { $0.lowerBound == walk.end }?.upperBound ?? walk.end
         }
-        if let last = walks.last { try scanTail(last.source, &end, body) }
+        if let last = walks.last { try scanTail(last.source, syncedTo: synced, &end, body) }
+        let whole = min(synced, files.end)
+        if end.logOffset < whole {
+            end.damaged.append(end.logOffset..<whole)
+            end.logOffset = whole
+            end.tornReason = nil
+        }
+        let readable = files.places.readable(from: end.logOffset)
+        if readable > end.logOffset {
+            // Nobody can write there either: the log goes on behind it.
+            end.logOffset = readable
+            end.tornReason = nil
+        }
         end.unreadable = files.places.ranges
         return end
     }
 
     /// The last piece of the log, whose end a broker may be writing.
-    private func scanTail(_ source: LogReader.Source, _ end: inout End, _ body: (Found) throws -> Void) throws {
+    private func scanTail(
+        _ source: LogReader.Source, syncedTo synced: Int64, _ end: inout End, _ body: (Found) throws -> Void
+    ) throws {
         var unchanged = 0
         for _ in 0..<Self.liveTailLooks {
             let before = end.logOffset
-            try Self.walk(source, &end, body)
+            try Self.walk(source, syncedTo: synced, &end, body)
             unchanged = end.logOffset == before ? unchanged + 1 : 0
             if end.tornReason == nil || unchanged > Self.tailRetries { return }
-            usleep(Self.tailPauseMicroseconds)
+            pause(Self.tailPause)
         }
         end.tornReason = nil
     }
@@ -88,9 +107,11 @@ public struct StoreScanner: Sendable {
     func openLog() throws(StoreError) -> LogFiles { try LogFiles(directory: directory, io: io) }
 
     /// One pass over the log from the end of the one before.
-    private static func walk(_ source: LogReader.Source, _ end: inout End, _ body: (Found) throws -> Void) throws {
+    private static func walk(
+        _ source: LogReader.Source, syncedTo synced: Int64, _ end: inout End, _ body: (Found) throws -> Void
+    ) throws {
         end.tornReason = nil
-        var survey = LogSurvey(source, from: end.logOffset, past: .unknown)
+        var survey = LogSurvey(source, from: end.logOffset, past: .unknown(syncedTo: synced))
         while true {
             switch try survey.next() {
             case .record(let record):

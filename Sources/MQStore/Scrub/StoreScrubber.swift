@@ -76,6 +76,7 @@ public struct StoreScrubber: Sendable {
     private let root: FilePath
     private let io: any StorageIO
     private let indexSlots: Int?
+    private let pause: ScrubPause
 
     /// A scrubber of the store below `root`.
     ///
@@ -85,8 +86,11 @@ public struct StoreScrubber: Sendable {
         self.init(root: root, indexSlots: indexSlots, io: SystemStorage())
     }
 
-    init(root: FilePath, indexSlots: Int? = nil, io: any StorageIO) {
+    init(
+        root: FilePath, indexSlots: Int? = nil, io: any StorageIO, pause: @escaping ScrubPause = MachinePause.sleep
+    ) {
         self.io = io
+        self.pause = pause
         self.root = root
         self.indexSlots = indexSlots
     }
@@ -107,13 +111,16 @@ public struct StoreScrubber: Sendable {
             body(finding)
         }
         // Before the log: what it vouches for is in the log by then.
-        let checkpoint = try Checkpoint.read(from: root.appending("checkpoint"), io: io)
-        let scanner = StoreScanner(root: root, io: io)
-        let queueEnds = try queueEnds(beside: checkpoint)
         let unreadable = UnreadableFiles()
-        var queues = try QueueScrub(root: root, io: io, unreadable: unreadable)
+        let checkpoint = try note("checkpoint", unreadable) { path throws(StoreError) in
+            try Checkpoint.read(from: path, io: io)
+        }
+        let scanner = StoreScanner(root: root, io: io, pause: pause)
+        let queueEnds = try queueEnds(beside: checkpoint, unreadable)
+        let synced = [checkpoint?.reach?.logOffset, queueEnds?.logEnd].compactMap { $0 }.max() ?? 0
+        var queues = try QueueScrub(root: root, io: io, unreadable: unreadable, pause: pause)
         var lastTimestamp: Int64 = 0
-        let end = try scanner.scan { found in
+        let end = try scanner.scan(syncedTo: synced) { found in
             let record = found.record
             lastTimestamp = max(lastTimestamp, record.storeTimestamp)
             try queues.take(record, isSound: found.isChecksumValid)
@@ -127,10 +134,11 @@ public struct StoreScrubber: Sendable {
         for range in end.damaged { tell(.damagedPlace(range)) }
         for range in end.missing { tell(.missingSegments(range)) }
         if let reason = end.tornReason { tell(.tornTail(logOffset: end.logOffset, reason: reason)) }
-        // Of a batch all have one time, and a header that went bad has any: where the log ended tells more.
-        let isShort = end.tornReason == nil && checkpoint?.reach.map { $0.logOffset > end.logOffset } ?? false
-        if let checkpoint, checkpoint.logTimestamp > lastTimestamp || isShort {
-            tell(.missingEnd(logOffset: end.logOffset, syncedTimestamp: checkpoint.logTimestamp))
+        if let checkpoint {
+            // Of a batch all have one time, and a header that went bad has any: where the log ended tells more.
+            let isShort =
+                checkpoint.reach.map { $0.logOffset > end.logOffset } ?? (checkpoint.logTimestamp > lastTimestamp)
+            if isShort { tell(.missingEnd(logOffset: end.logOffset, syncedTimestamp: checkpoint.logTimestamp)) }
         }
         summary.records = end.records
         summary.logEnd = end.logOffset
@@ -139,7 +147,7 @@ public struct StoreScrubber: Sendable {
         if let queueEnds {
             try queues.holdAgainst(queueEnds, logStart: try scanner.openLog().source.beginning, tell)
         }
-        var index = try IndexScrub(root: root, io: io, slotCount: indexSlots, end: end, scanner: scanner)
+        var index = try IndexScrub(root: root, io: io, slotCount: indexSlots, end: end, scanner: scanner, pause: pause)
         try index.run(scanner, tell)
         summary.indexEntries = index.entries
         summary.unreadIndexFiles = index.unreadFiles
@@ -147,9 +155,25 @@ public struct StoreScrubber: Sendable {
     }
 
     /// Where the queues are known to have ended, as far as a start believes it (``StoreNotes``).
-    private func queueEnds(beside checkpoint: Checkpoint?) throws(StoreError) -> QueueEnds? {
+    private func queueEnds(
+        beside checkpoint: Checkpoint?, _ unreadable: UnreadableFiles
+    ) throws(StoreError) -> QueueEnds? {
         if let checkpoint, checkpoint.reach == nil { return nil }
-        return try ReplacedFile(root.appending("queueEnds"), io: io, keepsBackup: false).load().flatMap(QueueEnds.init)
+        return try note("queueEnds", unreadable) { path throws(StoreError) in
+            try ReplacedFile(path, io: io, keepsBackup: false).load().flatMap(QueueEnds.init)
+        }
+    }
+
+    /// What a small file says; `nil` when the disk cannot read it.
+    private func note<Note>(
+        _ name: String, _ unreadable: UnreadableFiles, _ load: (FilePath) throws(StoreError) -> Note?
+    ) throws(StoreError) -> Note? {
+        let path = root.appending(name)
+        do throws(StoreError) { return try load(path) } catch {
+            guard error.code == .unreadable else { throw error }
+            unreadable.note(path, try io.open(path, .read).unreadableRanges())
+            return nil
+        }
     }
 
     /// Refuses a folder that is no store's: what lies beside the log would seem to be missing.
