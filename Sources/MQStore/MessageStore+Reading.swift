@@ -243,14 +243,19 @@ extension MessageStore {
         try queues.queue(key)?.entries(from: offset, count: count) ?? []
     }
 
-    /// The record at a log offset; `nil` when none begins there.
+    /// The sound record at a log offset; `nil` when none begins there.
     public func record(atLogOffset offset: Int64) throws(StoreError) -> StoredRecord? {
-        guard let size = try size(ofRecordAt: offset) else { return nil }
+        if case .sound(let record) = try look(atLogOffset: offset) { record } else { nil }
+    }
+
+    /// What stands at a log offset.
+    public func look(atLogOffset offset: Int64) throws(StoreError) -> RecordLook {
+        guard let size = try size(ofRecordAt: offset) else { return .none }
         var buffer = ByteBuffer()
         let isWhole = try log.read(at: offset, count: Int(size), into: &buffer)
         guard isWhole, case .record(let record) = StoredRecord.read(from: &buffer), record.logOffset == offset
-        else { return nil }
-        return record
+        else { return .damaged }
+        return .sound(record)
     }
 
     /// The records of a topic that have the key, or the unique id, in the log's order: the newest within the times.

@@ -1,3 +1,4 @@
+public import MQWire
 public import NIOCore
 
 /// What a read of a queue found.
@@ -37,6 +38,16 @@ public struct QueueReading: Sendable {
     /// Log offsets of messages that are damaged or lost, -1 where not even that is known; they are passed over, and
     /// ``nextOffset`` is behind them.
     public var damagedLogOffsets: [Int64] = []
+}
+
+/// What stands at a place of the log.
+public enum RecordLook: Sendable {
+    /// A record that is what was written.
+    case sound(StoredRecord)
+    /// A record begins there, and went bad: no reader is served it.
+    case damaged
+    /// No record begins there.
+    case none
 }
 
 /// What a reader asks of a queue.

@@ -27,9 +27,9 @@ import Testing
         }
     }
 
-    private func withCluster(_ body: (Cluster) async throws -> Void) async throws {
+    private func withCluster(_ settings: String = "", _ body: (Cluster) async throws -> Void) async throws {
         let port = try DaemonPlace.freePort()
-        let place = try DaemonPlace("brokerClusterName=sea\nnamesrvAddr=127.0.0.1:\(port)")
+        let place = try DaemonPlace("brokerClusterName=sea\nnamesrvAddr=127.0.0.1:\(port)\n\(settings)")
         let (nameserver, line, _) = try place.process("mqnamesrv", ["--port", String(port)])
         defer {
             nameserver.terminate()
@@ -147,6 +147,40 @@ import Testing
             #expect(try cluster.json("topicRoute", "-t", "orders").first?["writeQueues"] as? Int == 3)
             #expect(try cluster.admin("deleteTopic", "-c", "sea", "-t", "orders").status == 0)
             #expect(try cluster.admin("topicRoute", "-t", "orders").errors.contains("no broker alive has topic orders"))
+        }
+    }
+
+    /// A message that went bad is not one that never was.
+    @Test func aDamagedMessageIsCalledSo() async throws {
+        try await withCluster("checkCRCOnRead=true") { cluster in
+            #expect(try cluster.admin("updateTopic", "-c", "sea", "-t", "letters", "-r", "1", "-w", "1").status == 0)
+            for _ in 0..<100 where try cluster.admin("topicRoute", "-t", "letters").status != 0 {
+                try await Task.sleep(for: .milliseconds(50))
+            }
+            for text in ["one", "two", "three"] {
+                #expect(try cluster.admin("sendMessage", "-t", "letters", "-p", text).status == 0)
+            }
+            let sound = try cluster.json("consumeMessage", "-t", "letters")
+            #expect(sound.count == 3, "\(sound)")
+            let id = try #require(sound[1]["offsetMsgId"] as? String)
+            let offset = try #require(UInt64(id.suffix(16), radix: 16))
+            let log = cluster.place.root.appendingPathComponent("store/commitlog/00000000000000000000")
+            let file = try FileHandle(forUpdating: log)
+            // In its body.
+            try file.seek(toOffset: offset + 89)
+            try file.write(contentsOf: Data([0xFF]))
+            try file.close()
+
+            let words = ["-t", "letters", "-b", "broker-d", "-i", "0"]
+            let byOffset = try cluster.admin(["queryMsgByOffset"] + words + ["-o", "1"])
+            #expect(byOffset.status != 0 && byOffset.errors.contains("is damaged or lost, and kept"), "\(byOffset)")
+            let never = try cluster.admin(["queryMsgByOffset"] + words + ["-o", "3"])
+            #expect(never.status != 0 && never.errors.contains("no message"), "\(never)")
+            let byID = try cluster.admin("queryMsgById", "-i", id)
+            #expect(byID.status != 0 && byID.errors.contains("is damaged, and kept from readers"), "\(byID)")
+            let read = try cluster.admin("consumeMessage", "-t", "letters")
+            #expect(read.status == 0 && read.output.contains("three") && !read.output.contains("two"), "\(read)")
+            #expect(read.errors.contains("at 1: damaged or lost"), "\(read)")
         }
     }
 

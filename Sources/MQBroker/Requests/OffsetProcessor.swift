@@ -111,10 +111,15 @@ struct OffsetProcessor: Sendable {
     func viewMessage(_ request: RemotingCommand, reply: RemotingReply) throws {
         let header: ViewMessageRequestHeader = try request.header()
         context.answer(reply, on: context.lanes.query) { [context] in
-            guard let record = try context.store.record(atLogOffset: header.offset) else {
+            switch try context.store.look(atLogOffset: header.offset) {
+            case .sound(let record): return request.response(.success, body: Self.encoded([record]))
+            case .damaged:
+                return request.response(
+                    .systemError,
+                    remark: "the message at log offset \(header.offset) is damaged, and kept from readers")
+            case .none:
                 return request.response(.systemError, remark: "no message begins at log offset \(header.offset)")
             }
-            return request.response(.success, body: Self.encoded([record]))
         }
     }
 }

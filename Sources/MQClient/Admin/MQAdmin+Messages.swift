@@ -2,20 +2,26 @@ import MQWire
 import NIOCore
 
 extension MQAdmin {
-    /// The message that an offset id leads to; nil when none is there any more.
+    /// The message that an offset id leads to.
     ///
     /// The id names the broker that stored it, which is asked directly.
-    /// - Throws: ``MQClientError/invalid(reason:)`` when the text is no such id.
-    public func message(offsetID text: String) async throws(MQClientError) -> ReceivedMessage? {
+    /// - Throws: ``MQClientError/invalid(reason:)`` when the text is no such id, or no sound message is there: in the
+    ///   broker's words.
+    public func message(offsetID text: String) async throws(MQClientError) -> ReceivedMessage {
         guard let id = OffsetMessageID(text) else {
             throw .invalid(reason: "'\(text)' is no offset message id (32 hexadecimal digits)")
         }
         let address = id.host.description
         let request = RemotingCommand.request(.viewMessageByID, ViewMessageRequestHeader(offset: id.logOffset))
         let answer = try await client.call(request, to: address)
-        if answer.responseCode == .systemError { return nil }
+        if answer.responseCode == .systemError, let remark = answer.remark {
+            throw .invalid(reason: "\(text): \(remark), says \(address)")
+        }
         guard answer.responseCode == .success else { throw MQClientError(refusal: answer, by: address) }
-        return try Self.messages(answer, from: address, broker: "").first
+        guard let message = try Self.messages(answer, from: address, broker: "").first else {
+            throw .unreadableAnswer(address: address, reason: "the body holds no message")
+        }
+        return message
     }
 
     /// The messages of a topic that have a key, oldest first, from every broker that has the topic.
@@ -44,8 +50,18 @@ extension MQAdmin {
         return found.sorted { $0.storeTimestamp < $1.storeTimestamp }
     }
 
-    /// The message at a place of a queue; nil when there is none.
-    public func message(in queue: MessageQueue, at offset: Int64) async throws(MQClientError) -> ReceivedMessage? {
+    /// What stands at a place of a queue.
+    public enum PlaceContent: Sendable {
+        /// A message.
+        case message(ReceivedMessage)
+        /// A message that is damaged or lost: the broker leads readers past it.
+        case passedOver
+        /// Nothing yet, or nothing any more.
+        case nothing
+    }
+
+    /// What stands at a place of a queue.
+    public func content(of queue: MessageQueue, at offset: Int64) async throws(MQClientError) -> PlaceContent {
         guard let set = try await topicRoute(queue.topic).brokers[queue.brokerName],
             let address = set.readAddress(suggestedID: nil)
         else { throw .noQueue(topic: queue.topic, reason: "no broker '\(queue.brokerName)' has it") }
@@ -53,8 +69,18 @@ extension MQAdmin {
             consumerGroup: "TOOLS_CONSUMER", topic: queue.topic, queueID: queue.queueID, queueOffset: offset,
             maxMessages: 1)
         let answer = try await client.call(.request(.pullMessage, header), to: address)
-        guard answer.responseCode == .success else { return nil }
-        return try Self.messages(answer, from: address, broker: queue.brokerName).first { $0.queueOffset == offset }
+        guard [.success, .pullRetryImmediately].contains(answer.responseCode) else { return .nothing }
+        if answer.responseCode == .success,
+            let message = try Self.messages(answer, from: address, broker: queue.brokerName)
+                .first(where: { $0.queueOffset == offset })
+        {
+            return .message(message)
+        }
+        let places: PullMessageResponseHeader
+        do throws(HeaderError) { places = try answer.header() } catch {
+            throw .unreadableAnswer(address: address, reason: "\(error)")
+        }
+        return places.minOffset <= offset && offset < places.nextBeginOffset ? .passedOver : .nothing
     }
 
     private static func messages(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import MQClient
+import MQTransport
 import MQWire
 
 /// `mqadmin queryMsgById`
@@ -23,8 +24,8 @@ struct QueryMessageByID: AsyncParsableCommand {
             var found: [ReceivedMessage] = []
             if let topic {
                 found = try await admin.messages(of: topic, key: id, limit: 32, isUniqueID: true)
-            } else if let message = try await admin.message(offsetID: id) {
-                found = [message]
+            } else {
+                found = [try await admin.message(offsetID: id)]
             }
             try MessageText.show(found, json: target.isForMachine, wanted: id)
         }
@@ -78,8 +79,12 @@ struct QueryMessageByOffset: AsyncParsableCommand {
     func run() async throws {
         try await target.run { (admin, _) async throws(MQClientError) in
             let place = MessageQueue(topic: topic, brokerName: broker, queueID: queue)
-            let found = try await admin.message(in: place, at: offset)
-            try MessageText.show(found.map { [$0] } ?? [], json: target.isForMachine, wanted: "\(place) at \(offset)")
+            let wanted = "\(place) at \(offset)"
+            switch try await admin.content(of: place, at: offset) {
+            case .message(let message): try MessageText.show([message], json: target.isForMachine, wanted: wanted)
+            case .passedOver: throw .invalid(reason: "message '\(wanted)' is damaged or lost, and kept from readers")
+            case .nothing: try MessageText.show([], json: target.isForMachine, wanted: wanted)
+            }
         }
     }
 }
@@ -154,7 +159,7 @@ struct ConsumeMessage: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "consumeMessage", abstract: "Reads messages of a topic, of one queue or of all; commits nothing.",
         discussion: """
-            It reads what is there when it begins, and ends.
+            It reads what is there when it begins, and ends. Messages that are damaged or lost are named on stderr.
 
             Example: mqadmin consumeMessage -t orders -c 10
             Example: mqadmin consumeMessage -t orders -b broker-a -i 0 -o 17 -c 1
@@ -220,6 +225,7 @@ struct ConsumeMessage: AsyncParsableCommand {
             let pulled = try await consumer.pull(queue, from: place, max: Int32(min(32, limit - messages.count)))
             // A place before the first message leads to it; nothing leads to a place beyond the end.
             guard pulled.nextOffset > place || !pulled.messages.isEmpty else { break }
+            tell(of: queue, passed: place..<min(pulled.nextOffset, last), pulled)
             place = pulled.nextOffset
             for message in pulled.messages where message.queueOffset < last {
                 if let begin, message.storeTimestamp < begin { continue }
@@ -228,6 +234,19 @@ struct ConsumeMessage: AsyncParsableCommand {
             }
         }
         return messages
+    }
+
+    /// Names the places that the broker led past although all messages were asked for.
+    private func tell(of queue: MessageQueue, passed places: Range<Int64>, _ pulled: PullResult) {
+        guard pulled.status == .found || pulled.status == .noMatchedMessages else { return }
+        var next = max(places.lowerBound, pulled.minOffset)
+        for there in pulled.messages.map(\.queueOffset) + [places.upperBound] where there <= places.upperBound {
+            if next < there {
+                let text = next + 1 == there ? "\(next)" : "\(next) to \(there - 1)"
+                Console.complain("mqadmin: \(queue) at \(text): damaged or lost, and kept from readers")
+            }
+            next = max(next, there + 1)
+        }
     }
 }
 
