@@ -19,6 +19,19 @@ public struct RetentionPolicy: Sendable, Equatable {
     /// The segments removed in one round at most, so that the disk's other work goes on.
     static let segmentsPerRound = 10
 
+    /// Whether any may go now, old enough or not: else nobody need look how old they are.
+    func mayRemove(usedRatio: Double?, now: Int64, isAsked: Bool) -> Bool {
+        mayRemoveOld(usedRatio: usedRatio, now: now, isAsked: isAsked) || isForced(usedRatio: usedRatio)
+    }
+
+    /// Whether those that are old enough may go now.
+    private func mayRemoveOld(usedRatio: Double?, now: Int64, isAsked: Bool) -> Bool {
+        isAsked || usedRatio ?? 0 > usedRatioLimit || hours.contains(Int(now / 3_600_000 % 24))
+    }
+
+    /// Whether one goes whatever its age.
+    private func isForced(usedRatio: Double?) -> Bool { forcedRatio.map { usedRatio ?? 0 >= $0 } ?? false }
+
     /// How many of the oldest segments are to go now.
     ///
     /// - Parameters:
@@ -27,13 +40,12 @@ public struct RetentionPolicy: Sendable, Equatable {
     ///   - now: milliseconds since 1970.
     ///   - isAsked: whether somebody asked for it, at whatever hour.
     func segmentsToRemove(newest: [Int64], usedRatio: Double?, now: Int64, isAsked: Bool = false) -> Int {
-        let used = usedRatio ?? 0
         var count = 0
-        if isAsked || used > usedRatioLimit || hours.contains(Int(now / 3_600_000 % 24)) {
+        if mayRemoveOld(usedRatio: usedRatio, now: now, isAsked: isAsked) {
             count = newest.prefix { $0 < now - keptMilliseconds }.count
         }
         // One at a time: the next round sees what it brought.
-        if let forcedRatio, used >= forcedRatio, count == 0, !newest.isEmpty { count = 1 }
+        if isForced(usedRatio: usedRatio), count == 0, !newest.isEmpty { count = 1 }
         return min(count, Self.segmentsPerRound)
     }
 }

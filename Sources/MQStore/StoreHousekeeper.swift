@@ -229,13 +229,16 @@ final class StoreHousekeeper: Sendable {
         // What is not synced yet is not old, whatever the clock says.
         let end = min(progress.flushedOffset, progress.writtenOffset)
         let removable = segments.dropLast().prefix { $0.endOffset <= end }.prefix(RetentionPolicy.segmentsPerRound)
+        let usedRatio = io.space(at: configuration.commitLogDirectory)?.usedRatio
+        let time = now()
+        // Before the segments are read for their times, up to 1 MiB of each.
         guard !removable.isEmpty,
+            configuration.retention.mayRemove(usedRatio: usedRatio, now: time, isAsked: isAsked),
             let newest = try? SegmentTimes.newest(
                 of: segments, count: removable.count, last: progress.lastTimestamp)
         else { return }
         let count = configuration.retention.segmentsToRemove(
-            newest: newest, usedRatio: io.space(at: configuration.commitLogDirectory)?.usedRatio, now: now(),
-            isAsked: isAsked)
+            newest: newest, usedRatio: usedRatio, now: time, isAsked: isAsked)
         guard count > 0 else { return }
         removeBeginning(before: segments[count - 1].endOffset)
     }

@@ -1,6 +1,7 @@
 import Foundation
 import MQWire
 import NIOCore
+import Synchronization
 import SystemPackage
 import Testing
 
@@ -93,6 +94,32 @@ import Testing
         store.store.removeExpired()
         store.store.housekeeper.tidy(isRetentionDue: false)
         #expect(store.store.minimumLogOffset > 8192)
+    }
+
+    /// Outside its hour, and with room on the disk, nothing may go: then no segment is read for its age.
+    @Test func nothingIsReadWhileNothingMayGo() throws {
+        let disk = SimulatedDisk(seed: 1)
+        let clock = SimulatedClock()
+        var configuration = StoreConfiguration(root: "/disk/store")
+        configuration.segmentBytes = 4096
+        let now = Int(clock.milliseconds / 3_600_000 % 24)
+        configuration.retention.hours = [(now + 12) % 24]
+        let store = try SteppedStore(configuration, on: disk, clock: clock)
+        for index in 0..<100 {
+            _ = store.append([message("t", 0, body: "m\(index)" + String(repeating: "x", count: 100))])
+            store.write()
+        }
+        store.flush()
+        func read() -> Int {
+            disk.change { $0.largestRead = 0 }
+            store.store.housekeeper.removeOld()
+            return disk.state.withLock { $0.largestRead }
+        }
+        #expect(read() == 0)
+        clock.advance(12 * 3_600_000)
+        #expect(read() > 0)
+        // Not old enough.
+        #expect(store.store.minimumLogOffset == 0)
     }
 
     /// An entry that rotted to point to the log's beginning, just where the search by halves looks first.
