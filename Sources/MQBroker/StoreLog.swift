@@ -47,6 +47,11 @@ struct StoreLog {
                 "the disk cannot read places of the log, and should be replaced",
                 metadata: ["places": "\(recovery.unreadablePlaces)"])
         }
+        if !recovery.unreadableNotes.isEmpty {
+            logger.error(
+                "the disk cannot read notes of the store, and should be replaced; the start went on without them",
+                metadata: ["files": "\(recovery.unreadableNotes)"])
+        }
         if !recovery.damagedOffsets.isEmpty {
             logger.error(
                 "records are damaged and kept from readers", metadata: ["logOffsets": "\(recovery.damagedOffsets)"])

@@ -6,6 +6,8 @@ import SystemPackage
 
 /// A store of messages on disk: one commit log, and a consume queue for each queue of each topic.
 ///
+/// It is let go by ``close()``: without that its threads go on, and no one else can open it.
+///
 /// Appends go through one writer and come back by a completion on one of the store's threads, which must not block.
 /// Reads may be made from any thread; they block on the disk when the page cache misses, so not from an event loop.
 public final class MessageStore: Sendable {
@@ -61,7 +63,7 @@ public final class MessageStore: Sendable {
         try self.init(
             configuration: configuration, now: now, uptime: MonotonicClock.nanoseconds, io: io,
             meters: meters, cuttingAt: cut, arrivals: arrivals, recovering: recovering)
-        writer.start(writeLoop)
+        writer.start(writeLoop, holding: lock)
         flusher.start()
         housekeeper.start()
         if let indexer, let indexLoop { indexer.start(indexLoop) }
@@ -112,7 +114,8 @@ public final class MessageStore: Sendable {
             configuration: configuration, log: log, queues: queues, wasCleanStop: wasCleanStop, notes: notes,
             deleted: deleted.table, cut: cut, now: now(), uptime: uptime, told: recovering
         ).run()
-        let report = outcome.report
+        var report = outcome.report
+        report.unreadableNotes = notes.unreadable
         try deleted.shorten(to: report.logEnd)
         if !notes.hasCheckpoint, report.logEnd == 0 {
             // That nothing is synced yet is knowledge, too: without a checkpoint a power cut's hole would count as damage.

@@ -234,6 +234,24 @@ import Testing
         #expect(error?.code == .broken && error?.path == path && told == 1)
     }
 
+    /// The threads of a store that was let go without `close()` go on, and nobody else may open its files.
+    @Test func aStoreThatIsLetGoKeepsItsLock() throws {
+        let fixture = try StoreFixture()
+        var store: MessageStore? = try fixture.open()
+        let writer = try #require(store).writer
+        let housekeeper = try #require(store).housekeeper
+        let flusher = try #require(store).flusher
+        let indexer = try #require(store).indexer
+        store = nil
+        let error = #expect(throws: StoreError.self) { try fixture.open() }
+        #expect(error?.code == .locked)
+        writer.stop()
+        flusher.stop()
+        indexer?.stop()
+        housekeeper.stop()
+        try fixture.open().close()
+    }
+
     /// With several files it was not said which key is meant, nor which size was found.
     @Test func aWrongSegmentSizeIsSaidWithItsKeyAndWhatWasFound() async throws {
         let fixture = try StoreFixture()

@@ -50,6 +50,60 @@ import Testing
         if cleanly { stepped.close() } else { disk.kill() }
     }
 
+    // MARK: Notes that the disk cannot read
+
+    /// They are notes: without them the start looks longer, and says why.
+    @Test(arguments: ["checkpoint", "queueEnds"], [true, false])
+    func aNoteThatCannotBeReadIsDoneWithout(name: String, isCleanStop: Bool) throws {
+        let store = try open()
+        send(60, to: store)
+        stop(store, cleanly: isCleanStop)
+        let path = configuration().root.appending(name)
+        #expect(disk.ruin(path, at: 0))
+        var named: [StoreScrubber.Finding] = []
+        _ = try StoreScrubber(root: configuration().root, indexSlots: 64, io: disk).scrub { named.append($0) }
+        #expect(named.count == 1, "\(named)")
+        guard case .unreadable(let file, _)? = named.first, file == name else {
+            Issue.record("\(named)")
+            return
+        }
+        let again = try open()
+        let report = again.store.recovery
+        #expect(report.unreadableNotes == [path] && report.damagedOffsets.isEmpty, "\(report)")
+        #expect(end(of: "t", in: again) == 60 && report.wasCleanStop == isCleanStop)
+        // It is written anew.
+        send(1, to: again)
+        stop(again, cleanly: true)
+        #expect(try open().store.recovery.unreadableNotes.isEmpty)
+    }
+
+    /// Nobody has decided to go on without a segment.
+    @Test func aSegmentIsMissedAlsoWithoutAReadableCheckpoint() throws {
+        let store = try open(segmentBytes: 4096)
+        send(120, to: store)
+        stop(store, cleanly: true)
+        disk.lose(configuration().commitLogDirectory.appending(Segment.name(4096)))
+        #expect(disk.ruin(configuration().checkpointFile, at: 0))
+        #expect { _ = try open(segmentBytes: 4096) } throws: { error in (error as? StoreError)?.code == .layout }
+    }
+
+    /// Without this one deleted topics would be back: the refusal names the file, and what to do.
+    @Test func aTableOfDeletionsThatCannotBeReadIsNamed() throws {
+        let store = try open()
+        send(10, to: store)
+        store.store.deleteTopic("t") { #expect($0 == nil) }
+        store.write()
+        stop(store, cleanly: true)
+        let path = configuration().deletedTopicsFile
+        #expect(disk.ruin(path, at: 0))
+        #expect { _ = try open() } throws: { error in
+            guard let error = error as? StoreError else { return false }
+            return error.code == .broken && error.path == path && error.message.contains("move it away")
+        }
+        disk.move(path, to: "/disk/aside")
+        #expect(end(of: "t", in: try open()) == 10)
+    }
+
     // MARK: Queues
 
     private func queueFiles(_ topic: String) throws -> [FilePath] {

@@ -123,14 +123,19 @@ extension StorageIO {
         }
         var bytes = [UInt8](repeating: 0, count: Int(size))
         var failure: StoreError?
-        let count = bytes.withUnsafeMutableBytes { target in
-            do throws(StoreError) { return try file.read(into: target, at: 0) } catch {
-                failure = error
-                return 0
+        // A read that failed is tried once more.
+        for _ in 0..<2 {
+            failure = nil
+            let count = bytes.withUnsafeMutableBytes { target in
+                do throws(StoreError) { return try file.read(into: target, at: 0) } catch {
+                    failure = error
+                    return 0
+                }
             }
+            guard let failure else { return Array(bytes.prefix(count)) }
+            if failure.code != .unreadable { break }
         }
-        if let failure { throw failure }
-        return Array(bytes.prefix(count))
+        throw failure ?? StoreError(.unreadable, path: path, message: "pread", cause: .ioError)
     }
 }
 

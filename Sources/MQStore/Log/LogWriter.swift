@@ -60,10 +60,12 @@ final class LogWriter: Sendable {
     }
 
     /// Starts the thread that owns the machine.
-    func start(_ box: Handover<LogWriteLoop>) {
+    /// Starts the thread, which holds the store's lock: no other process may write where it still does, also when nobody
+    /// holds the store any more.
+    func start(_ box: Handover<LogWriteLoop>, holding lock: any StorageLock) {
         let started = StoreThread(name: "store-writer") { [self] in
             guard let machine = box.take() else { return }
-            while turn(machine) {}
+            withExtendedLifetime(lock) { while turn(machine) {} }
         }
         thread.withLock { $0 = started }
     }

@@ -23,16 +23,24 @@ struct DeletedTopicsFile {
     /// - Throws: ``StoreError`` with ``StoreError/Code/broken`` when it does not hold what was written.
     init(_ path: FilePath, io: any StorageIO, logEnd: Int64) throws(StoreError) {
         file = ReplacedFile(path, io: io, keepsBackup: false)
-        guard let bytes = try file.load() else {
+        let loaded: [UInt8]?
+        do throws(StoreError) { loaded = try file.load() } catch {
+            // To go on without it would bring deleted topics back, which its owner has to decide.
+            guard error.code == .unreadable else { throw error }
+            throw Self.broken(path, "the disk cannot read it", error.cause)
+        }
+        guard let bytes = loaded else {
             table = DeletedTopics()
             return
         }
-        do { table = try Self.table(bytes, logEnd: logEnd) } catch {
-            throw StoreError(
-                .broken, path: path,
-                message: "\(error). Put a sound copy in its place, or move it away: topics that were deleted come back "
-                    + "then, as far as the log has them")
-        }
+        do { table = try Self.table(bytes, logEnd: logEnd) } catch { throw Self.broken(path, "\(error)", nil) }
+    }
+
+    private static func broken(_ path: FilePath, _ what: String, _ cause: Errno?) -> StoreError {
+        StoreError(
+            .broken, path: path,
+            message: "\(what). Put a sound copy in its place, or move it away: topics that were deleted come back "
+                + "then, as far as the log has them", cause: cause)
     }
 
     private struct Objection: Error, CustomStringConvertible {

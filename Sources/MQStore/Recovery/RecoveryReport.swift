@@ -1,3 +1,5 @@
+public import SystemPackage
+
 /// How far a start has come with its walk over the log.
 public struct RecoveryProgress: Sendable, Hashable {
     /// The bytes that are walked.
@@ -35,6 +37,8 @@ public struct RecoveryReport: Sendable, Hashable {
 
     /// Bytes of the log of which the files were missing, or had lost their ends, at this start: what was in them is gone.
     public var lostPieces: [Range<Int64>] = []
+    /// Notes of the process before that the disk could not read; the start went on as if they were not there.
+    public var unreadableNotes: [FilePath] = []
 
     init(wasCleanStop: Bool, walkedFrom: Int64, logEnd: Int64) {
         self.wasCleanStop = wasCleanStop

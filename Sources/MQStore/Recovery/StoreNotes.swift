@@ -7,6 +7,8 @@ import SystemPackage
 ///    written since, and they are removed.
 /// 3. Without a checkpoint they are believed, too: an operator removes it to go on without a segment that is lost, and
 ///    offsets that were given must not be given again.
+/// 4. One that the disk cannot read is lost, and the start goes on without it: it walks more, and takes no hole for a power
+///    cut's. But that was no operator's decision: a segment that is missing is refused as before.
 ///
 /// Owned by the start that reads it.
 final class StoreNotes {
@@ -17,20 +19,37 @@ final class StoreNotes {
     private let isQueueEndsVoid: Bool
     /// Whether there is a checkpoint, believed or not.
     let hasCheckpoint: Bool
+    /// The files that the disk cannot read.
+    let unreadable: [FilePath]
 
     /// Reads them; changes nothing.
     init(_ configuration: StoreConfiguration, now: Int64, io: any StorageIO) throws(StoreError) {
         self.configuration = configuration
         self.io = io
-        var checkpoint = try Checkpoint.read(from: configuration.checkpointFile, now: now, io: io)
+        var unreadable: [FilePath] = []
+        var checkpoint = try Self.load(&unreadable) { () throws(StoreError) in
+            try Checkpoint.read(from: configuration.checkpointFile, now: now, io: io)
+        }
+        hasCheckpoint = checkpoint != nil || !unreadable.isEmpty
         let file = ReplacedFile(configuration.queueEndsFile, io: io, keepsBackup: false)
-        let ends = try file.load().flatMap(QueueEnds.init)
-        hasCheckpoint = checkpoint != nil
+        let ends = try Self.load(&unreadable) { () throws(StoreError) in try file.load().flatMap(QueueEnds.init) }
+        self.unreadable = unreadable
         isQueueEndsVoid = checkpoint != nil && checkpoint?.reach == nil
         queueEnds = isQueueEndsVoid ? nil : ends
         // Without a sum over them times may have gone bad: what they vouch for would not be looked at.
         if let found = checkpoint, found.reach == nil, found.safeTimestamp > now { checkpoint = nil }
         self.checkpoint = checkpoint
+    }
+
+    /// What a note says; `nil` when the disk cannot read its file, which is noted then.
+    private static func load<Note>(
+        _ unreadable: inout [FilePath], _ body: () throws(StoreError) -> Note?
+    ) throws(StoreError) -> Note? {
+        do throws(StoreError) { return try body() } catch {
+            guard error.code == .unreadable, let path = error.path else { throw error }
+            unreadable.append(path)
+            return nil
+        }
     }
 
     var reach: SyncedReach? { checkpoint?.reach }
@@ -46,8 +65,10 @@ final class StoreNotes {
         return Set(queueEnds.entries.map(\.key.topic)).subtracting(queues.all.map(\.key.topic))
     }
 
-    /// Removes what is not believed, before a new checkpoint would make it so.
+    /// Removes what is not believed, before a new checkpoint would make it so, and what cannot be read: it might be once
+    /// more, and then vouch for what has changed since.
     func removeVoid() throws(StoreError) {
+        for path in unreadable { try remove(path) }
         guard isQueueEndsVoid, try io.exists(configuration.queueEndsFile) else { return }
         try remove(configuration.queueEndsFile)
     }
