@@ -84,7 +84,7 @@ import Testing
         stop(store, cleanly: true)
         disk.lose(configuration().commitLogDirectory.appending(Segment.name(4096)))
         #expect(disk.ruin(configuration().checkpointFile, at: 0))
-        #expect { _ = try open(segmentBytes: 4096) } throws: { error in (error as? StoreError)?.code == .layout }
+        #expect { _ = try open(segmentBytes: 4096) } throws: { error in (error as? StoreError)?.code == .broken }
     }
 
     /// Without this one deleted topics would be back: the refusal names the file, and what to do.
