@@ -37,6 +37,7 @@ final class BrokerContext: Sendable {
     /// What nameservers and the log were last told of the store.
     private let toldWriting = Mutex(Writing.goesOn)
     private let toldUpkeep = Atomic<Bool>(true)
+    private let toldRemoved = Mutex(RemovedBytes())
     /// Whether the last save of the topics failed.
     private let topicsUnsaved = Atomic<Bool>(false)
     let offsets: Mutex<ConsumerOffsetTable>
@@ -134,6 +135,32 @@ final class BrokerContext: Sendable {
             logger.error("the store's upkeep fails", metadata: ["failure": "\(trouble)"])
         } else {
             logger.info("the store's upkeep goes on")
+        }
+    }
+
+    /// Says in the log when messages went, and above all when they went before their time.
+    func tellRemoved() {
+        let removed = store.removedBytes
+        let before = toldRemoved.withLock { told in
+            defer { told = removed }
+            return told
+        }
+        let start = "\(store.minimumLogOffset)"
+        if removed.forced > before.forced {
+            logger.warning(
+                "the disk is nearly full: the oldest messages went before their time, consumed or not",
+                metadata: [
+                    "bytes": "\(removed.forced - before.forced)", "logBeginsAt": "\(start)",
+                    "setting": "cleanFileForciblyEnable",
+                ])
+        }
+        if removed.expired > before.expired {
+            logger.info(
+                "the oldest messages went: they were kept for their time",
+                metadata: [
+                    "bytes": "\(removed.expired - before.expired)", "logBeginsAt": "\(start)",
+                    "setting": "fileReservedTime",
+                ])
         }
     }
 

@@ -26,6 +26,7 @@ extension BrokerService {
                 context.store.refuseOverdue()
                 context.announceWritability()
                 context.tellUpkeep()
+                context.tellRemoved()
             },
             repeated(TimeAmount(configuration.delayTick)) {
                 guard !context.replication.isSlave else { return }

@@ -277,6 +277,9 @@ public final class MessageStore: Sendable {
     /// Why the disk did not take the last write; `nil` when it did, or was seen to take some since.
     public var writeTrouble: StoreError? { progress.trouble }
 
+    /// What retention took of the log so far.
+    public var removedBytes: RemovedBytes { housekeeper.removed }
+
     /// What keeps checkpoints and retention from going on, or what the next start has to mend of the queues; `nil` when
     /// nothing does. Messages are taken and served all the same.
     public var upkeepTrouble: StoreError? { housekeeper.trouble }

@@ -1,3 +1,11 @@
+/// What retention took from a log since the store was opened, in bytes.
+public struct RemovedBytes: Sendable, Equatable {
+    /// Of messages that were kept as long as they should be.
+    public var expired: Int64 = 0
+    /// Of messages that went before their time, since the disk was nearly full (``RetentionPolicy/forcedRatio``).
+    public var forced: Int64 = 0
+}
+
 /// How long messages are kept, and what a full disk changes. Pure.
 ///
 /// As RocketMQ's `CleanCommitLogService` has it: files whose messages are all older than the limit go at one hour of the

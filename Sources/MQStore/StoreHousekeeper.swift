@@ -21,6 +21,7 @@ final class StoreHousekeeper: Sendable {
     private let thread = Mutex<StoreThread?>(nil)
     private let unknownTo: Int64
     private let rhythm = Mutex(ProbeRhythm())
+    private let removedBytes = Mutex(RemovedBytes())
 
     /// What keeps the chores from their ends.
     private struct Troubles: Sendable {
@@ -240,8 +241,15 @@ final class StoreHousekeeper: Sendable {
         let count = configuration.retention.segmentsToRemove(
             newest: newest, usedRatio: usedRatio, now: time, isAsked: isAsked)
         guard count > 0 else { return }
+        let isForced = newest[count - 1] >= time - configuration.retention.keptMilliseconds
+        let start = log.firstOffset
         removeBeginning(before: segments[count - 1].endOffset)
+        let bytes = log.firstOffset - start
+        removedBytes.withLock { if isForced { $0.forced += bytes } else { $0.expired += bytes } }
     }
+
+    /// What went by retention so far.
+    var removed: RemovedBytes { removedBytes.withLock { $0 } }
 
     /// Removes the log's beginning. What fails is tried again in the next round.
     ///

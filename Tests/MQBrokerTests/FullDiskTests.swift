@@ -60,9 +60,9 @@ import Testing
     /// Nobody gives space to this one but its own retention, which leaves 15 % of a small disk free and no more.
     @Test(arguments: [4, 12, 40]) func aSmallDiskThatMakesItsOwnRoomTakesWritesAgain(mebibytes: Int) async throws {
         let volume = try SmallVolume(mebibytes: mebibytes)
-        try await TestBroker.run({
-            $0.storeRoot = FilePath(volume.root.path)
-        }) { test in
+        let log = RecordedLog()
+        try await TestBroker.run({ $0.storeRoot = FilePath(volume.root.path) }, logger: log.logger) {
+            (test: TestBroker) async throws in
             for round in 0..<2 {
                 var kept = 0
                 while try await test.send("T", body: Self.body).responseCode == .success, kept < 1000 { kept += 1 }
@@ -71,6 +71,10 @@ import Testing
                 #expect(try await isWritable(test, becomes: true))
                 #expect(try await test.send("T", body: "after \(round)").responseCode == .success)
             }
+            // Messages that nobody has read went for it, which is not done in silence.
+            let words = "the disk is nearly full: the oldest messages went before their time"
+            #expect(
+                await eventually { log.lines.contains { $0.level == .warning && $0.text.hasPrefix(words) } })
         }
     }
 

@@ -33,6 +33,7 @@ struct RuntimeProcessor: RequestProcessor {
             ("runtime", Self.span(context.now() - startedAt)),
             ("writeFailure", (store.writeFailure ?? store.writeTrouble).map { "\($0)" } ?? ""),
             ("upkeepFailure", store.upkeepTrouble.map { "\($0)" } ?? ""),
+            ("removedForSpaceBytes", String(store.removedBytes.forced)),
             ("dispatchBehindBytes", String(store.unindexedBytes)),
             ("remainHowManyDataToFlush", "\(store.unflushedBytes) B"),
             ("earliestMessageTimeStamp", String((try? store.earliestStoreTimestamp).flatMap { $0 } ?? -1)),

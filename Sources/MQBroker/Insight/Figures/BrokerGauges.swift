@@ -17,6 +17,8 @@ struct BrokerGauges: Sendable {
     private let writable: Gauge
     private let upkeep: Gauge
     private let cut: Gauge
+    private let expired: Gauge
+    private let forced: Gauge
     private let epoch: Gauge
     private let isMaster: Gauge
     private let takesWrites: Gauge
@@ -53,6 +55,8 @@ struct BrokerGauges: Sendable {
         writable = gauge("mqbroker_store_writable")
         upkeep = gauge("mqbroker_store_upkeep")
         cut = gauge("mqbroker_log_cut_bytes")
+        expired = gauge("mqbroker_log_removed_bytes", [("reason", "age")])
+        forced = gauge("mqbroker_log_removed_bytes", [("reason", "space")])
         epoch = gauge("mqbroker_log_epoch")
         isMaster = gauge("mqbroker_master")
         takesWrites = gauge("mqbroker_group_takes_writes")
@@ -82,6 +86,8 @@ struct BrokerGauges: Sendable {
         writable.record(context.store.isWritable ? 1 : 0)
         upkeep.record(context.store.upkeepTrouble == nil ? 1 : 0)
         cut.record(context.replication.cutBytes)
+        expired.record(context.store.removedBytes.expired)
+        forced.record(context.store.removedBytes.forced)
         epoch.record(context.replication.epochs.table.last.number)
         isMaster.record(context.replication.isSlave ? 0 : 1)
         sampleGroup()
