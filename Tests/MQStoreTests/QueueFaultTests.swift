@@ -234,4 +234,28 @@ import Testing
         }
         store.close()
     }
+
+    /// Its first file is lost, and the next one holds nothing any more: what recovery writes before it must be found.
+    @Test func aQueueIsMadeAnewBeforeAnEmptyFile() throws {
+        func write(_ entries: Range<Int64>, to queue: ConsumeQueue) throws {
+            var bytes = ByteBuffer()
+            for index in entries { QueueEntry(logOffset: index * 100, size: 100, tagCode: 0).write(to: &bytes) }
+            try queue.write(bytes, at: entries.lowerBound)
+        }
+        let disk = SimulatedDisk(seed: 1)
+        let first = try queue(on: disk)
+        try write(0..<64, to: first)
+        try write(64..<70, to: first)
+        first.publish(70)
+        try first.cut(atQueueOffset: 64)
+        disk.lose("/disk/q/00000000000000000000")
+        try disk.open("/disk/q/00000000000000001280", .write).resize(to: 1280)
+        let again = try queue(on: disk)
+        #expect(again.minimumOffset == 64 && again.maximumOffset == 64)
+        try again.cut(atQueueOffset: 0)
+        try write(0..<3, to: again)
+        again.publish(3, beginningAt: 0)
+        #expect(try again.entries(from: 0, count: 3).map(\.logOffset) == [0, 100, 200])
+        #expect(try queue(on: disk).maximumOffset == 3)
+    }
 }

@@ -167,6 +167,9 @@ final class SegmentChain: Sendable {
             directory: directory, baseOffset: base, size: segmentBytes, io: io, places: places)
         try made.extend()
         return segments.withLock { segments in
+            precondition(
+                segments.first.map { $0.baseOffset <= base } ?? true,
+                "a segment at \(base) would stand before that at \(segments.first?.baseOffset ?? 0)")
             // Another thread may have prepared the same one meanwhile.
             if let last = segments.last, last.baseOffset >= base {
                 return segments.first { $0.baseOffset == base } ?? made

@@ -304,7 +304,9 @@ final class ConsumeQueue: Sendable {
             guard chain.endOffset > 0 else { return }
             let position = max(chain.firstOffset, offset * QueueEntry.encodedSize)
             markDirty(position..<max(position + 1, chain.endOffset))
-            if try holdsAnything(from: position) { try chain.cut(at: position, durably: false) }
+            // Before the first file none may stay, not even an empty one: the next is made where the queue begins then.
+            let isBeforeAll = offset * QueueEntry.encodedSize < chain.firstOffset
+            if try isBeforeAll || holdsAnything(from: position) { try chain.cut(at: position, durably: false) }
             derivedEntries.withLock { known in known = known.filter { $0.key < offset } }
         }
     }
