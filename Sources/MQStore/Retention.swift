@@ -4,6 +4,9 @@ public struct RemovedBytes: Sendable, Equatable {
     public var expired: Int64 = 0
     /// Of messages that went before their time, since the disk was nearly full (``RetentionPolicy/forcedRatio``).
     public var forced: Int64 = 0
+
+    /// Nothing yet.
+    public init() {}
 }
 
 /// How long messages are kept, and what a full disk changes. Pure.

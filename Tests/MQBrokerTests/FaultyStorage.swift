@@ -1,3 +1,4 @@
+import Dispatch
 import MQStore
 import Synchronization
 import SystemPackage
@@ -16,15 +17,24 @@ final class FaultyStorage: StorageIO {
         var failingSyncs = 0
         var refusedWrites = 0
         var refusedProbes = 0
+        var holdsSync = false
+        var isSyncHeld = false
     }
 
     private let faults = Mutex(Faults())
+    private let heldSync = DispatchSemaphore(value: 0)
     private let disk = SystemStorage()
 
     /// Has writes fail with this error, or none.
     func refuseWrites(_ error: Errno?) { faults.withLock { $0.refusal = error } }
     /// Has the next syncs of the log's files fail.
     func failSyncs(_ count: Int) { faults.withLock { $0.failingSyncs = count } }
+    /// Has the next sync of the log wait, and fail once it is let go.
+    func holdSync() { faults.withLock { $0.holdsSync = true } }
+    /// Whether one waits.
+    var isSyncHeld: Bool { faults.withLock { $0.isSyncHeld } }
+    /// Lets the one that waits fail.
+    func failHeldSync() { heldSync.signal() }
     /// How many writes were refused so far.
     var refusedWrites: Int { faults.withLock { $0.refusedWrites } }
     /// How often the disk was tried in vain.
@@ -41,6 +51,15 @@ final class FaultyStorage: StorageIO {
     fileprivate func checkSync(_ path: FilePath) throws(StoreError) {
         // The housekeeper's small files are synced at moments of its own.
         guard path.removingLastComponent().lastComponent?.string == "commitlog" else { return }
+        let isHeld = faults.withLock { faults in
+            defer { faults.holdsSync = false }
+            faults.isSyncHeld = faults.holdsSync
+            return faults.holdsSync
+        }
+        if isHeld {
+            heldSync.wait()
+            throw StoreError(.inputOutput, path: path, message: "fdatasync", cause: .ioError)
+        }
         let isFailing = faults.withLock { faults in
             defer { faults.failingSyncs = max(0, faults.failingSyncs - 1) }
             return faults.failingSyncs > 0

@@ -151,16 +151,18 @@ import Testing
         try await TestBroker.run(
             {
                 $0.storeRoot = FilePath(volume.root.path)
-                // Long enough that the disk is in trouble before the first message is to be synced.
-                $0.flushIntervalMilliseconds = 8000
+                $0.flushDiskType = .sync
             }, storage: disk, logger: log.logger
         ) { (test: TestBroker) async throws in
-            #expect(try await test.send("T", body: "not synced").responseCode == .success)
+            disk.holdSync()
+            async let unsure = test.send("T", body: "written, and not synced")
+            #expect(await eventually { disk.isSyncHeld })
             disk.refuseWrites(.ioError)
-            disk.failSyncs(1)
-            #expect(try await test.send("T", body: "refused").responseCode == .serviceNotAvailable)
+            #expect(try await test.send("T", body: "refused").responseCode != .success)
             #expect(await eventually { errors("the store takes no messages until the disk does") == [.warning] })
+            disk.failHeldSync()
             #expect(await eventually { errors("the store takes no messages until a restart") == [.error] })
+            #expect(try await unsure.responseCode == .flushDiskTimeout)
             disk.refuseWrites(nil)
         }
     }

@@ -236,10 +236,13 @@ final class SegmentChain: Sendable {
     func syncNames() throws(StoreError) { try names.sync() }
 
     /// Ends the chain at the offset: removes later segments and zeroes the rest of its own; `durably` waits for the disk.
-    func cut(at offset: Int64, durably: Bool) throws(StoreError) {
+    ///
+    /// - Parameter keepsFile: whether one that begins at the offset is zeroed, too, and not removed.
+    func cut(at offset: Int64, durably: Bool, keepsFile: Bool = false) throws(StoreError) {
         let removed = segments.withLock { segments in
-            let removed = segments.filter { $0.baseOffset >= offset }
-            segments.removeAll { $0.baseOffset >= offset }
+            let first = keepsFile ? offset + 1 : offset
+            let removed = segments.filter { $0.baseOffset >= first }
+            segments.removeAll { $0.baseOffset >= first }
             return removed
         }
         // The last one first: a crash in between leaves a chain without a gap.

@@ -306,7 +306,11 @@ final class ConsumeQueue: Sendable {
             markDirty(position..<max(position + 1, chain.endOffset))
             // Before the first file none may stay, not even an empty one: the next is made where the queue begins then.
             let isBeforeAll = offset * QueueEntry.encodedSize < chain.firstOffset
-            if try isBeforeAll || holdsAnything(from: position) { try chain.cut(at: position, durably: false) }
+            let isChanged = try isBeforeAll ? true : holdsAnything(from: position)
+            if isChanged {
+                // The file is emptied and stays, so that what comes anew finds the blocks that it gives back.
+                try chain.cut(at: position, durably: false, keepsFile: !isBeforeAll)
+            }
             derivedEntries.withLock { known in known = known.filter { $0.key < offset } }
         }
     }
